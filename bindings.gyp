@@ -1,0 +1,21 @@
+{
+  "target_defaults": {
+    "default_configuration": "Release",
+    "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+    "include_dirs": ["native", "<!@(node -p \"require('node-addon-api').include_dir\")"],
+    "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-rtti"],
+    "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-Wno-cast-function-type"],
+    "cflags!": ["-fno-omit-frame-pointer"],
+    "configurations": { "Release": { "cflags": ["-O2"] } }
+  },
+  "targets": [
+    {
+      "target_name": "container",
+      "sources": ["native/container/addon.cc"]
+    },
+    {
+      "target_name": "scanner",
+      "sources": ["native/scanner/addon.cc"]
+    }
+  ]
+}

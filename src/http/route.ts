@@ -1,0 +1,43 @@
+/** What a part offers over HTTP: plain data in, plain data out. The server (server.ts) owns sockets, limits and auth. */
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Values of `:name` segments of the route's path. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Parsed JSON of a POST with content type application/json; undefined otherwise. */
+  readonly body: unknown;
+  readonly remoteAddress: string;
+  /** Who: "loopback", "token", "cluster". */
+  readonly principal: string;
+}
+
+export type HttpReply =
+  | { readonly status: number; readonly json: unknown }
+  | { readonly status: number; readonly text: string; readonly contentType: string }
+  | { readonly status: 307 | 308; readonly location: string };
+
+/** `read` is free on loopback; `act` changes state and always needs the token; `cluster` is for peers with the key. */
+export type Access = 'read' | 'act' | 'cluster';
+
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  /** "/v1/schedule/:hash" */
+  readonly path: string;
+  readonly access: Access;
+  /** One line for the index at /v1. */
+  readonly summary: string;
+  handle(request: HttpRequest): HttpReply | Promise<HttpReply>;
+}
+
+/** A WebSocket stream of JSON messages. `send` drops to the newest message where the client is slow. */
+export interface Stream {
+  readonly path: string;
+  readonly summary: string;
+  /** Returns what to call when the client goes. */
+  open(query: URLSearchParams, send: (message: unknown) => void): () => void;
+}
+
+export const json = (value: unknown, status = 200): HttpReply => ({ status, json: value });
+export const problem = (status: number, error: string): HttpReply => ({ status, json: { error } });

@@ -1,0 +1,116 @@
+/**
+ * Typed face of the `container` addon (native/container).
+ *
+ * Kernel documents: clone(2), pidfd_open(2), user_namespaces(7), mount_setattr(2), pivot_root(2), seccomp(2),
+ * capabilities(7), cgroups(7), unix(7).
+ */
+import { loadAddon } from './load.ts';
+
+export interface IdMapping {
+  readonly inside: number;
+  readonly outside: number;
+  readonly count: number;
+}
+
+/** Mount points are absolute paths inside the new root; sources are host paths. Applied in order. */
+export type Mount =
+  /** Recursive bind; the flags apply to submounts too (mount_setattr AT_RECURSIVE). nosuid and nodev always hold. */
+  | { readonly kind: 'bind'; readonly source: string; readonly target: string; readonly readonly: boolean; readonly exec: boolean }
+  | { readonly kind: 'tmpfs'; readonly target: string; readonly sizeBytes: number; readonly mode: number }
+  /** A new proc of the new pid namespace, nosuid,nodev,noexec; sensitive entries masked. */
+  | { readonly kind: 'proc'; readonly target: string }
+  /** A tmpfs with null, zero, full, random, urandom, tty bound from the host, pts, shm and the usual links. */
+  | { readonly kind: 'dev'; readonly target: string }
+  /** The host's /sys bound read-only (recursively). */
+  | { readonly kind: 'sys'; readonly target: string };
+
+export interface ContainerSpec {
+  /** argv[0] is an absolute path inside the root. */
+  readonly argv: readonly string[];
+  /** The whole environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** Host folder that becomes `/`; bound read-only unless `writableRoot`. Absent: the host's own root, no pivot. */
+  readonly root?: string;
+  readonly writableRoot?: boolean;
+  readonly namespaces: {
+    readonly user: boolean;
+    readonly mount: boolean;
+    readonly pid: boolean;
+    readonly ipc: boolean;
+    readonly uts: boolean;
+    readonly cgroup: boolean;
+    readonly net: boolean;
+  };
+  readonly uidMap: readonly IdMapping[];
+  readonly gidMap: readonly IdMapping[];
+  /** Ids inside the user namespace (or on the host without one) of the program. */
+  readonly uid: number;
+  readonly gid: number;
+  readonly hostname?: string;
+  readonly mounts: readonly Mount[];
+  /** Soft = hard. Names as in getrlimit(2) without RLIMIT_, lower case: nofile, nproc, core, memlock … */
+  readonly rlimits: Readonly<Record<string, number>>;
+  /** Capabilities that stay (bounding, permitted, effective, ambient), e.g. ["NET_BIND_SERVICE"]; empty = none. */
+  readonly keepCapabilities: readonly string[];
+  readonly noNewPrivileges: boolean;
+  /** The default filter (deny list documented in docs/seccomp.md) or none. */
+  readonly seccomp: 'default' | 'off';
+  /** cgroup folders to join, one per hierarchy (v1) or one (v2); they must exist. */
+  readonly cgroups: readonly string[];
+  /** Host fd numbers for 0, 1, 2; -1 = /dev/null. */
+  readonly stdio: readonly [number, number, number];
+  /** With a pid namespace: a small init is pid 1, reaps orphans, forwards signals, and dies with its starter. */
+  readonly init: boolean;
+}
+
+/** What failed, made in the child where it happened; `message` words it: "mount /x: No such file or directory". */
+export interface NativeFailure {
+  readonly step: string;
+  readonly call: string;
+  readonly subject: string;
+  readonly errno: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface Started {
+  /** Host pid of the namespace's first process (the init, or the program itself without one). */
+  readonly pid: number;
+  /** Host pid of the program; equal to `pid` without an init. */
+  readonly programPid: number;
+  /** Owned by the caller, close with closeFd. */
+  readonly pidfd: number;
+}
+
+export interface ExitStatus {
+  readonly exitCode: number | null;
+  readonly signal: number | null;
+}
+
+export interface ContainerAddon {
+  /** Returns only after the program's execve succeeded; otherwise what failed. Never throws for kernel errors. */
+  start(spec: ContainerSpec): Started | NativeFailure;
+  /** Resolves when the process behind the pidfd has ended; for own children with status, else both null. */
+  waitPidfd(pidfd: number): Promise<ExitStatus>;
+  pidfdOpen(pid: number): number | NativeFailure;
+  pidfdSendSignal(pidfd: number, signal: number): true | NativeFailure;
+  closeFd(fd: number): void;
+  /** flock(2) LOCK_EX|LOCK_NB on a file made if need be (0600). fd; null where another process holds it. */
+  tryLock(path: string): number | null | NativeFailure;
+  /** SO_PEERCRED of a connected unix socket. */
+  peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number } | NativeFailure;
+  /** Which kernel features are there, by probe: clone3, cloneIntoCgroup, pidfd, newMountApi, mountSetattr, userNamespaces, seccomp … with a reason where not. */
+  probe(): readonly { readonly feature: string; readonly available: boolean; readonly detail: string }[];
+}
+
+let addon: ContainerAddon | undefined;
+
+export function containerAddon(): ContainerAddon {
+  addon ??= loadAddon('container') as ContainerAddon;
+  return addon;
+}
+
+export function isFailure(value: unknown): value is NativeFailure {
+  return typeof value === 'object' && value !== null && 'errno' in value && 'step' in value;
+}

@@ -1,0 +1,138 @@
+/**
+ * Typed face of the `scanner` addon (native/scanner, native/history).
+ *
+ * The scan runs on its own thread with its own store; nothing here waits for it longer than a pointer swap.
+ * Times are milliseconds since the epoch. Sources: proc(5), cgroups(7), Documentation/admin-guide/cgroup-v2.rst,
+ * spec/cantal.md sections 3 to 5.
+ */
+import { loadAddon } from './load.ts';
+
+export interface ScannerOptions {
+  /** Scan period; default 2000. */
+  readonly intervalMs: number;
+  /** Default 3 600 000. */
+  readonly keepHistoryMs: number;
+  readonly procRoot: string;
+  readonly sysRoot: string;
+  /** Default 100 000 (spec 5.4): beyond it new series are refused and counted. */
+  readonly maxSeries: number;
+  readonly processMetrics: boolean;
+}
+
+/** Bytes of `kinds` in a snapshot. */
+export const SeriesKind = { counter: 0, integer: 1, float: 2, state: 3 } as const;
+
+export interface SeriesKey {
+  readonly id: number;
+  readonly kind: number;
+  /** Sorted by label name. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/**
+ * Views over the newest finished scan, no copy per value: index = series id. Valid until the scan after the next;
+ * `generation` tells whether it is still the same. Values are raw 64-bit words: u64 for counters, i64 for integers,
+ * f64 for floats (three views over the same bytes). `fresh[id]` = 1 where the series was seen in this very scan.
+ */
+export interface Snapshot {
+  readonly generation: number;
+  readonly timestamp: number;
+  readonly seriesCount: number;
+  readonly unsigned: BigUint64Array;
+  readonly signed: BigInt64Array;
+  readonly float: Float64Array;
+  readonly kinds: Uint8Array;
+  readonly fresh: Uint8Array;
+}
+
+/** One series, newest first, aligned with the shared timestamps: `values[i]` belongs to `timestamps[i]`; NaN = missing. */
+export interface SeriesHistory {
+  readonly kind: number;
+  readonly timestamps: Float64Array;
+  /** Counters and integers beyond 2^53 lose precision here; `exact` has them. */
+  readonly values: Float64Array;
+  readonly exact: BigInt64Array;
+}
+
+export interface ProcessRow {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly name: string;
+  readonly state: string;
+  readonly cmdline: string;
+  readonly cgroup: string | null;
+  readonly vsize: number;
+  readonly rss: number;
+  readonly swap: number;
+  readonly threads: number;
+  /** Clock ticks since boot (proc(5) stat field 22): with the pid, a process's identity. */
+  readonly startTime: number;
+  readonly startTimestamp: number;
+  /** Clock ticks. */
+  readonly userTime: number;
+  readonly systemTime: number;
+  readonly childUserTime: number;
+  readonly childSystemTime: number;
+  readonly readBytes: number | null;
+  readonly writeBytes: number | null;
+}
+
+export interface StateValue {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly timestamp: number;
+  /** When the state was entered; 0 = left. */
+  readonly since: number;
+  readonly text: string;
+}
+
+export interface ScannerHealth {
+  readonly scans: number;
+  readonly missedScans: number;
+  readonly lastScanMs: number;
+  readonly phasesUs: Readonly<Record<string, number>>;
+  readonly series: number;
+  readonly refusedSeries: number;
+  readonly historyBytes: number;
+  readonly historySamples: number;
+  readonly filesRead: number;
+  /** Reason → count, for values files that were refused, with the newest message of each. */
+  readonly rejected: Readonly<Record<string, { readonly count: number; readonly message: string }>>;
+}
+
+export interface Scanner {
+  /** Starts the thread; the callback runs on the event loop after each scan (merged when the loop is behind). */
+  start(onScan: (generation: number) => void): void;
+  stop(): void;
+  /** One scan on the calling thread, for `--once`, tests and the bench. Returns its duration in ms. */
+  scanOnce(): number;
+  snapshot(): Snapshot;
+  /** Keys of series with id >= from, to follow the growing table. An id whose series expired may be reused: then `keyGeneration` rises. */
+  keysSince(from: number): readonly SeriesKey[];
+  keyGeneration(): number;
+  /** The newest `samples` scans of one series (at most what is kept), or null for an unknown id. */
+  history(id: number, samples: number): SeriesHistory | null;
+  processes(): readonly ProcessRow[];
+  states(): readonly StateValue[];
+  health(): ScannerHealth;
+  /** Messages since the last call ("refused /x.meta line 3: …"), each said once per file generation. */
+  messages(): readonly string[];
+}
+
+interface ScannerAddon {
+  createScanner(options: ScannerOptions): Scanner;
+}
+
+export function createScanner(options: Partial<ScannerOptions> = {}): Scanner {
+  const addon = loadAddon('scanner') as ScannerAddon;
+  return addon.createScanner({
+    intervalMs: 2000,
+    keepHistoryMs: 3_600_000,
+    procRoot: '/proc',
+    sysRoot: '/sys',
+    maxSeries: 100_000,
+    processMetrics: true,
+    ...options,
+  });
+}
