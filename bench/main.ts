@@ -1,0 +1,59 @@
+import type { BenchRow } from './row.ts';
+
+interface Bench {
+  readonly about: string;
+  measure(): Promise<readonly BenchRow[]>;
+}
+
+const benches: Readonly<Record<string, { about: string; load: () => Promise<{ measure: Bench['measure'] }> }>> = {
+  cli: { about: 'start of the command line beside node -e 0', load: () => import('./cli.ts') },
+  container: {
+    about: 'container start beside the bare C program and bubblewrap',
+    load: () => import('./container.ts'),
+  },
+  history: { about: 'bytes and time per sample of the one-hour history', load: () => import('./history.ts') },
+  scan: { about: 'a scan of 10 000 metrics beside a C program that only preads', load: () => import('./scan.ts') },
+};
+
+const names = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const options = process.argv.slice(2).filter((word) => word.startsWith('--'));
+const unknown = [...names.filter((name) => !(name in benches)), ...options.filter((option) => option !== '--json')];
+if (unknown.length > 0) {
+  const list = Object.entries(benches).map(([name, { about }]) => `  ${name.padEnd(12)}${about}`);
+  process.stderr.write(
+    `bench: unknown ${unknown.join(', ')}\nusage: npm run bench -- [NAME …] [--json]\n${list.join('\n')}\n`,
+  );
+  process.exit(2);
+}
+
+const asJson = options.includes('--json');
+const rows: BenchRow[] = [];
+let failed = false;
+for (const [name, bench] of Object.entries(benches)) {
+  if (names.length > 0 && !names.includes(name)) continue;
+  try {
+    const { measure } = await bench.load();
+    for (const row of await measure()) {
+      rows.push(row);
+      if (!asJson) process.stdout.write(`${line(row)}\n`);
+    }
+  } catch (error) {
+    failed = true;
+    process.stderr.write(`bench ${name}: ${error instanceof Error ? error.message : String(error)}\n`);
+  }
+}
+if (asJson) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
+process.exit(failed ? 1 : 0);
+
+function line(row: BenchRow): string {
+  const own = `${row.bench}: ${row.figure}: ${number(row.value)} ${row.unit}`;
+  const peer =
+    row.peer === null || row.peerValue === null ? '' : `  | ${row.peer}: ${number(row.peerValue)} ${row.unit}`;
+  const ratio = row.ratio === null ? '' : `  | ${row.ratio.toFixed(2)} ×`;
+  const aim = row.aim === null ? '' : `  | aim ${row.aim}: ${row.met ? 'met' : 'NOT met'}`;
+  return own + peer + ratio + aim;
+}
+
+function number(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(3);
+}

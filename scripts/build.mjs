@@ -1,0 +1,70 @@
+// Everything that a clone needs before it runs: dependencies, native parts, the bundle, the UI.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildNative } from './build-native.mjs';
+import { checkPrerequisites } from './prerequisites.mjs';
+import { root, run } from './run.mjs';
+import { makeIfStale } from './stale.mjs';
+
+export async function buildAll() {
+  checkPrerequisites();
+  makeIfStale('dependencies', {
+    inputs: ['package-lock.json'],
+    outputs: ['node_modules/.package-lock.json'],
+    make() {
+      process.stdout.write('stellwerk: installing the npm packages (about 350 MB, most of it uWebSockets.js)\n');
+      run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+    },
+  });
+  buildNative();
+  await bundle();
+  makeIfStale('web', {
+    inputs: ['web', 'package-lock.json'],
+    outputs: ['dist/web/index.html'],
+    make() {
+      process.stdout.write('stellwerk: building the web UI\n');
+      run(process.execPath, [join(root, 'node_modules/vite/bin/vite.js'), 'build', 'web', '--logLevel', 'warn']);
+    },
+  });
+}
+
+async function bundle() {
+  let build;
+  const stale = makeIfStale('bundle', {
+    inputs: ['src', 'examples', 'bench', 'package-lock.json', 'package.json'],
+    outputs: ['dist/main.js', 'dist/quickstart.js', 'dist/scheduler-worker.js'],
+    make() {
+      build = true;
+    },
+  });
+  if (!stale || !build) return;
+  const { build: esbuild } = await import('esbuild');
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  await esbuild({
+    absWorkingDir: root,
+    entryPoints: {
+      main: 'src/cli/main.ts',
+      quickstart: 'examples/quickstart/launch/main.ts',
+      'scheduler-worker': 'src/verwalter/scheduler/worker.ts',
+      bench: 'bench/main.ts',
+    },
+    outdir: 'dist',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    // These find their binaries and WebAssembly beside themselves, so they stay in node_modules.
+    external: ['uWebSockets.js', 'wasmoon', 'pino', 'esbuild', 'vite', 'playwright-core'],
+    // Bundled CommonJS packages call require().
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
+    },
+    define: { STELLWERK_VERSION: JSON.stringify(version) },
+    sourcemap: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+}
+
+if (process.argv[1] === import.meta.filename) await buildAll();

@@ -1,0 +1,16 @@
+export const summaries = {
+  vagga: 'development environments in rootless containers',
+  lithos: 'production containers: tree, check, switch, ps',
+  cantal: 'monitoring: one scan, values of an application',
+  verwalter: 'scheduling: check a configuration folder, run a scheduler once',
+  agent: 'the daemon of a node: cantal and verwalter, gossip, HTTP, web UI',
+  doctor: 'what this kernel and user can do, and what follows from it',
+} as const;
+
+export type CommandName = keyof typeof summaries;
+
+export const commandNames = Object.keys(summaries) as readonly CommandName[];
+
+export function isCommandName(word: string): word is CommandName {
+  return Object.hasOwn(summaries, word);
+}
