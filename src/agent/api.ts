@@ -1,0 +1,89 @@
+/** What the UI and scripts read of a cluster: GET /v1/overview, the stream /v1/live, GET /v1/plots. */
+
+export interface LastEnd {
+  readonly atMs: number;
+  readonly exitCode: number | null;
+  readonly signal: number | null;
+  readonly failure: {
+    readonly step: string;
+    readonly call: string;
+    readonly subject: string;
+    readonly errno: number;
+  } | null;
+}
+
+export interface ContainerReport {
+  /** SANDBOX/PROCESS.N */
+  readonly name: string;
+  readonly sandbox: string;
+  readonly process: string;
+  readonly instance: number;
+  readonly phase: 'waiting' | 'starting' | 'running' | 'stopping' | 'ended';
+  readonly pid: number | null;
+  /** Clock ticks since boot, proc(5) stat field 22: with the pid, the identity of the process. */
+  readonly startTime: number | null;
+  readonly startedAtMs: number | null;
+  readonly restarts: number;
+  /** Taken over from an earlier tree, not started by this one. */
+  readonly adopted: boolean;
+  readonly lastEnd: LastEnd | null;
+  readonly nextStartAtMs: number | null;
+  /** Of one core. */
+  readonly cpuShare: number | null;
+  readonly memoryBytes: number | null;
+}
+
+/** What a node says of itself; the agent that serves the page collects it from all. */
+export interface NodeReport {
+  readonly id: string;
+  readonly hostname: string;
+  readonly version: string;
+  readonly scanMs: number | null;
+  /** Of all cores of the host. */
+  readonly cpuShare: number | null;
+  readonly memoryUsedBytes: number | null;
+  readonly memoryTotalBytes: number | null;
+  readonly scheduleHash: string | null;
+  readonly renderedHash: string | null;
+  readonly scheduleTimestamp: number | null;
+  readonly failedRoles: readonly string[];
+  readonly errors: readonly string[];
+  readonly treeRunning: boolean;
+  readonly containers: readonly ContainerReport[];
+}
+
+export interface OverviewNode extends Omit<NodeReport, 'version' | 'treeRunning'> {
+  readonly addr: string;
+  readonly liveness: 'alive' | 'suspect' | 'dead';
+  readonly leader: boolean;
+  /** It answered this agent's last question; otherwise its figures are empty. */
+  readonly reachable: boolean;
+  readonly version: string | null;
+  readonly treeRunning: boolean | null;
+}
+
+export interface Overview {
+  readonly now: number;
+  readonly self: string;
+  readonly clusterName: string;
+  readonly version: string;
+  readonly leaderId: string | null;
+  readonly epoch: number;
+  readonly nodes: readonly OverviewNode[];
+  readonly schedule: {
+    readonly hash: string;
+    readonly timestamp: number;
+    readonly origin: string;
+    readonly data: unknown;
+  } | null;
+}
+
+export interface Plots {
+  /** Milliseconds since the epoch, oldest first, on a grid of 2 s. */
+  readonly timestamps: readonly number[];
+  readonly series: {
+    readonly requestsPerMinute: readonly (number | null)[];
+    /** By process name. */
+    readonly instances: Readonly<Record<string, readonly (number | null)[]>>;
+  };
+}
