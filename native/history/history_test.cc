@@ -1,0 +1,204 @@
+#include "history/history.hpp"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <random>
+
+namespace stellwerk {
+namespace {
+
+using Samples = std::vector<std::optional<std::uint64_t>>;
+
+// Appends, reads the whole and some windows back, and compares every bit.
+void expectRoundTrip(Kind kind, const Samples& samples) {
+  History history(1'000'000'000);
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    history.beginScan(static_cast<std::int64_t>(i) * 2000);
+    if (samples[i]) {
+      history.append(0, kind, *samples[i]);
+    }
+  }
+  auto total = static_cast<std::uint32_t>(samples.size());
+  for (std::uint32_t from : {0u, total / 3, total / 2, total - 1}) {
+    for (std::uint32_t to : {total, (from + total) / 2}) {
+      Samples back(total);
+      history.read(0, from, to, [&](std::uint32_t scan, std::uint64_t word) {
+        ASSERT_GE(scan, from);
+        ASSERT_LT(scan, to);
+        ASSERT_FALSE(back[scan].has_value());
+        back[scan] = word;
+      });
+      for (std::uint32_t scan = from; scan < to; ++scan) {
+        ASSERT_EQ(back[scan], samples[scan]) << "scan " << scan << " of [" << from << ", " << to << ")";
+      }
+    }
+  }
+}
+
+std::uint64_t bits(double value) { return std::bit_cast<std::uint64_t>(value); }
+
+Samples generate(std::size_t count, std::mt19937_64& random, double gaps, const std::function<std::uint64_t()>& next) {
+  Samples samples;
+  while (samples.size() < count) {
+    if (std::generate_canonical<double, 32>(random) < gaps) {
+      std::size_t length = random() % 3 == 0 ? 1 + random() % 1000 : 1 + random() % 32;
+      samples.resize(std::min(count, samples.size() + length));
+    } else {
+      samples.emplace_back(next());
+    }
+  }
+  return samples;
+}
+
+TEST(History, ReturnsIntegersBitForBit) {
+  std::mt19937_64 random(20261124);
+  const std::uint64_t extremes[] = {0,
+                                    1,
+                                    std::numeric_limits<std::uint64_t>::max(),
+                                    static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::min()),
+                                    static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())};
+  for (int round = 0; round < 200; ++round) {
+    std::uint64_t value = random() >> random() % 64;
+    std::uint64_t grain = std::uint64_t{1} << random() % 14;
+    unsigned width = static_cast<unsigned>(random() % 40);
+    unsigned style = static_cast<unsigned>(random() % 6);
+    auto next = [&]() -> std::uint64_t {
+      switch (random() % 50 == 0 ? 5 : style) {
+      case 0: // a level that walks
+        value += (random() % (2u << width % 20) - (1u << width % 20)) * grain;
+        break;
+      case 1: // a steady counter
+        value += 200 + random() % 3;
+        break;
+      case 2: // mostly constant
+        value += random() % 20 == 0 ? grain : 0;
+        break;
+      case 3: // a counter that is reset
+        value = random() % 100 == 0 ? 0 : value + (random() >> (24 + width));
+        break;
+      case 4: // noise
+        value = random() >> width;
+        break;
+      default:
+        value = extremes[random() % std::size(extremes)];
+      }
+      return value;
+    };
+    for (Kind kind : {Kind::Counter, Kind::Integer}) {
+      expectRoundTrip(kind, generate(1 + random() % 3000, random, round % 3 == 0 ? 0.01 : 0.0, next));
+      if (HasFatalFailure()) {
+        FAIL() << "round " << round;
+      }
+    }
+  }
+}
+
+TEST(History, ReturnsFloatsBitForBit) {
+  std::mt19937_64 random(7);
+  const double extremes[] = {0.0, -0.0, std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity(),
+                             std::numeric_limits<double>::max(), std::numeric_limits<double>::denorm_min(), 0.1, 1e300,
+                             9007199254740992.0, 9007199254740993.0};
+  for (int round = 0; round < 200; ++round) {
+    double value = static_cast<double>(random() % 100000) / 100;
+    unsigned style = static_cast<unsigned>(random() % 5);
+    auto next = [&]() -> std::uint64_t {
+      switch (random() % 50 == 0 ? 4 : style) {
+      case 0: // as the kernel prints
+        value = std::round(value * 100 + static_cast<double>(random() % 7) - 3) / 100;
+        break;
+      case 1: // uptime
+        value = std::round(value * 100 + 200) / 100;
+        break;
+      case 2: // any double
+        value = std::bit_cast<double>(random());
+        if (std::isnan(value)) {
+          value = 1;
+        }
+        break;
+      case 3:
+        value += std::generate_canonical<double, 53>(random);
+        break;
+      default:
+        value = extremes[random() % std::size(extremes)];
+      }
+      return bits(value);
+    };
+    expectRoundTrip(Kind::Float, generate(1 + random() % 3000, random, round % 3 == 0 ? 0.01 : 0.0, next));
+    if (HasFatalFailure()) {
+      FAIL() << "round " << round;
+    }
+  }
+}
+
+TEST(History, TakesNanForAMissingSample) {
+  History history(1'000'000);
+  history.beginScan(1);
+  history.append(0, Kind::Float, bits(1.5));
+  history.beginScan(2);
+  history.append(0, Kind::Float, bits(std::numeric_limits<double>::quiet_NaN()));
+  history.beginScan(3);
+  history.append(0, Kind::Float, bits(2.5));
+  std::vector<std::uint32_t> scans;
+  history.read(0, 0, 3, [&](std::uint32_t scan, std::uint64_t) { scans.push_back(scan); });
+  EXPECT_EQ(scans, (std::vector<std::uint32_t>{0, 2}));
+}
+
+TEST(History, KeepsExactlyTheMissingScans) {
+  for (std::uint32_t missing : {1u, 31u, 32u, 1000u}) {
+    History history(1'000'000'000);
+    for (std::uint32_t scan = 0; scan < missing + 2; ++scan) {
+      history.beginScan(scan + 1);
+      if (scan == 0 || scan == missing + 1) {
+        history.append(0, Kind::Integer, scan);
+      }
+    }
+    std::vector<std::uint32_t> scans;
+    history.read(0, 0, missing + 2, [&](std::uint32_t scan, std::uint64_t) { scans.push_back(scan); });
+    EXPECT_EQ(scans, (std::vector<std::uint32_t>{0, missing + 1}));
+  }
+}
+
+TEST(History, DropsWhatIsOlderThanItKeepsAndThenNeedsNoMoreMemory) {
+  constexpr std::uint32_t kSeries = 50;
+  History history(3'600'000);
+  std::mt19937_64 random(3);
+  std::size_t held = 0;
+  for (std::uint32_t scan = 0; scan < 9000; ++scan) {
+    history.beginScan(std::int64_t{scan} * 2000);
+    for (std::uint32_t id = 0; id < kSeries; ++id) {
+      history.append(id, Kind::Integer, random() % 1000 * id);
+    }
+    if (scan == 4000) {
+      held = history.blockBytesHeld();
+    }
+  }
+  EXPECT_EQ(history.timeline().end() - history.timeline().first(), 1801u);
+  EXPECT_EQ(history.blockBytesHeld(), held);
+  EXPECT_LT(history.samples(), std::uint64_t{kSeries} * 1801 * 12 / 10);
+  std::uint32_t count = 0;
+  history.read(7, history.timeline().first(), history.timeline().end(), [&](auto, auto) { ++count; });
+  EXPECT_EQ(count, 1801u);
+}
+
+TEST(History, GivesAnErasedSeriesBlocksBack) {
+  History history(3'600'000);
+  for (std::uint32_t scan = 0; scan < 500; ++scan) {
+    history.beginScan(scan + 1);
+    history.append(3, Kind::Counter, std::uint64_t{scan} * scan * 977);
+  }
+  std::size_t before = history.bytes();
+  history.erase(3);
+  EXPECT_LT(history.bytes(), before);
+  EXPECT_EQ(history.samples(), 0u);
+  history.append(3, Kind::Float, bits(-0.0));
+  std::vector<std::uint64_t> words;
+  history.read(3, 0, 500, [&](std::uint32_t, std::uint64_t word) { words.push_back(word); });
+  EXPECT_EQ(words, (std::vector<std::uint64_t>{bits(-0.0)}));
+}
+
+} // namespace
+} // namespace stellwerk
