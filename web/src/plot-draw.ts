@@ -1,0 +1,83 @@
+import uPlot from 'uplot';
+import { formatCount } from './format.ts';
+import { aligned, type PlotProps } from './plot.tsx';
+
+/** Plots with one key share the cursor. */
+const cursorKey = 'hour';
+const font = '11.5px system-ui, sans-serif';
+
+/** Makes the canvas. `props` is asked at each drawing; `onCursor` gets the index under the cursor, null outside. */
+export function drawPlot(place: HTMLElement, props: () => PlotProps, onCursor: (index: number | null) => void): uPlot {
+  const style = getComputedStyle(place);
+  const colour = (name: string) => style.getPropertyValue(name).trim();
+  const axis = {
+    stroke: colour('--muted'),
+    font,
+    grid: { stroke: colour('--grid'), width: 1 },
+    ticks: { show: false },
+  };
+  const stepped = uPlot.paths.stepped?.({ align: 1 });
+  const options: uPlot.Options = {
+    width: Math.max(place.clientWidth, 100),
+    height: Math.max(place.clientHeight, 100),
+    ms: 1,
+    padding: [10, 8, 0, 0],
+    legend: { show: false },
+    cursor: { sync: { key: cursorKey }, y: false, drag: { x: false, y: false }, points: { size: 7 } },
+    scales: {
+      x: { range: () => [props().range.from, props().range.to] },
+      y: { range: (_plot, _low, high) => [0, headroom(Math.max(high ?? 0, props().threshold ?? 0))] },
+    },
+    axes: [
+      { ...axis, space: 64, values: (_plot, stamps) => stamps.map(clock) },
+      {
+        ...axis,
+        size: 52,
+        space: 28,
+        incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6],
+        values: (_plot, values) => values.map(formatCount),
+      },
+    ],
+    series: [
+      {},
+      ...props().lines.map((line) => ({
+        label: line.label,
+        stroke: colour(line.colour),
+        width: 1.75,
+        dash: [...line.dash],
+        points: { show: false },
+        ...(line.stepped ? (stepped ? { paths: stepped } : {}) : { fill: colour('--fill-1') }),
+      })),
+    ],
+    hooks: {
+      draw: [(plot) => drawThreshold(plot, props().threshold, colour('--limit'))],
+      setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)],
+    },
+  };
+  return new uPlot(options, aligned(props()), place);
+}
+
+const headroom = (high: number) => Math.max(high * 1.12, 4);
+
+function clock(stamp: number): string {
+  return new Date(stamp).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+}
+
+function drawThreshold(plot: uPlot, threshold: number | null, colour: string): void {
+  if (threshold === null) return;
+  const { ctx, bbox } = plot;
+  const y = Math.round(plot.valToPos(threshold, 'y', true));
+  ctx.save();
+  ctx.strokeStyle = colour;
+  ctx.fillStyle = colour;
+  ctx.lineWidth = devicePixelRatio;
+  ctx.setLineDash([5 * devicePixelRatio, 4 * devicePixelRatio]);
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, y);
+  ctx.lineTo(bbox.left + bbox.width, y);
+  ctx.stroke();
+  ctx.font = `${11.5 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.textBaseline = 'bottom';
+  ctx.fillText(`threshold ${formatCount(threshold)}`, bbox.left + 6 * devicePixelRatio, y - 3 * devicePixelRatio);
+  ctx.restore();
+}

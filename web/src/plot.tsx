@@ -1,0 +1,99 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type uPlot from 'uplot';
+import { formatCount } from './format.ts';
+import { type Column, lastKnown } from './plot-data.ts';
+import { drawPlot } from './plot-draw.ts';
+
+export interface PlotLine {
+  readonly label: string;
+  readonly column: Column;
+  /** Name of a custom property. */
+  readonly colour: string;
+  readonly dash: readonly number[];
+  readonly stepped: boolean;
+}
+
+export interface PlotProps {
+  readonly title: string;
+  readonly timestamps: readonly number[];
+  readonly range: { readonly from: number; readonly to: number };
+  readonly threshold: number | null;
+  readonly lines: readonly PlotLine[];
+  readonly format: (value: number | null) => string;
+}
+
+export function Plot(props: PlotProps) {
+  const { title, timestamps, lines, threshold, format } = props;
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  // uPlot's hooks outlive a render: they read the newest properties here.
+  const newest = useRef(props);
+  newest.current = props;
+  const [cursor, setCursor] = useState<number | null>(null);
+  const shape = lines.map((line) => line.label).join(' ');
+
+  useEffect(() => {
+    if (!place.current) return;
+    const element = place.current;
+    const scheme = matchMedia('(prefers-color-scheme: dark)');
+    const draw = () => {
+      plot.current?.destroy();
+      plot.current = drawPlot(element, () => newest.current, setCursor);
+    };
+    draw();
+    const observer = new ResizeObserver(() => {
+      const { clientWidth, clientHeight } = element;
+      if (clientWidth > 0) plot.current?.setSize({ width: clientWidth, height: clientHeight });
+    });
+    observer.observe(element);
+    scheme.addEventListener('change', draw);
+    return () => {
+      observer.disconnect();
+      scheme.removeEventListener('change', draw);
+      plot.current?.destroy();
+      plot.current = null;
+    };
+  }, [shape]);
+
+  useEffect(() => {
+    plot.current?.setData(aligned(props));
+  }, [timestamps, props.range.from, props.range.to, threshold]);
+
+  const at = cursor === null ? undefined : timestamps[cursor];
+  const figure = (column: Column) => format(at === undefined ? lastKnown(column) : (column[cursor ?? 0] ?? null));
+  return (
+    <figure class="plot">
+      <figcaption>
+        <b>{title}</b>
+        <span class="legend">
+          {lines.map((line) => (
+            <span key={line.label}>
+              <svg class={`swatch ${line.colour.slice(2)}`} viewBox="0 0 22 4" aria-hidden="true">
+                <line x1="0" y1="2" x2="22" y2="2" stroke-dasharray={line.dash.join(' ')} />
+              </svg>
+              {line.label} <output>{figure(line.column)}</output>
+            </span>
+          ))}
+          <span class="muted clock">{at === undefined ? 'now' : new Date(at).toLocaleTimeString('en-GB')}</span>
+        </span>
+      </figcaption>
+      <div class="canvas" ref={place} role="img" aria-label={description(props)} />
+    </figure>
+  );
+}
+
+export function aligned({ timestamps, lines }: PlotProps): uPlot.AlignedData {
+  return [[...timestamps], ...lines.map((line) => [...line.column])];
+}
+
+function description({ title, lines, threshold, format }: PlotProps): string {
+  const words = lines.map(({ label, column }) => {
+    const highest = column.reduce<number | null>(
+      (top, value) => (value === null ? top : Math.max(top ?? value, value)),
+      null,
+    );
+    return `${label} now ${format(lastKnown(column))}, highest ${format(highest)}`;
+  });
+  if (threshold !== null) words.push(`threshold ${formatCount(threshold)}`);
+  return `${title}: ${words.join('; ') || 'no figures yet'}`;
+}
