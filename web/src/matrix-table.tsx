@@ -1,6 +1,6 @@
 import type { NodeOverview } from './api.ts';
 import { Mark } from './mark.tsx';
-import { type Count, fit, type MatrixRow } from './matrix.ts';
+import { type Count, fitOf, type MatrixRow } from './matrix.ts';
 
 /** Processes by nodes: what runs of what is wanted. */
 export function Matrix({ nodes, rows }: { nodes: readonly NodeOverview[]; rows: readonly MatrixRow[] }) {
@@ -36,7 +36,7 @@ export function Matrix({ nodes, rows }: { nodes: readonly NodeOverview[]; rows: 
 }
 
 function CountCell({ count, total }: { count: Count; total?: boolean }) {
-  const how = fit(count);
+  const how = fitOf(count);
   return (
     <td class={`number count ${how}${total ? ' total' : ''}`}>
       {how === 'missing' && <Mark tone="warn" />}

@@ -40,7 +40,7 @@ export function sum(counts: readonly Count[]): Count {
 
 export type Fit = 'exact' | 'missing' | 'surplus' | 'none';
 
-export function fit({ wanted, running }: Count): Fit {
+export function fitOf({ wanted, running }: Count): Fit {
   if (wanted === null || wanted === running)
     return wanted === 0 || (wanted === null && running === 0) ? 'none' : 'exact';
   return running < wanted ? 'missing' : 'surplus';

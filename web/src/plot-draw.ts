@@ -21,7 +21,7 @@ export function drawPlot(place: HTMLElement, props: () => PlotProps, onCursor: (
     width: Math.max(place.clientWidth, 100),
     height: Math.max(place.clientHeight, 100),
     ms: 1,
-    padding: [10, 8, 0, 0],
+    padding: [10, 20, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: cursorKey }, y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: {
@@ -29,7 +29,7 @@ export function drawPlot(place: HTMLElement, props: () => PlotProps, onCursor: (
       y: { range: (_plot, _low, high) => [0, headroom(Math.max(high ?? 0, props().threshold ?? 0))] },
     },
     axes: [
-      { ...axis, space: 64, values: (_plot, stamps) => stamps.map(clock) },
+      { ...axis, size: 28, space: 64, values: (_plot, stamps) => stamps.map(clock) },
       {
         ...axis,
         size: 52,
@@ -77,6 +77,7 @@ function drawThreshold(plot: uPlot, threshold: number | null, colour: string): v
   ctx.lineTo(bbox.left + bbox.width, y);
   ctx.stroke();
   ctx.font = `${11.5 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.textAlign = 'left';
   ctx.textBaseline = 'bottom';
   ctx.fillText(`threshold ${formatCount(threshold)}`, bbox.left + 6 * devicePixelRatio, y - 3 * devicePixelRatio);
   ctx.restore();

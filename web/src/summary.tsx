@@ -3,7 +3,7 @@ import type { Overview } from './api.ts';
 import type { Decision } from './decision.ts';
 import { formatCount } from './format.ts';
 import { Mark, type Tone } from './mark.tsx';
-import { fit, type MatrixRow } from './matrix.ts';
+import { fitOf, type MatrixRow } from './matrix.ts';
 import { lastKnown, type PlotData } from './plot-data.ts';
 
 interface Props {
@@ -34,12 +34,12 @@ export function Summary({ overview, matrix, decision, plots }: Props) {
           key={process}
           term={process}
           value={`${total.running}`}
-          tone={fit(total) === 'missing' ? 'warn' : undefined}
+          tone={fitOf(total) === 'missing' ? 'warn' : undefined}
         >
           {total.wanted === null ? 'running, no schedule yet' : `running of ${total.wanted} wanted`}
         </Tile>
       ))}
-      <Tile term="Nodes" value={`${alive}`} tone={alive < overview.nodes.length ? 'bad' : undefined}>
+      <Tile term="Nodes" value={`${alive}`} tone={worstLiveness(overview)}>
         alive of {overview.nodes.length}
       </Tile>
       <Tile term="Leader" value={leader?.hostname ?? 'none'} tone={leader ? undefined : 'bad'}>
@@ -47,6 +47,11 @@ export function Summary({ overview, matrix, decision, plots }: Props) {
       </Tile>
     </dl>
   );
+}
+
+function worstLiveness({ nodes }: Overview): Tone | undefined {
+  if (nodes.some((node) => node.liveness === 'dead')) return 'bad';
+  return nodes.some((node) => node.liveness === 'suspect') ? 'warn' : undefined;
 }
 
 interface TileProps {
