@@ -41,18 +41,6 @@ describe.skipIf(!program)('the page in Chromium', () => {
     rmSync(built, { recursive: true, force: true });
   });
 
-  /** The kernel holds the port for a moment while the old connections close. */
-  async function serveAgain(port: number): Promise<TestServer> {
-    for (let tries = 0; tries < 30; tries += 1) {
-      try {
-        return await serve(built, token, port);
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, 200));
-      }
-    }
-    return serve(built, token, port);
-  }
-
   async function open(options: Parameters<Browser['newPage']>[0], fragment = `#token=${token}`): Promise<Page> {
     const page = await browser.newPage(options);
     complaints.length = 0;
@@ -139,8 +127,7 @@ describe.skipIf(!program)('the page in Chromium', () => {
 
   it('keeps the last figures while its agent is away and goes on when it is back', async () => {
     const page = await open({ viewport: { width: 1280, height: 900 } });
-    const { port } = server;
-    server.close();
+    server.down();
     await page.getByText('reconnecting').waitFor();
     await page
       .getByText(/not reachable.*next try in|asking 127/)
@@ -149,7 +136,7 @@ describe.skipIf(!program)('the page in Chromium', () => {
     expect(await page.locator('table.containers tbody tr:not(.group)').count()).toBeGreaterThan(0);
     await page.waitForTimeout(1500);
     await page.screenshot({ path: join(results, 'web-reconnecting.png') });
-    server = await serveAgain(port);
+    server.up();
     await page.getByRole('status').getByText('live', { exact: true }).waitFor({ timeout: 10_000 });
     await page.close();
   });

@@ -16,19 +16,36 @@ export interface TestServer {
   readonly port: number;
   /** Bodies of the actions received, in order. */
   readonly actions: readonly unknown[];
-  /** Closes the port and every connection, as a killed agent does. */
+  /** Drops every connection and each new one at once, as while an agent restarts, until `up`. */
+  down(): void;
+  up(): void;
   close(): void;
 }
 
-/** `port` 0 takes a free one. */
-export function serve(folder: string, token: string, port = 0): Promise<TestServer> {
+/** Listens on a free port of 127.0.0.1. */
+export function serve(folder: string, token: string): Promise<TestServer> {
   const actions: unknown[] = [];
   let factor = 1;
   let pendingUntil = 0;
+  let isDown = false;
   const sockets = new Set<uWS.WebSocket<unknown>>();
   const overview = () => JSON.stringify(simulatedOverview(Date.now(), factor));
   const app = uWS.App();
   app.ws('/v1/live', {
+    upgrade(response, request, context) {
+      if (isDown) {
+        response.close();
+        return;
+      }
+      const header = (name: string) => request.getHeader(name);
+      response.upgrade(
+        {},
+        header('sec-websocket-key'),
+        header('sec-websocket-protocol'),
+        header('sec-websocket-extensions'),
+        context,
+      );
+    },
     open(socket) {
       sockets.add(socket);
       socket.send(overview());
@@ -38,6 +55,10 @@ export function serve(folder: string, token: string, port = 0): Promise<TestServ
     },
   });
   app.get('/v1/plots', (response, request) => {
+    if (isDown) {
+      response.close();
+      return;
+    }
     const since = Number(request.getQuery('since') ?? 0);
     json(response, '200 OK', simulatedPlots(Date.now(), since));
   });
@@ -62,13 +83,20 @@ export function serve(folder: string, token: string, port = 0): Promise<TestServ
     for (const socket of sockets) socket.send(overview());
   }, 2000);
   return new Promise((resolve, reject) => {
-    app.listen('127.0.0.1', port, (listening) => {
-      if (!listening) return reject(new Error(`cannot listen on 127.0.0.1:${port}`));
+    app.listen('127.0.0.1', 0, (listening) => {
+      if (!listening) return reject(new Error('no free port on 127.0.0.1'));
+      const down = () => {
+        isDown = true;
+        for (const socket of [...sockets]) socket.close();
+      };
+      const up = () => {
+        isDown = false;
+      };
       const close = () => {
         clearInterval(timer);
         app.close();
       };
-      resolve({ port: uWS.us_socket_local_port(listening), actions, close });
+      resolve({ port: uWS.us_socket_local_port(listening), actions, down, up, close });
     });
   });
 }
