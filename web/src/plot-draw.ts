@@ -4,7 +4,8 @@ import { aligned, type PlotProps } from './plot.tsx';
 
 /** Plots with one key share the cursor. */
 const cursorKey = 'hour';
-const font = '11.5px system-ui, sans-serif';
+/** Whole pixels: uPlot scales only those for a dense screen. */
+const font = '12px system-ui, sans-serif';
 
 /** Makes the canvas. `props` is asked at each drawing; `onCursor` gets the index under the cursor, null outside. */
 export function drawPlot(place: HTMLElement, props: () => PlotProps, onCursor: (index: number | null) => void): uPlot {
@@ -76,7 +77,7 @@ function drawThreshold(plot: uPlot, threshold: number | null, colour: string): v
   ctx.moveTo(bbox.left, y);
   ctx.lineTo(bbox.left + bbox.width, y);
   ctx.stroke();
-  ctx.font = `${11.5 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
   ctx.textAlign = 'left';
   ctx.textBaseline = 'bottom';
   ctx.fillText(`threshold ${formatCount(threshold)}`, bbox.left + 6 * devicePixelRatio, y - 3 * devicePixelRatio);
