@@ -80,6 +80,11 @@ export function useLive(): Live {
 
 function parseOverview(data: unknown): Overview | null {
   if (typeof data !== 'string') return null;
-  const value: unknown = JSON.parse(data);
-  return typeof value === 'object' && value !== null && 'nodes' in value ? (value as Overview) : null;
+  try {
+    const value: unknown = JSON.parse(data);
+    return typeof value === 'object' && value !== null && 'nodes' in value ? (value as Overview) : null;
+  } catch {
+    // Half a message: the next whole one comes in 2 s, and a stream without any is given up as silent.
+    return null;
+  }
 }

@@ -54,6 +54,9 @@ function Reasons({ decision }: { decision: Decision }) {
             {note.text}
           </li>
         ))}
+        {decision.changes.length + decision.notes.length === 0 && (
+          <li class="muted">The scheduler reports no change.</li>
+        )}
         {decision.changes.map((change) => (
           <li key={change}>{change}</li>
         ))}
