@@ -11,7 +11,28 @@
   "targets": [
     {
       "target_name": "container",
-      "sources": ["native/container/addon.cc"]
+      "defines": ["_GNU_SOURCE"],
+      "sources": [
+        "native/container/addon.cc",
+        "native/container/addon_spec.cc",
+        "native/container/capabilities.cc",
+        "native/container/cgroup.cc",
+        "native/container/channel.cc",
+        "native/container/child.cc",
+        "native/container/descriptors.cc",
+        "native/container/ending.cc",
+        "native/container/identity.cc",
+        "native/container/init.cc",
+        "native/container/limits.cc",
+        "native/container/mounts.cc",
+        "native/container/network.cc",
+        "native/container/path.cc",
+        "native/container/probe.cc",
+        "native/container/seccomp.cc",
+        "native/container/special.cc",
+        "native/container/start.cc",
+        "native/container/tree.cc"
+      ]
     },
     {
       "target_name": "scanner",

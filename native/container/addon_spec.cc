@@ -1,0 +1,221 @@
+#include "container/addon_spec.hpp"
+
+#include <cmath>
+#include <sys/resource.h>
+
+namespace stellwerk {
+namespace {
+
+// Reads fields; the first that is wrong leaves a TypeError pending, and all later reads do nothing.
+class Reader {
+public:
+  explicit Reader(Napi::Env env) : env_(env) {}
+
+  bool failed() const { return failed_; }
+
+  void fail(const std::string& field, const char* expected) {
+    if (!failed_) {
+      failed_ = true;
+      Napi::TypeError::New(env_, "container: " + field + ": expected " + expected).ThrowAsJavaScriptException();
+    }
+  }
+
+  Napi::Object object(const Napi::Value& value, const std::string& field) {
+    if (!value.IsObject()) {
+      fail(field, "an object");
+      return Napi::Object::New(env_);
+    }
+    return value.As<Napi::Object>();
+  }
+
+  std::string string(const Napi::Value& value, const std::string& field) {
+    if (!value.IsString()) {
+      fail(field, "a string");
+      return {};
+    }
+    std::string text = value.As<Napi::String>().Utf8Value();
+    if (text.find('\0') != std::string::npos) {
+      fail(field, "a string without NUL");
+    }
+    return text;
+  }
+
+  bool boolean(const Napi::Value& value, const std::string& field) {
+    if (!value.IsBoolean()) {
+      fail(field, "a boolean");
+      return false;
+    }
+    return value.As<Napi::Boolean>().Value();
+  }
+
+  // A whole number in the range.
+  double number(const Napi::Value& value, const std::string& field, double least, double most) {
+    const double found = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
+    if (!(found >= least && found <= most) || found != std::floor(found)) {
+      fail(field, "a whole number in range");
+      return 0;
+    }
+    return found;
+  }
+
+  template <class Each> void list(const Napi::Value& value, const std::string& field, Each each) {
+    if (!value.IsArray()) {
+      fail(field, "an array");
+      return;
+    }
+    const auto array = value.As<Napi::Array>();
+    for (std::uint32_t index = 0; index < array.Length() && !failed_; index++) {
+      each(array.Get(index), field + "[" + std::to_string(index) + "]");
+    }
+  }
+
+  std::vector<std::string> strings(const Napi::Value& value, const std::string& field) {
+    std::vector<std::string> words;
+    list(value, field, [&](const Napi::Value& word, const std::string& at) { words.push_back(string(word, at)); });
+    return words;
+  }
+
+private:
+  Napi::Env env_;
+  bool failed_ = false;
+};
+
+constexpr double kMostId = 4294967294; // 2^32 - 2: -1 means "no id" to the kernel
+constexpr double kMostSafe = 9007199254740991;
+
+std::vector<IdMapping> idMap(Reader& reader, const Napi::Value& value, const std::string& field) {
+  std::vector<IdMapping> map;
+  reader.list(value, field, [&](const Napi::Value& entry, const std::string& at) {
+    const Napi::Object row = reader.object(entry, at);
+    map.push_back(
+        {.inside = static_cast<std::uint32_t>(reader.number(row.Get("inside"), at + ".inside", 0, kMostId)),
+         .outside = static_cast<std::uint32_t>(reader.number(row.Get("outside"), at + ".outside", 0, kMostId)),
+         .count = static_cast<std::uint32_t>(reader.number(row.Get("count"), at + ".count", 1, kMostId + 1))});
+  });
+  return map;
+}
+
+Mount readMount(Reader& reader, const Napi::Value& value, const std::string& field) {
+  const Napi::Object entry = reader.object(value, field);
+  Mount mount;
+  mount.target = reader.string(entry.Get("target"), field + ".target");
+  if (!mount.target.starts_with('/')) {
+    reader.fail(field + ".target", "an absolute path");
+  }
+  const std::string kind = reader.string(entry.Get("kind"), field + ".kind");
+  if (kind == "bind") {
+    mount.kind = Mount::Kind::bind;
+    mount.source = reader.string(entry.Get("source"), field + ".source");
+    mount.readonly = reader.boolean(entry.Get("readonly"), field + ".readonly");
+    mount.exec = reader.boolean(entry.Get("exec"), field + ".exec");
+  } else if (kind == "tmpfs") {
+    mount.kind = Mount::Kind::tmpfs;
+    mount.sizeBytes =
+        static_cast<std::uint64_t>(reader.number(entry.Get("sizeBytes"), field + ".sizeBytes", 0, kMostSafe));
+    mount.mode = static_cast<unsigned>(reader.number(entry.Get("mode"), field + ".mode", 0, 07777));
+  } else if (kind == "proc") {
+    mount.kind = Mount::Kind::proc;
+  } else if (kind == "dev") {
+    mount.kind = Mount::Kind::dev;
+  } else if (kind == "sys") {
+    mount.kind = Mount::Kind::sys;
+  } else {
+    reader.fail(field + ".kind", "bind, tmpfs, proc, dev or sys");
+  }
+  return mount;
+}
+
+void readNamespaces(Reader& reader, const Napi::Value& value, Namespaces& namespaces) {
+  const Napi::Object object = reader.object(value, "namespaces");
+  const struct {
+    const char* name;
+    bool* flag;
+  } table[] = {{"user", &namespaces.user}, {"mount", &namespaces.mount},   {"pid", &namespaces.pid},
+               {"ipc", &namespaces.ipc},   {"uts", &namespaces.uts},       {"cgroup", &namespaces.cgroup},
+               {"net", &namespaces.net}};
+  for (const auto& row : table) {
+    *row.flag = reader.boolean(object.Get(row.name), std::string("namespaces.") + row.name);
+  }
+}
+
+void readEnvironment(Reader& reader, const Napi::Value& value, std::vector<std::string>& env) {
+  const Napi::Object object = reader.object(value, "env");
+  const Napi::Array names = object.GetPropertyNames();
+  for (std::uint32_t index = 0; index < names.Length(); index++) {
+    const std::string name = names.Get(index).As<Napi::String>().Utf8Value();
+    if (name.empty() || name.find('=') != std::string::npos) {
+      reader.fail("env", "names without =");
+    }
+    env.push_back(name + '=' + reader.string(object.Get(name), "env." + name));
+  }
+}
+
+void readLimits(Reader& reader, const Napi::Value& value, std::vector<Limit>& limits) {
+  const Napi::Object object = reader.object(value, "rlimits");
+  const Napi::Array names = object.GetPropertyNames();
+  for (std::uint32_t index = 0; index < names.Length(); index++) {
+    const std::string name = names.Get(index).As<Napi::String>().Utf8Value();
+    const Napi::Value limit = object.Get(name);
+    const bool unlimited = limit.IsNumber() && std::isinf(limit.As<Napi::Number>().DoubleValue());
+    const double number = unlimited ? 0 : reader.number(limit, "rlimits." + name, 0, kMostSafe);
+    limits.push_back({name, unlimited ? RLIM_INFINITY : static_cast<std::uint64_t>(number)});
+  }
+}
+
+} // namespace
+
+bool readSpec(const Napi::Value& value, Spec& spec) {
+  Reader reader(value.Env());
+  const Napi::Object object = reader.object(value, "spec");
+  if (reader.failed()) {
+    return false;
+  }
+  spec.argv = reader.strings(object.Get("argv"), "argv");
+  readEnvironment(reader, object.Get("env"), spec.env);
+  spec.cwd = reader.string(object.Get("cwd"), "cwd");
+  if (const Napi::Value root = object.Get("root"); !root.IsUndefined()) {
+    spec.root = reader.string(root, "root");
+    if (!spec.root.starts_with('/')) {
+      reader.fail("root", "an absolute path");
+    }
+  }
+  if (const Napi::Value writable = object.Get("writableRoot"); !writable.IsUndefined()) {
+    spec.writableRoot = reader.boolean(writable, "writableRoot");
+  }
+  readNamespaces(reader, object.Get("namespaces"), spec.namespaces);
+  spec.uidMap = idMap(reader, object.Get("uidMap"), "uidMap");
+  spec.gidMap = idMap(reader, object.Get("gidMap"), "gidMap");
+  spec.uid = static_cast<uid_t>(reader.number(object.Get("uid"), "uid", 0, kMostId));
+  spec.gid = static_cast<gid_t>(reader.number(object.Get("gid"), "gid", 0, kMostId));
+  if (const Napi::Value hostname = object.Get("hostname"); !hostname.IsUndefined()) {
+    spec.hostname = reader.string(hostname, "hostname");
+  }
+  reader.list(object.Get("mounts"), "mounts", [&](const Napi::Value& entry, const std::string& at) {
+    spec.mounts.push_back(readMount(reader, entry, at));
+  });
+  readLimits(reader, object.Get("rlimits"), spec.limits);
+  spec.keepCapabilities = reader.strings(object.Get("keepCapabilities"), "keepCapabilities");
+  spec.noNewPrivileges = reader.boolean(object.Get("noNewPrivileges"), "noNewPrivileges");
+  const std::string seccomp = reader.string(object.Get("seccomp"), "seccomp");
+  if (seccomp != "default" && seccomp != "off") {
+    reader.fail("seccomp", "default or off");
+  }
+  spec.seccomp = seccomp == "default";
+  spec.cgroups = reader.strings(object.Get("cgroups"), "cgroups");
+  std::size_t stream = 0;
+  reader.list(object.Get("stdio"), "stdio", [&](const Napi::Value& fd, const std::string& at) {
+    const int number = static_cast<int>(reader.number(fd, at, -1, 1 << 30));
+    if (stream < spec.stdio.size()) {
+      spec.stdio[stream] = number;
+    }
+    stream++;
+  });
+  if (stream != spec.stdio.size()) {
+    reader.fail("stdio", "three numbers");
+  }
+  spec.init = reader.boolean(object.Get("init"), "init");
+  spec.dieWithStarter = spec.init;
+  return !reader.failed();
+}
+
+} // namespace stellwerk

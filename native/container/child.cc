@@ -1,0 +1,148 @@
+#include "container/child.hpp"
+
+#include "container/capabilities.hpp"
+#include "container/channel.hpp"
+#include "container/descriptors.hpp"
+#include "container/identity.hpp"
+#include "container/init.hpp"
+#include "container/kernel.hpp"
+#include "container/network.hpp"
+#include "container/seccomp.hpp"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+namespace stellwerk {
+namespace {
+
+constexpr int kFailedExit = 127;
+
+void defaultDispositions() noexcept {
+  struct sigaction action = {};
+  action.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; signal++) {
+    sigaction(signal, &action, nullptr); // fails for SIGKILL, SIGSTOP and the C library's two: nothing to reset there
+  }
+}
+
+Result<Done> setUpNamespaces(Prepared& prepared) noexcept {
+  const Spec& spec = prepared.spec;
+  // After joining: the namespace's root is the cgroup at this moment.
+  if (spec.namespaces.cgroup && unshare(CLONE_NEWCGROUP) != 0) {
+    return Failure::of("create namespaces", "unshare", "cgroup");
+  }
+  if (spec.namespaces.net) {
+    if (auto done = raiseLoopback(); !done) {
+      return done;
+    }
+  }
+  if (spec.namespaces.uts && !spec.hostname.empty() && sethostname(spec.hostname.data(), spec.hostname.size()) != 0) {
+    return Failure::of("set hostname", "sethostname", spec.hostname.c_str());
+  }
+  if (spec.namespaces.mount) {
+    if (auto done = prepared.mounts.takeAsChild(); !done) {
+      return done;
+    }
+  }
+  if (spec.namespaces.user) {
+    if (auto done = takeSetUpIds(spec, prepared.setgroupsAllowed); !done) {
+      return done;
+    }
+  }
+  if (spec.namespaces.mount) {
+    if (auto done = prepared.mounts.mountAll(); !done) {
+      return done;
+    }
+    return prepared.mounts.enterRoot();
+  }
+  return Done{};
+}
+
+Result<Done> dropPrivileges(const Prepared& prepared) noexcept {
+  const Spec& spec = prepared.spec;
+  if (auto done = takeProgramIds(spec, prepared.setgroupsAllowed); !done) {
+    return done;
+  }
+  if (spec.noNewPrivileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    return Failure::of("set no_new_privs", "prctl", "PR_SET_NO_NEW_PRIVS");
+  }
+  // Before the capabilities go: without no_new_privs the filter needs CAP_SYS_ADMIN.
+  if (!prepared.filter.empty()) {
+    if (auto done = installFilter(prepared.filter); !done) {
+      return done;
+    }
+  }
+  return dropCapabilities(prepared.keepCapabilities);
+}
+
+Result<Done> becomeProgram(const Prepared& prepared, int channel) noexcept {
+  const Spec& spec = prepared.spec;
+  sendHello(channel);
+  umask(022);
+  if (chdir(spec.cwd.c_str()) != 0) {
+    return Failure::of("enter working folder", "chdir", spec.cwd.c_str());
+  }
+  if (auto done = setLimits(prepared.limits); !done) {
+    return done;
+  }
+  if (auto done = takeStdio(spec.stdio, prepared.null.get()); !done) {
+    return done;
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  execve(prepared.argv[0], const_cast<char* const*>(prepared.argv.data()),
+         const_cast<char* const*>(prepared.env.data()));
+  return Failure::of("execute", "execve", prepared.argv[0]);
+}
+
+// The first process; with an init it forks the program and stays.
+Result<Done> become(Prepared& prepared, int channel) noexcept {
+  const Spec& spec = prepared.spec;
+  if (spec.dieWithStarter) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+  }
+  defaultDispositions();
+  umask(0);
+  if (!awaitGo(channel)) {
+    _exit(kFailedExit);
+  }
+  if (auto done = setUpNamespaces(prepared); !done) {
+    return done;
+  }
+  if (auto done = dropPrivileges(prepared); !done) {
+    return done;
+  }
+  // The change of ids has cleared it (prctl(2)), and the starter may have died meanwhile.
+  if (spec.dieWithStarter) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (!starterLives(channel)) {
+      _exit(kFailedExit);
+    }
+  }
+  if (!prepared.withInit) {
+    return becomeProgram(prepared, channel);
+  }
+  const long program = syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr);
+  if (program < 0) {
+    return Failure::of("start program", "clone");
+  }
+  if (program > 0) {
+    runInit(static_cast<int>(program), prepared.statusWrite.get());
+  }
+  return becomeProgram(prepared, channel);
+}
+
+} // namespace
+
+void runChild(Prepared& prepared, int channel) noexcept {
+  const auto done = become(prepared, channel);
+  if (!done) {
+    sendFailure(channel, done.failure());
+  }
+  _exit(kFailedExit);
+}
+
+} // namespace stellwerk

@@ -1,0 +1,54 @@
+#include "container/descriptors.hpp"
+
+#include "container/kernel.hpp"
+
+#include <climits>
+#include <fcntl.h>
+#include <sys/resource.h>
+
+namespace stellwerk {
+namespace {
+
+// close_range is there from 5.9 on; before, as many as may be open.
+int highestPossible() noexcept {
+  rlimit limit;
+  return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX ? static_cast<int>(limit.rlim_cur) : 65536;
+}
+
+} // namespace
+
+Result<Done> takeStdio(const std::array<int, 3>& stdio, int null) noexcept {
+  std::array<int, 3> moved;
+  for (std::size_t index = 0; index < 3; index++) {
+    moved[index] = fcntl(stdio[index] < 0 ? null : stdio[index], F_DUPFD_CLOEXEC, 3);
+    if (moved[index] < 0) {
+      return Failure::of("set stdio", "fcntl");
+    }
+  }
+  for (int index = 0; index < 3; index++) {
+    if (dup2(moved[static_cast<std::size_t>(index)], index) < 0) {
+      return Failure::of("set stdio", "dup2");
+    }
+  }
+  if (kernel::closeRange(3, UINT_MAX, kernel::kCloseRangeCloseOnExec) != 0) {
+    for (int fd = 3; fd < highestPossible(); fd++) {
+      fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+  }
+  return Done{};
+}
+
+void closeAllBut(int keep) noexcept {
+  const auto kept = static_cast<unsigned>(keep);
+  const bool below = keep == 0 || kernel::closeRange(0, kept - 1, 0) == 0;
+  if (below && kernel::closeRange(kept + 1, UINT_MAX, 0) == 0) {
+    return;
+  }
+  for (int fd = 0; fd < highestPossible(); fd++) {
+    if (fd != keep) {
+      close(fd);
+    }
+  }
+}
+
+} // namespace stellwerk

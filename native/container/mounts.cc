@@ -1,0 +1,207 @@
+#include "container/mounts.hpp"
+
+#include "container/kernel.hpp"
+#include "container/path.hpp"
+#include "container/special.hpp"
+
+#include <cstdio>
+#include <fcntl.h>
+#include <sys/mount.h>
+
+namespace stellwerk {
+namespace {
+
+TreeFlags rootFlags(const Spec& spec) noexcept { return {.readonly = !spec.writableRoot, .exec = true}; }
+
+std::string tmpfsOptions(const Mount& mount) {
+  char text[64];
+  if (mount.sizeBytes == 0) {
+    snprintf(text, sizeof text, "mode=%o", mount.mode);
+  } else {
+    snprintf(text, sizeof text, "mode=%o,size=%llu", mount.mode, static_cast<unsigned long long>(mount.sizeBytes));
+  }
+  return text;
+}
+
+const char* stepOf(Mount::Kind kind) noexcept {
+  switch (kind) {
+  case Mount::Kind::bind:
+    return "bind";
+  case Mount::Kind::tmpfs:
+    return "mount tmpfs";
+  case Mount::Kind::proc:
+    return "mount proc";
+  case Mount::Kind::dev:
+    return "mount dev";
+  case Mount::Kind::sys:
+    return "mount sys";
+  }
+  return "mount";
+}
+
+} // namespace
+
+MountPlan::MountPlan(const Spec& spec, MountApi api) : spec_(spec), api_(api) {
+  for (const Mount& mount : spec.mounts) {
+    Entry entry = {.mount = &mount, .source = nullptr, .flags = {}, .tree = {}, .options = {}};
+    switch (mount.kind) {
+    case Mount::Kind::bind:
+      entry.source = mount.source.c_str();
+      entry.flags = {.readonly = mount.readonly, .exec = mount.exec};
+      break;
+    case Mount::Kind::tmpfs:
+      entry.options = tmpfsOptions(mount);
+      break;
+    case Mount::Kind::sys:
+      entry.source = "/sys";
+      entry.flags = {.readonly = true};
+      break;
+    case Mount::Kind::proc:
+      // A new proc shows the mounter's pid namespace and needs to own it; the host's can only be bound.
+      if (!spec.namespaces.pid) {
+        entry.source = "/proc";
+      }
+      break;
+    case Mount::Kind::dev:
+      break;
+    }
+    entries_.push_back(std::move(entry));
+  }
+}
+
+Result<Done> MountPlan::takeAsStarter() noexcept {
+  // The classic API binds only what the child's own mount namespace holds.
+  if (api_ == MountApi::classic || !spec_.namespaces.mount) {
+    return Done{};
+  }
+  if (!spec_.root.empty()) {
+    auto tree = takeTree(api_, AT_FDCWD, spec_.root.c_str(), rootFlags(spec_), "bind root");
+    if (!tree) {
+      return tree.failure().error == EPERM ? Result<Done>(Done{}) : tree.failure();
+    }
+    rootTree_ = std::move(tree).value();
+  }
+  for (Entry& entry : entries_) {
+    if (entry.source == nullptr) {
+      continue;
+    }
+    auto tree = takeTree(api_, AT_FDCWD, entry.source, entry.flags, stepOf(entry.mount->kind));
+    if (!tree) {
+      return tree.failure().error == EPERM ? Result<Done>(Done{}) : tree.failure();
+    }
+    entry.tree = std::move(tree).value();
+  }
+  return Done{};
+}
+
+Result<Done> MountPlan::takeAsChild() noexcept {
+  if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+    return Failure::of("cut mount propagation", "mount", "/");
+  }
+  for (Entry& entry : entries_) {
+    if (entry.source == nullptr || entry.tree.fd) {
+      continue;
+    }
+    auto tree = takeTree(api_, AT_FDCWD, entry.source, entry.flags, stepOf(entry.mount->kind));
+    if (!tree) {
+      return tree.failure();
+    }
+    entry.tree = std::move(tree).value();
+  }
+  const char* root = spec_.root.empty() ? "/" : spec_.root.c_str();
+  if (!spec_.root.empty()) {
+    if (!rootTree_.fd) {
+      auto tree = takeTree(api_, AT_FDCWD, root, rootFlags(spec_), "bind root");
+      if (!tree) {
+        return tree.failure();
+      }
+      rootTree_ = std::move(tree).value();
+    }
+    // pivot_root wants a mount point: the new root covers its own folder.
+    const Fd place(open(root, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!place) {
+      return Failure::of("bind root", "open", root);
+    }
+    if (auto done = placeTree(rootTree_, place.get(), rootFlags(spec_), "bind root", root); !done) {
+      return done;
+    }
+  }
+  root_ = rootTree_.detached ? std::move(rootTree_.fd) : Fd(open(root, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root_) {
+    return Failure::of("bind root", "open", root);
+  }
+  return Done{};
+}
+
+Result<Done> MountPlan::mountOne(Entry& entry) noexcept {
+  const Mount& mount = *entry.mount;
+  const char* step = stepOf(mount.kind);
+  auto target = openInRoot(root_.get(), mount.target.c_str(), step);
+  if (!target) {
+    return target.failure();
+  }
+  if (entry.source != nullptr) {
+    auto done = placeTree(entry.tree, target.value().get(), entry.flags, step, mount.target.c_str());
+    entry.tree.fd.reset();
+    if (!done || mount.kind != Mount::Kind::proc) {
+      return done;
+    }
+    return maskProc(api_, root_.get(), mount.target.c_str());
+  }
+  // Mounting over "." needs no path and no /proc.
+  if (fchdir(target.value().get()) != 0) {
+    return Failure::of(step, "fchdir", mount.target.c_str());
+  }
+  switch (mount.kind) {
+  case Mount::Kind::tmpfs:
+    if (::mount("tmpfs", ".", "tmpfs", MS_NOSUID | MS_NODEV, entry.options.c_str()) != 0) {
+      return Failure::of(step, "mount", mount.target.c_str());
+    }
+    return Done{};
+  case Mount::Kind::proc:
+    if (::mount("proc", ".", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) {
+      return Failure::of(step, "mount", mount.target.c_str());
+    }
+    return maskProc(api_, root_.get(), mount.target.c_str());
+  case Mount::Kind::dev:
+    return fillDev(api_, root_.get(), mount.target.c_str());
+  case Mount::Kind::bind:
+  case Mount::Kind::sys:
+    break; // taken above
+  }
+  return Done{};
+}
+
+Result<Done> MountPlan::mountAll() noexcept {
+  for (Entry& entry : entries_) {
+    if (auto done = mountOne(entry); !done) {
+      return done;
+    }
+  }
+  return Done{};
+}
+
+Result<Done> MountPlan::enterRoot() noexcept {
+  if (spec_.root.empty()) {
+    root_.reset();
+    return Done{};
+  }
+  const char* root = spec_.root.c_str();
+  if (fchdir(root_.get()) != 0) {
+    return Failure::of("enter root", "fchdir", root);
+  }
+  // Old root and new root may be the same place: the old one is then stacked above and detached (pivot_root(2), NOTES).
+  if (syscall(SYS_pivot_root, ".", ".") != 0) {
+    return Failure::of("enter root", "pivot_root", root);
+  }
+  if (umount2(".", MNT_DETACH) != 0) {
+    return Failure::of("detach old root", "umount2", "/");
+  }
+  if (chdir("/") != 0) {
+    return Failure::of("enter root", "chdir", "/");
+  }
+  root_.reset();
+  return Done{};
+}
+
+} // namespace stellwerk

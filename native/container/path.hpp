@@ -1,0 +1,17 @@
+// Paths inside a root that somebody else has filled.
+#pragma once
+
+#include "base/failure.hpp"
+#include "base/fd.hpp"
+
+namespace stellwerk {
+
+// Opens (O_PATH) what `path` names when `root` is `/`: a symlink or `..` in it cannot lead outside (openat2(2)
+// RESOLVE_IN_ROOT). Kernels before 5.6 lack openat2: there symlinks in the path are refused with ELOOP.
+// Async-signal-safe.
+Result<Fd> openInRoot(int root, const char* path, const char* step) noexcept;
+
+// The fallback, apart so that it is tested on every kernel.
+int openWithoutSymlinks(int root, const char* path) noexcept;
+
+} // namespace stellwerk

@@ -1,0 +1,200 @@
+#include "container/start.hpp"
+
+#include "container/capabilities.hpp"
+#include "container/cgroup.hpp"
+#include "container/channel.hpp"
+#include "container/child.hpp"
+#include "container/identity.hpp"
+#include "container/kernel.hpp"
+#include "container/seccomp.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+namespace stellwerk {
+namespace {
+
+Failure invalid(const char* subject) { return Failure::of("check spec", "", subject, EINVAL); }
+
+Result<Done> check(const Spec& spec) {
+  if (spec.argv.empty() || !spec.argv[0].starts_with('/')) {
+    return invalid("argv: no absolute path");
+  }
+  if (!spec.namespaces.mount && (!spec.root.empty() || !spec.mounts.empty())) {
+    return invalid("root and mounts need a mount namespace");
+  }
+  if (spec.namespaces.user && (spec.uidMap.empty() || spec.gidMap.empty())) {
+    return invalid("a user namespace needs uid and gid maps");
+  }
+  return Done{};
+}
+
+std::vector<const char*> pointers(const std::vector<std::string>& words) {
+  std::vector<const char*> list;
+  for (const std::string& word : words) {
+    list.push_back(word.c_str());
+  }
+  list.push_back(nullptr);
+  return list;
+}
+
+Result<Prepared> prepare(const Spec& spec, MountApi api) {
+  if (auto done = check(spec); !done) {
+    return done.failure();
+  }
+  auto limits = numberLimits(spec.limits);
+  if (!limits) {
+    return limits.failure();
+  }
+  auto keep = capabilityMask(spec.keepCapabilities);
+  if (!keep) {
+    return keep.failure();
+  }
+  Prepared prepared = {.spec = spec,
+                       .mounts = MountPlan(spec, api),
+                       .argv = pointers(spec.argv),
+                       .env = pointers(spec.env),
+                       .limits = std::move(limits).value(),
+                       .filter = spec.seccomp ? defaultFilter() : std::vector<sock_filter>(),
+                       .keepCapabilities = keep.value(),
+                       .setgroupsAllowed = setgroupsAllowed(spec),
+                       .withInit = spec.init && spec.namespaces.pid,
+                       .null = Fd(open("/dev/null", O_RDWR | O_CLOEXEC)),
+                       .statusRead = Fd(),
+                       .statusWrite = Fd()};
+  if (!prepared.null) {
+    return Failure::of("prepare", "open", "/dev/null");
+  }
+  if (prepared.withInit) {
+    int pipe[2];
+    if (pipe2(pipe, O_CLOEXEC) != 0) {
+      return Failure::of("prepare", "pipe2");
+    }
+    prepared.statusRead.reset(pipe[0]);
+    prepared.statusWrite.reset(pipe[1]);
+  }
+  if (auto done = prepared.mounts.takeAsStarter(); !done) {
+    return done.failure();
+  }
+  return prepared;
+}
+
+std::uint64_t cloneFlags(const Namespaces& namespaces) noexcept {
+  // Not the cgroup namespace: its root is to be the cgroup that is joined after the clone.
+  return (namespaces.user ? CLONE_NEWUSER : 0) | (namespaces.mount ? CLONE_NEWNS : 0) |
+         (namespaces.pid ? CLONE_NEWPID : 0) | (namespaces.ipc ? CLONE_NEWIPC : 0) |
+         (namespaces.uts ? CLONE_NEWUTS : 0) | (namespaces.net ? CLONE_NEWNET : 0);
+}
+
+struct Clone {
+  pid_t pid = -1;
+  int pidfd = -1;
+  bool inCgroup = false;
+};
+
+// The strongest clone that this kernel has.
+Clone cloneChild(std::uint64_t namespaces, int cgroup) noexcept {
+  Clone clone;
+  kernel::CloneArguments arguments = {.flags = namespaces | kernel::kClonePidfd,
+                                      .pidfd = reinterpret_cast<std::uint64_t>(&clone.pidfd),
+                                      .exitSignal = SIGCHLD};
+  if (cgroup >= 0) {
+    arguments.flags |= kernel::kCloneIntoCgroup;
+    arguments.cgroup = static_cast<std::uint64_t>(cgroup);
+    clone.inCgroup = true;
+    clone.pid = static_cast<pid_t>(kernel::clone3(arguments, sizeof arguments));
+    // A kernel before 5.7, or a place that may be written to but not cloned into.
+    if (clone.pid >= 0 || (errno != E2BIG && errno != EINVAL && errno != EACCES && errno != ENOSYS)) {
+      return clone;
+    }
+    arguments.flags &= ~kernel::kCloneIntoCgroup;
+    arguments.cgroup = 0;
+    clone.inCgroup = false;
+  }
+  clone.pid = static_cast<pid_t>(kernel::clone3(arguments, kernel::kCloneArgumentsWithoutCgroup));
+  if (clone.pid < 0 && (errno == ENOSYS || errno == EPERM)) {
+    // Seccomp filters of outer containers refuse clone3; the old call takes its arguments in the machine's own order.
+    const unsigned long flags = namespaces | kernel::kClonePidfd | SIGCHLD;
+    clone.pid = static_cast<pid_t>(syscall(SYS_clone, flags, nullptr, &clone.pidfd, nullptr, nullptr));
+  }
+  return clone;
+}
+
+void killAndReap(int pidfd) noexcept {
+  kernel::pidfdSendSignal(pidfd, SIGKILL);
+  siginfo_t info;
+  while (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), &info, WEXITED) != 0 && errno == EINTR) {
+  }
+}
+
+// All that only the starter can do for the child, then lets it go on.
+Result<Done> admit(const Clone& clone, const Spec& spec, const Prepared& prepared, int channel) {
+  if (auto done = joinCgroups(clone.pid, spec.cgroups, clone.inCgroup); !done) {
+    return done;
+  }
+  if (auto done = raiseLimits(clone.pid, prepared.limits); !done) {
+    return done;
+  }
+  if (spec.namespaces.user) {
+    if (auto done = writeIdMaps(clone.pid, spec); !done) {
+      return done;
+    }
+  }
+  if (!sendGo(channel)) {
+    return Failure::of("start", "send");
+  }
+  return Done{};
+}
+
+} // namespace
+
+Result<Started> start(const Spec& spec, MountApi api) {
+  auto made = prepare(spec, api);
+  if (!made) {
+    return made.failure();
+  }
+  Prepared prepared = std::move(made).value();
+  auto cgroup = openUnified(spec.cgroups);
+  if (!cgroup) {
+    return cgroup.failure();
+  }
+  auto line = openChannel();
+  if (!line) {
+    return line.failure();
+  }
+  Channel channel = std::move(line).value();
+
+  // No handler of the starter may run in the child.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const Clone clone = cloneChild(cloneFlags(spec.namespaces), cgroup.value().get());
+  const int error = errno;
+  if (clone.pid == 0) {
+    close(channel.starter.release());
+    runChild(prepared, channel.child.get());
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (clone.pid < 0) {
+    return Failure::of("create namespaces", "clone3", "", error);
+  }
+  Fd pidfd(clone.pidfd);
+  channel.child.reset();
+  prepared.statusWrite.reset();
+
+  const auto admitted = admit(clone, spec, prepared, channel.starter.get());
+  auto program = admitted ? awaitProgram(channel.starter.get()) : Result<pid_t>(admitted.failure());
+  if (!program) {
+    killAndReap(pidfd.get());
+    return program.failure();
+  }
+  return Started{.pid = clone.pid,
+                 .programPid = program.value(),
+                 .pidfd = std::move(pidfd),
+                 .programStatus = std::move(prepared.statusRead)};
+}
+
+} // namespace stellwerk
