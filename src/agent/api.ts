@@ -9,6 +9,8 @@ export interface LastEnd {
     readonly call: string;
     readonly subject: string;
     readonly errno: number;
+    /** errno in words. */
+    readonly message?: string;
   } | null;
 }
 

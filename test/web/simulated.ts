@@ -53,6 +53,7 @@ function simulatedContainer(process: string, instance: number, node: number, now
     instance,
     phase: failed ? 'waiting' : 'running',
     pid: failed ? null : 20_000 + node * 1000 + instance * 7,
+    startTime: failed ? null : 9_000 + instance,
     startedAtMs: failed ? null : now - (restarted ? 41_000 : 1_900_000 + instance * 3000),
     restarts: failed ? 3 : restarted ? 1 : 0,
     adopted: node === 1,
