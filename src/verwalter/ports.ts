@@ -51,7 +51,10 @@ export interface MetricSource {
   queryByHost(
     rules: Readonly<Record<string, MetricRule>>,
     deadlineMs: number,
-  ): Promise<{ readonly byHost: Readonly<Record<string, Readonly<Record<string, Dataset>>>>; readonly missing: readonly string[] }>;
+  ): Promise<{
+    readonly byHost: Readonly<Record<string, Readonly<Record<string, Dataset>>>>;
+    readonly missing: readonly string[];
+  }>;
 }
 
 /** HTTP to another agent, authenticated with the cluster key. */

@@ -1,0 +1,103 @@
+import { canonicalJson, emptyRecord, hashText, isObject, type Json, type JsonObject } from '../canonical.ts';
+import { maxScheduleBytes } from '../schedule.ts';
+
+export const roleNamePattern = /^[A-Za-z0-9][\w.-]*$/;
+
+/** Relative, below `templates/`, without `..`. */
+export const isTemplatePath = (path: string): boolean =>
+  path !== '' &&
+  !path.startsWith('/') &&
+  !path.includes('\0') &&
+  path.split('/').every((part) => part !== '..' && part !== '');
+
+export type CheckedOutput =
+  | { readonly ok: true; readonly data: JsonObject; readonly hash: string; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly error: string };
+
+/**
+ * Checks the JSON text that a scheduler returned. Fatal is what no node could read; what only some node could not
+ * render is a warning, named by its path.
+ */
+export const checkOutput = (text: string, knownHosts: ReadonlySet<string>): CheckedOutput => {
+  let value: Json;
+  try {
+    value = JSON.parse(text) as Json;
+  } catch (error) {
+    return { ok: false, error: `invalid return value: not JSON: ${(error as Error).message}` };
+  }
+  if (!isObject(value)) return { ok: false, error: `invalid return value: ${kindOf(value)}, not an object` };
+  const data = withKnownKinds(value);
+  let canonical: string;
+  try {
+    canonical = canonicalJson(data);
+  } catch (error) {
+    return { ok: false, error: `invalid return value: ${(error as Error).message}` };
+  }
+  if (Buffer.byteLength(canonical) > maxScheduleBytes) {
+    return { ok: false, error: `invalid return value: larger than ${maxScheduleBytes / 1024 / 1024} MiB` };
+  }
+  return { ok: true, data, hash: hashText(canonical), warnings: warningsOf(data, knownHosts) };
+};
+
+const kindOf = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'a list' : typeof value);
+
+/** An empty Lua table is neither list nor object: at places that the schedule's form knows, it takes the kind known. */
+const withKnownKinds = (data: JsonObject): JsonObject => {
+  const kind = (path: readonly string[]): 'list' | 'object' | undefined => {
+    const [first, , third] = path;
+    if (path.length === 1) {
+      if (first === 'changes' || first === 'errors' || first === 'warnings') return 'list';
+      return first === 'roles' || first === 'nodes' || first === 'vars' || first === 'state' ? 'object' : undefined;
+    }
+    if (path.length === 2) return first === 'roles' || first === 'nodes' ? 'object' : undefined;
+    if (path.length !== 3) return first === 'nodes' && third === 'roles' && path.length === 4 ? 'object' : undefined;
+    if (first === 'nodes')
+      return third === 'shortinfo' ? 'list' : third === 'vars' || third === 'roles' ? 'object' : undefined;
+    if (first !== 'roles') return undefined;
+    return ['versions', 'shortinfo', 'global_actions', 'daemon_actions'].includes(third ?? '') ? 'list' : undefined;
+  };
+  const walk = (value: Json, path: readonly string[]): Json => {
+    if (path.length > 4) return value;
+    if (Array.isArray(value)) return value.length === 0 && kind(path) === 'object' ? {} : value;
+    if (!isObject(value)) return value;
+    const keys = Object.keys(value);
+    if (keys.length === 0 && kind(path) === 'list') return [];
+    const copy = emptyRecord<Json>();
+    for (const key of keys) copy[key] = walk(value[key] ?? null, [...path, key]);
+    return copy;
+  };
+  return walk(data, []) as JsonObject;
+};
+
+const warningsOf = (data: JsonObject, knownHosts: ReadonlySet<string>): string[] => {
+  const warnings: string[] = [];
+  const objectAt = (value: Json | undefined, path: string): JsonObject => {
+    if (value === undefined) return {};
+    if (isObject(value)) return value;
+    warnings.push(`${path}: ${kindOf(value)}, not an object`);
+    return {};
+  };
+  objectAt(data.vars, 'vars');
+  const common = objectAt(data.roles, 'roles');
+  for (const [role, vars] of Object.entries(common)) objectAt(vars, `roles.${role}`);
+  for (const [host, node] of Object.entries(objectAt(data.nodes, 'nodes'))) {
+    const path = `nodes.${host}`;
+    if (!knownHosts.has(host)) warnings.push(`${path}: no node has this hostname`);
+    const { vars, roles } = objectAt(node, path);
+    objectAt(vars, `${path}.vars`);
+    for (const [role, own] of Object.entries(objectAt(roles, `${path}.roles`))) {
+      const where = `${path}.roles.${role}`;
+      if (!roleNamePattern.test(role)) warnings.push(`${where}: not a role name`);
+      const shared = common[role];
+      const template =
+        objectAt(own, where).template ??
+        (isObject(vars) ? vars.template : undefined) ??
+        (isObject(shared) ? shared.template : undefined) ??
+        (isObject(data.vars) ? data.vars.template : undefined);
+      if (typeof template !== 'string') warnings.push(`${where}: no template`);
+      else if (!isTemplatePath(template))
+        warnings.push(`${where}.template: ${template} is not a path below templates/`);
+    }
+  }
+  return warnings;
+};

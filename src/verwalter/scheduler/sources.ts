@@ -1,0 +1,34 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { hashText } from '../canonical.ts';
+
+export interface SchedulerSources {
+  /** Path within scheduler/v1, as `a/b.lua` → text. */
+  readonly files: Readonly<Record<string, string>>;
+  /** SHA-256 over paths and texts: two leaders with the same hash decide alike. */
+  readonly hash: string;
+}
+
+/** A source file is written by a person. */
+const maxSourceBytes = 4 * 1024 * 1024;
+
+/** Reads `<configDir>/scheduler/v1` whole; throws an Error that names the file. */
+export const readSources = (configDir: string): SchedulerSources => {
+  const root = join(configDir, 'scheduler', 'v1');
+  const files: Record<string, string> = {};
+  const walk = (folder: string, prefix: string): void => {
+    for (const name of readdirSync(folder).sort()) {
+      if (name.startsWith('.')) continue;
+      const path = join(folder, name);
+      const stat = statSync(path);
+      if (stat.isDirectory()) walk(path, `${prefix}${name}/`);
+      else if (name.endsWith('.lua')) {
+        if (stat.size > maxSourceBytes) throw new Error(`${path}: larger than ${maxSourceBytes} bytes`);
+        files[`${prefix}${name}`] = readFileSync(path, 'utf8');
+      }
+    }
+  };
+  walk(root, '');
+  if (files['main.lua'] === undefined) throw new Error(`${join(root, 'main.lua')}: there is no such file`);
+  return { files, hash: hashText(JSON.stringify(Object.entries(files))) };
+};
