@@ -1,0 +1,17 @@
+// The life of one container: start it, pass SIGTERM once, kill it when it takes too long, record how it ended.
+#pragma once
+
+#include "knot/plan.hpp"
+
+namespace stellwerk::knot {
+
+// Exit codes of the knot.
+inline constexpr int kStopped = 0; // ended by SIGTERM, or with a normal exit code
+inline constexpr int kSetUpFailed = 1;
+inline constexpr int kAbnormal = 2;
+inline constexpr int kHadToBeKilled = 3;
+inline constexpr int kAlreadyRunning = 75;
+
+int supervise(const Plan& plan);
+
+} // namespace stellwerk::knot
