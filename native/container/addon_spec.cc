@@ -6,17 +6,24 @@
 namespace stellwerk {
 namespace {
 
-// Reads fields; the first that is wrong leaves a TypeError pending, and all later reads do nothing.
+// Reads fields and remembers the first that is wrong.
 class Reader {
 public:
   explicit Reader(Napi::Env env) : env_(env) {}
 
-  bool failed() const { return failed_; }
+  bool failed() const { return !problem_.empty(); }
+
+  // Thrown at the end: most of Node-API may not be called while an exception is pending.
+  bool finish() {
+    if (failed() && !env_.IsExceptionPending()) {
+      Napi::TypeError::New(env_, problem_).ThrowAsJavaScriptException();
+    }
+    return !failed();
+  }
 
   void fail(const std::string& field, const char* expected) {
-    if (!failed_) {
-      failed_ = true;
-      Napi::TypeError::New(env_, "container: " + field + ": expected " + expected).ThrowAsJavaScriptException();
+    if (problem_.empty()) {
+      problem_ = "container: " + field + ": expected " + expected;
     }
   }
 
@@ -64,7 +71,7 @@ public:
       return;
     }
     const auto array = value.As<Napi::Array>();
-    for (std::uint32_t index = 0; index < array.Length() && !failed_; index++) {
+    for (std::uint32_t index = 0; index < array.Length() && !failed(); index++) {
       each(array.Get(index), field + "[" + std::to_string(index) + "]");
     }
   }
@@ -77,7 +84,7 @@ public:
 
 private:
   Napi::Env env_;
-  bool failed_ = false;
+  std::string problem_;
 };
 
 constexpr double kMostId = 4294967294; // 2^32 - 2: -1 means "no id" to the kernel
@@ -167,9 +174,6 @@ void readLimits(Reader& reader, const Napi::Value& value, std::vector<Limit>& li
 bool readSpec(const Napi::Value& value, Spec& spec) {
   Reader reader(value.Env());
   const Napi::Object object = reader.object(value, "spec");
-  if (reader.failed()) {
-    return false;
-  }
   spec.argv = reader.strings(object.Get("argv"), "argv");
   readEnvironment(reader, object.Get("env"), spec.env);
   spec.cwd = reader.string(object.Get("cwd"), "cwd");
@@ -215,7 +219,7 @@ bool readSpec(const Napi::Value& value, Spec& spec) {
   }
   spec.init = reader.boolean(object.Get("init"), "init");
   spec.dieWithStarter = spec.init;
-  return !reader.failed();
+  return reader.finish();
 }
 
 } // namespace stellwerk
