@@ -18,12 +18,16 @@ namespace {
 
 Failure invalid(const char* subject) { return Failure::of("check spec", "", subject, EINVAL); }
 
-Result<Done> check(const Spec& spec) {
+Result<Done> check(const Spec& spec, MountApi api) {
   if (spec.argv.empty() || !spec.argv[0].starts_with('/')) {
     return invalid("argv: no absolute path");
   }
   if (!spec.namespaces.mount && (!spec.root.empty() || !spec.mounts.empty())) {
     return invalid("root and mounts need a mount namespace");
+  }
+  // A path names what lies beneath a mount over `/`, never the mount: the classic API could not make it read-only.
+  if (api == MountApi::classic && spec.root == "/") {
+    return invalid("root / needs a kernel with open_tree and mount_setattr (5.12)");
   }
   if (spec.namespaces.user && (spec.uidMap.empty() || spec.gidMap.empty())) {
     return invalid("a user namespace needs uid and gid maps");
@@ -41,7 +45,7 @@ std::vector<const char*> pointers(const std::vector<std::string>& words) {
 }
 
 Result<Prepared> prepare(const Spec& spec, MountApi api) {
-  if (auto done = check(spec); !done) {
+  if (auto done = check(spec, api); !done) {
     return done.failure();
   }
   auto limits = numberLimits(spec.limits);

@@ -7,6 +7,7 @@
 #include "container/start.hpp"
 
 #include <fcntl.h>
+#include <filesystem>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -15,11 +16,27 @@ using namespace stellwerk;
 
 namespace {
 
-// The host's root as the container's, so that no fixture is needed.
-Spec hostSpec(const char* script) {
+// A root of busybox and nothing else.
+class BoxRoot {
+public:
+  BoxRoot() {
+    char folder[] = "/tmp/stellwerk-box-XXXXXX";
+    path = mkdtemp(folder);
+    std::filesystem::permissions(path, std::filesystem::perms(0755));
+    for (const char* name : {"bin", "proc", "dev", "sys"}) {
+      std::filesystem::create_directory(path + "/" + name);
+    }
+    std::filesystem::copy_file("/bin/busybox", path + "/bin/sh");
+  }
+  ~BoxRoot() { std::filesystem::remove_all(path); }
+
+  std::string path;
+};
+
+Spec boxSpec(const BoxRoot& root, const char* script) {
   Spec spec;
   spec.argv = {"/bin/sh", "-c", script};
-  spec.root = "/";
+  spec.root = root.path;
   spec.namespaces = {.user = true, .mount = true, .pid = true, .ipc = true, .uts = true, .net = true};
   spec.uidMap = {{0, geteuid(), 1}};
   spec.gidMap = {{0, getegid(), 1}};
@@ -43,11 +60,13 @@ int exitCodeOf(const Spec& spec, MountApi api) {
 class BothMountApis : public testing::TestWithParam<MountApi> {};
 
 TEST_P(BothMountApis, GiveAReadonlyRootWithItsSubmounts) {
-  EXPECT_EQ(exitCodeOf(hostSpec("! touch /x 2>/dev/null && ! touch /dev/x 2>/dev/null && echo > /dev/null"), GetParam()), 0);
+  const BoxRoot root;
+  EXPECT_EQ(exitCodeOf(boxSpec(root, "! touch /x 2>/dev/null && ! touch /dev/x 2>/dev/null && echo > /dev/null"), GetParam()), 0);
 }
 
 TEST_P(BothMountApis, BindSysReadonlyToTheLastSubmount) {
-  Spec spec = hostSpec("! grep ' /sys[/ ]' /proc/mounts | grep -qv ' ro,'");
+  const BoxRoot root;
+  Spec spec = boxSpec(root, "! grep ' /sys[/ ]' /proc/mounts | grep -qv ' ro,'");
   spec.mounts.push_back({.kind = Mount::Kind::sys, .target = "/sys"});
   EXPECT_EQ(exitCodeOf(spec, GetParam()), 0);
 }
@@ -55,7 +74,8 @@ TEST_P(BothMountApis, BindSysReadonlyToTheLastSubmount) {
 INSTANTIATE_TEST_SUITE_P(Start, BothMountApis, testing::Values(MountApi::detached, MountApi::classic));
 
 TEST(Start, RefusesMountsWithoutAMountNamespace) {
-  Spec spec = hostSpec("true");
+  const BoxRoot root;
+  Spec spec = boxSpec(root, "true");
   spec.namespaces.mount = false;
   const auto result = start(spec);
   ASSERT_FALSE(result);
