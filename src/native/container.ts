@@ -15,7 +15,13 @@ export interface IdMapping {
 /** Mount points are absolute paths inside the new root; sources are host paths. Applied in order. */
 export type Mount =
   /** Recursive bind; the flags apply to submounts too (mount_setattr AT_RECURSIVE). nosuid and nodev always hold. */
-  | { readonly kind: 'bind'; readonly source: string; readonly target: string; readonly readonly: boolean; readonly exec: boolean }
+  | {
+      readonly kind: 'bind';
+      readonly source: string;
+      readonly target: string;
+      readonly readonly: boolean;
+      readonly exec: boolean;
+    }
   | { readonly kind: 'tmpfs'; readonly target: string; readonly sizeBytes: number; readonly mode: number }
   /** A new proc of the new pid namespace, nosuid,nodev,noexec; sensitive entries masked. */
   | { readonly kind: 'proc'; readonly target: string }
@@ -64,7 +70,7 @@ export interface ContainerSpec {
   readonly init: boolean;
 }
 
-/** What failed, made in the child where it happened; `message` words it: "mount /x: No such file or directory". */
+/** What failed, made in the child where it happened; `message` words it: "bind: openat2: /x: No such file or directory". */
 export interface NativeFailure {
   readonly step: string;
   readonly call: string;

@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -203,6 +213,21 @@ describe('a container', () => {
     expect(output).toMatch(/^uid=1234 gid=4321/);
     expect(output).toContain('4294967295');
     expect(output).toContain('CapEff:\t0000000000000000');
+  });
+
+  const pidsCgroup = '/sys/fs/cgroup/pids';
+  it.skipIf(!isRoot || !existsSync(pidsCgroup))('is in its cgroup, which its cgroup namespace shows as /', async () => {
+    const folder = join(pidsCgroup, `stellwerk-test-${process.pid}`);
+    mkdirSync(folder);
+    try {
+      const script = 'cat /proc/self/cgroup';
+      expect((await shell(script, { cgroups: [folder] })).output).toMatch(/:pids:\/\n/);
+      const { namespaces } = fullSpec(root.path, []);
+      const seen = await shell(script, { cgroups: [folder], namespaces: { ...namespaces, cgroup: false } });
+      expect(seen.output).toContain(`:pids:/stellwerk-test-${process.pid}\n`);
+    } finally {
+      rmdirSync(folder);
+    }
   });
 
   it('works without a root of its own', async () => {
