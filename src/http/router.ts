@@ -1,0 +1,87 @@
+import type { Route } from './route.ts';
+
+export type Match =
+  | { readonly kind: 'route'; readonly route: Route; readonly params: Readonly<Record<string, string>> }
+  /** The path is known, the method is not one of its own. */
+  | { readonly kind: 'method'; readonly allow: readonly string[] }
+  | { readonly kind: 'none' };
+
+export interface Router {
+  match(method: string, path: string): Match;
+}
+
+interface Compiled {
+  readonly route: Route;
+  readonly segments: readonly string[];
+}
+
+/**
+ * Finds routes by path. A segment `:name` takes any one non-empty segment, percent-decoded; literal segments win over
+ * it. A path with the suffix `.json` names the same thing as without (spec/cantal.md 7.1). Throws where two routes
+ * would answer the same request: that is a bug of who put them together.
+ */
+export function router(routes: readonly Route[]): Router {
+  const compiled = routes.map((route): Compiled => ({ route, segments: split(route.path) }));
+  const seen = new Map<string, Route>();
+  for (const { route, segments } of compiled) {
+    const shape = `${route.method} /${segments.map((segment) => (segment.startsWith(':') ? ':' : segment)).join('/')}`;
+    if (seen.has(shape)) throw new Error(`stellwerk: two routes for ${shape}`);
+    seen.set(shape, route);
+  }
+  // Literals sort before parameters at the first segment where two shapes differ.
+  const ordered = compiled.toSorted((a, b) => rank(a).localeCompare(rank(b)));
+
+  const find = (method: string, path: string): Match => {
+    const segments = split(path);
+    const allow = new Set<string>();
+    for (const candidate of ordered) {
+      const params = bind(candidate.segments, segments);
+      if (params === null) continue;
+      if (candidate.route.method === method) return { kind: 'route', route: candidate.route, params };
+      allow.add(candidate.route.method);
+    }
+    return allow.size > 0 ? { kind: 'method', allow: [...allow] } : { kind: 'none' };
+  };
+
+  return {
+    match(method, path) {
+      // HEAD is GET without the body (RFC 9110, 9.3.2).
+      const asked = method === 'HEAD' ? 'GET' : method;
+      if (!path.endsWith('.json')) return find(asked, path);
+      const bare = find(asked, path.slice(0, -'.json'.length));
+      return bare.kind === 'none' ? find(asked, path) : bare;
+    },
+  };
+}
+
+function split(path: string): readonly string[] {
+  return path.replace(/^\//, '').split('/');
+}
+
+function rank(compiled: Compiled): string {
+  return compiled.segments.map((segment) => (segment.startsWith(':') ? '1' : '0')).join('');
+}
+
+function bind(pattern: readonly string[], segments: readonly string[]): Record<string, string> | null {
+  if (pattern.length !== segments.length) return null;
+  const params: Record<string, string> = {};
+  for (const [index, expected] of pattern.entries()) {
+    const segment = segments[index] ?? '';
+    if (!expected.startsWith(':')) {
+      if (expected !== segment) return null;
+      continue;
+    }
+    const decoded = decode(segment);
+    if (decoded === null || decoded === '') return null;
+    params[expected.slice(1)] = decoded;
+  }
+  return params;
+}
+
+function decode(segment: string): string | null {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return null;
+  }
+}

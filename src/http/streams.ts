@@ -1,0 +1,140 @@
+import type { TemplatedApp, WebSocket } from 'uWebSockets.js';
+import type { AccessControl } from './access.ts';
+import { addressText } from './address.ts';
+import { type NewestOnly, newestOnly } from './newest-only.ts';
+import type { Stream } from './route.ts';
+
+/** Spec cantal 7.3: a client that leaves so much unread is closed. */
+const backlogLimitBytes = 1024 * 1024;
+/** Nothing is expected from clients but pongs. */
+const maxIncomingBytes = 4 * 1024;
+/** A client that does not even answer pings is gone; the library pings in between. */
+const idleTimeoutS = 32;
+
+interface Client {
+  readonly query: URLSearchParams;
+  newest: NewestOnly | null;
+  leave: (() => void) | null;
+}
+
+export interface StreamClients {
+  count(): number;
+  /** Says goodbye to all. */
+  closeAll(): void;
+}
+
+export interface StreamSettings {
+  readonly access: AccessControl;
+  readonly maxClients: number;
+  readonly report: (what: string, error: unknown) => void;
+}
+
+/** Serves streams over WebSocket: access `read`, checked before the upgrade. */
+export function serveStreams(app: TemplatedApp, streams: readonly Stream[], settings: StreamSettings): StreamClients {
+  const open = new Set<WebSocket<Client>>();
+  const textOf = textCache();
+
+  for (const stream of streams) {
+    app.ws<Client>(stream.path, {
+      maxPayloadLength: maxIncomingBytes,
+      maxBackpressure: 2 * backlogLimitBytes,
+      idleTimeout: idleTimeoutS,
+      sendPingsAutomatically: true,
+
+      upgrade(res, req, context) {
+        const query = new URLSearchParams(req.getQuery() ?? '');
+        const host = req.getHeader('host');
+        const asked = { host, origin: req.getHeader('origin') };
+        const refuse = (status: string, error: string): void => {
+          res.cork(() => {
+            res.writeStatus(status).writeHeader('content-type', 'application/json').end(JSON.stringify({ error }));
+          });
+        };
+        const problem = settings.access.originProblem(asked, true);
+        if (problem !== null) return refuse('403 Forbidden', problem);
+        const decision = settings.access.decide(
+          {
+            ...asked,
+            access: 'read',
+            remoteAddress: addressText(new Uint8Array(res.getRemoteAddress())),
+            authorization: req.getHeader('authorization'),
+            queryToken: query.get('token'),
+            proof: null,
+            signed: { method: 'GET', target: stream.path, host, body: new Uint8Array() },
+          },
+          Date.now(),
+        );
+        if (decision.kind === 'refused') {
+          return refuse(decision.status === 401 ? '401 Unauthorized' : '403 Forbidden', decision.error);
+        }
+        if (open.size >= settings.maxClients) return refuse('503 Service Unavailable', 'too many streams are open');
+        // The stream has no business with the secret.
+        query.delete('token');
+        res.upgrade<Client>(
+          { query, newest: null, leave: null },
+          req.getHeader('sec-websocket-key'),
+          req.getHeader('sec-websocket-protocol'),
+          req.getHeader('sec-websocket-extensions'),
+          context,
+        );
+      },
+
+      open(socket) {
+        const client = socket.getUserData();
+        open.add(socket);
+        const newest = newestOnly(
+          {
+            backlog: () => (open.has(socket) ? socket.getBufferedAmount() : 0),
+            send: (text) => {
+              if (open.has(socket)) socket.send(text, false, false);
+            },
+            close: () => {
+              if (open.has(socket)) socket.close();
+            },
+          },
+          backlogLimitBytes,
+        );
+        client.newest = newest;
+        try {
+          const leave = stream.open(client.query, (message) => newest.offer(textOf(message)));
+          if (open.has(socket)) client.leave = leave;
+          else leave();
+        } catch (error) {
+          settings.report(`stream ${stream.path}`, error);
+          if (open.has(socket)) socket.end(1011, 'internal error');
+        }
+      },
+
+      drain(socket) {
+        socket.getUserData().newest?.drained();
+      },
+
+      close(socket) {
+        open.delete(socket);
+        try {
+          socket.getUserData().leave?.();
+        } catch (error) {
+          settings.report(`end of stream ${stream.path}`, error);
+        }
+      },
+    });
+  }
+
+  return {
+    count: () => open.size,
+    closeAll() {
+      for (const socket of [...open]) socket.end(1001, 'the agent stops');
+    },
+  };
+}
+
+/** The same message goes to every client of a stream: it is written down once. */
+function textCache(): (message: unknown) => string {
+  let last: { readonly message: unknown; readonly text: string } | null = null;
+  return (message) => {
+    if (last === null || last.message !== message || typeof message !== 'object') {
+      last = { message, text: JSON.stringify(message) };
+    }
+    return last.text;
+  };
+}
