@@ -131,8 +131,8 @@ function collect(reply: IncomingMessage, maxBytes: number): Promise<Buffer> {
     reply.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size > maxBytes) {
-        reply.destroy();
         reject(new Error(`the answer is larger than ${maxBytes} bytes`));
+        reply.destroy();
       } else chunks.push(chunk);
     });
     reply.on('end', () => resolve(Buffer.concat(chunks)));

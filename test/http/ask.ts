@@ -1,5 +1,5 @@
-import { connect } from 'node:net';
 import { type IncomingHttpHeaders, request } from 'node:http';
+import { type AddressInfo, connect, createServer } from 'node:net';
 
 export interface Reply {
   readonly status: number;
@@ -51,5 +51,16 @@ export function throwAt(port: number, bytes: Buffer, waitMs: number): Promise<st
     });
     socket.on('error', done);
     socket.on('close', done);
+  });
+}
+
+/** A port that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().on('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve(port));
+    });
   });
 }

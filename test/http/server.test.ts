@@ -1,10 +1,9 @@
 import fc from 'fast-check';
-import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ListenError } from '../../src/http/listen-error.ts';
 import { type HttpRequest, json, type Route } from '../../src/http/route.ts';
 import { type HttpServer, startHttp } from '../../src/http/server.ts';
-import { ask, asJson, throwAt } from './ask.ts';
+import { asJson, ask, freePort, throwAt } from './ask.ts';
 
 const seen: HttpRequest[] = [];
 const echo = (method: 'GET' | 'POST', path: string, access: Route['access']): Route => ({
@@ -234,17 +233,15 @@ describe('starting and stopping', () => {
       ...echo('GET', '/v1/slow', 'read'),
       handle: () => new Promise((resolve) => (finish = () => resolve(json('done')))),
     };
-    const short = await startHttp({ host: '127.0.0.1', port: 0, routes: [slow] });
+    const short = await startHttp({ host: '127.0.0.1', port: await freePort(), routes: [slow] });
     const reply = ask({ port: short.port, path: '/v1/slow' });
     await new Promise((resolve) => setTimeout(resolve, 50));
     const stopped = short.stop();
     finish();
     expect((await reply).text).toBe('"done"');
     await stopped;
-    await new Promise<void>((resolve, reject) => {
-      const next = createServer().on('error', reject);
-      next.listen(short.port, '127.0.0.1', () => next.close(() => resolve()));
-    });
+    const next = await startHttp({ host: '127.0.0.1', port: short.port, routes: [] });
+    await next.stop();
   });
 
   test('a client that hangs up in the middle harms nothing', async () => {
@@ -269,7 +266,10 @@ describe('starting and stopping', () => {
 
 describe('whatever comes', () => {
   test('no path, header or body brings it down', async () => {
-    const headerValue = fc.string({ unit: fc.integer({ min: 32, max: 126 }).map((c) => String.fromCharCode(c)), maxLength: 60 });
+    const headerValue = fc.string({
+      unit: fc.integer({ min: 32, max: 126 }).map((c) => String.fromCharCode(c)),
+      maxLength: 60,
+    });
     const segment = fc.oneof(
       fc.constantFrom('v1', 'item', 'read', '..', '%2e%2e', '%', '%00', 'query.json', ':name', ''),
       fc.webPath({ size: 'small' }).map((path) => path.slice(1)),
@@ -307,7 +307,10 @@ describe('whatever comes', () => {
         .tuple(fc.constantFrom('GET /v1/read', 'POST /v1/query', 'GET /v1/live'), fc.string({ maxLength: 200 }))
         .map(([line, rest]) => Buffer.from(`${line} HTTP/1.1\r\nhost: localhost\r\n${rest}\r\n\r\n`)),
     );
-    await fc.assert(fc.asyncProperty(bytes, async (each) => void (await throwAt(port, each, 15))), { numRuns: 150 });
+    await fc.assert(
+      fc.asyncProperty(bytes, async (each) => void (await throwAt(port, each, 15))),
+      { numRuns: 150 },
+    );
     expect((await ask({ port, path: '/v1/read' })).status).toBe(200);
   });
 });
