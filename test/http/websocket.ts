@@ -2,6 +2,8 @@ import { connect } from 'node:net';
 
 export interface Client {
   readonly messages: string[];
+  pause(): void;
+  resume(): void;
   close(): void;
 }
 
@@ -26,8 +28,14 @@ export function WebSocket(url: string): Promise<Client> {
         const head = bytes.subarray(0, end).toString();
         bytes = bytes.subarray(end + 4);
         upgraded = true;
-        if (head.startsWith('HTTP/1.1 101')) resolve({ messages, close: () => socket.destroy() });
-        else reject(new Error(head));
+        if (head.startsWith('HTTP/1.1 101')) {
+          resolve({
+            messages,
+            pause: () => void socket.pause(),
+            resume: () => void socket.resume(),
+            close: () => void socket.destroy(),
+          });
+        } else reject(new Error(head));
       }
       for (let frame = takeFrame(bytes); frame !== null; frame = takeFrame(bytes)) {
         if (frame.opcode === 1) messages.push(frame.payload.toString());
