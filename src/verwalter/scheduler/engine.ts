@@ -153,4 +153,4 @@ export const runScheduler = async (
 };
 
 const memoryMessage = (limits: SchedulerLimits, position: string): string =>
-  `${position}memory limit of ${limits.memoryLimitBytes / 1024 / 1024} MiB exceeded`;
+  `${position.startsWith('scheduler/') ? position : 'scheduler/v1: '}memory limit of ${limits.memoryLimitBytes / 1024 / 1024} MiB exceeded`;

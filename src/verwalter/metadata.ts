@@ -1,0 +1,102 @@
+import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { emptyRecord, isObject, type Json, type JsonObject } from './canonical.ts';
+import { FileError, type FileProblem, parseYamlText, plainYaml } from './yaml-text.ts';
+
+// runtime/ and machine/ of the config folder (spec/verwalter.md 2.2).
+
+export interface Metadata {
+  readonly data: JsonObject;
+  /** Files left out, and why; the others are in `data` all the same. */
+  readonly problems: readonly FileProblem[];
+}
+
+/** Metadata is written by a build system by the kilobyte; more is a mistake. */
+const maxFileBytes = 8 * 1024 * 1024;
+const maxDepth = 32;
+const keySuffix = /\.(yaml|yml|json|txt|d)$/;
+const fileSuffix = /\.(yaml|yml|json|txt)$/;
+
+/** Reads a tree of metadata; a folder that is not there is an empty tree. Never throws. */
+export const readMetadata = (root: string): Metadata => {
+  const problems: FileProblem[] = [];
+  const report = (file: string, error: unknown): void => {
+    problems.push(
+      error instanceof FileError
+        ? error.problem
+        : { file, line: 0, text: error instanceof Error ? error.message : String(error) },
+    );
+  };
+
+  const merge = (into: Record<string, Json>, key: string, value: Json, file: string): void => {
+    const present = into[key];
+    if (!(key in into)) {
+      into[key] = value;
+    } else if (isObject(present) && isObject(value)) {
+      const joined = Object.assign(emptyRecord<Json>(), present);
+      for (const [name, item] of Object.entries(value)) merge(joined, name, item, file);
+      into[key] = joined;
+    } else {
+      report(file, new Error(`${key}: another file or folder gives this key too; this one is left out`));
+    }
+  };
+
+  const walk = (folder: string, depth: number): JsonObject => {
+    const result = emptyRecord<Json>();
+    let names: Buffer[];
+    try {
+      names = readdirSync(folder, { encoding: 'buffer' }).sort(Buffer.compare);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || depth > 0) report(folder, error);
+      return result;
+    }
+    for (const bytes of names) {
+      const name = bytes.toString();
+      if (name.startsWith('.') || name.endsWith('.tmp')) continue;
+      const path = join(folder, name);
+      let stat: Stats;
+      try {
+        stat = statSync(path);
+      } catch (error) {
+        report(path, error);
+        continue;
+      }
+      const key = name.replace(keySuffix, '');
+      if (stat.isDirectory()) {
+        if (depth >= maxDepth) report(path, new Error(`deeper than ${maxDepth} folders`));
+        else merge(result, key, walk(path, depth + 1), path);
+      } else if (stat.isFile() && fileSuffix.test(name)) {
+        try {
+          if (stat.size > maxFileBytes) throw new Error(`larger than ${maxFileBytes} bytes`);
+          merge(result, key, parse(path, name, readFileSync(path, 'utf8')), path);
+        } catch (error) {
+          report(path, error);
+        }
+      }
+    }
+    return result;
+  };
+  return { data: walk(root, 0), problems };
+};
+
+const parse = (path: string, name: string, text: string): Json => {
+  if (name.endsWith('.txt')) return text;
+  if (name.endsWith('.json')) {
+    try {
+      return JSON.parse(text) as Json;
+    } catch (error) {
+      throw new FileError({ file: path, line: jsonErrorLine(text, error), text: (error as Error).message });
+    }
+  }
+  const yaml = parseYamlText(path, text);
+  return plainYaml(yaml, yaml.root);
+};
+
+/** V8 names the line in newer versions and the position in older ones; elsewhere the text ended too early. */
+const jsonErrorLine = (text: string, error: unknown): number => {
+  const message = (error as Error).message;
+  const line = /line (\d+)/.exec(message);
+  if (line !== null) return Number(line[1]);
+  const position = /position (\d+)/.exec(message);
+  return text.slice(0, position === null ? text.length : Number(position[1])).split('\n').length;
+};
