@@ -1,0 +1,279 @@
+import { randomInt } from 'node:crypto';
+import { appendFileSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { JsonObject } from '../canonical.ts';
+import type { Schedule } from '../schedule.ts';
+import { replaceFile } from './file-journal.ts';
+import {
+  fingerprintOf,
+  type PlannedRole,
+  planRoles,
+  type RoleRecord,
+  readRecords,
+  retryDelayMs,
+  templateVariables,
+} from './plan.ts';
+import { type RoleTools, runRole } from './run-role.ts';
+import { readTemplateTree } from './template-tree.ts';
+
+export interface RendererOptions {
+  readonly hostname: string;
+  readonly version: string;
+  readonly configDir: string;
+  readonly storageDir: string;
+  readonly logDir: string;
+  readonly lithosSwitch: readonly [string, ...string[]];
+  readonly machine: () => JsonObject;
+  /** 30 s: a check or a reload that takes longer hangs. */
+  readonly commandTimeoutMs?: number;
+  /** 180 s for all commands of one role. */
+  readonly renderTimeoutMs?: number;
+  readonly onChange: () => void;
+}
+
+export interface RoleStatus {
+  readonly role: string;
+  readonly template: string;
+  readonly state: 'rendered' | 'failed' | 'orphaned';
+  readonly error: string | null;
+  readonly retryAtMs: number | null;
+}
+
+export interface Renderer {
+  /** Renders what is new in it; while a render goes on only the newest schedule waits. */
+  render(schedule: Schedule): void;
+  /** All roles, whether or not anything changed. */
+  force(): void;
+  status(): {
+    readonly renderedHash: string | null;
+    readonly running: boolean;
+    readonly deploymentId: string | null;
+    readonly roles: readonly RoleStatus[];
+    readonly failedRoles: readonly string[];
+  };
+  /** Newest lines of a role's log, from memory. */
+  log(role: string): readonly string[];
+  logNames(): readonly string[];
+  stop(): Promise<void>;
+}
+
+const keptLogLines = 1000;
+/** A log file is moved aside at this size, one old file is kept. */
+const logFileBytes = 10 * 2 ** 20;
+const idAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+const deploymentIdLength = 24;
+
+const newDeploymentId = (): string =>
+  Array.from({ length: deploymentIdLength }, () => idAlphabet[randomInt(idAlphabet.length)]).join('');
+
+export const startRenderer = (options: RendererOptions): Renderer => {
+  const recordsFile = join(options.storageDir, 'render', 'roles.json');
+  const records = new Map<string, RoleRecord>(loadRecords(recordsFile).map((record) => [record.role, record]));
+  const logs = new Map<string, string[]>();
+  const abort = new AbortController();
+  let current: Schedule | null = null;
+  let renderedHash: string | null = null;
+  let deploymentId: string | null = null;
+  let wanted = false;
+  let forced = false;
+  let running: Promise<void> | null = null;
+  let retryTimer: NodeJS.Timeout | undefined;
+
+  const note = (role: string, line: string): void => {
+    const text = `${new Date().toISOString()} ${deploymentId ?? '-'} ${line}`;
+    const lines = logs.get(role) ?? [];
+    lines.push(text);
+    if (lines.length > keptLogLines) lines.shift();
+    logs.set(role, lines);
+    try {
+      const folder = join(options.logDir, 'roles');
+      mkdirSync(folder, { recursive: true });
+      const file = join(folder, `${role}.log`);
+      if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > logFileBytes) renameSync(file, `${file}.1`);
+      appendFileSync(file, `${text}\n`, { mode: 0o640 });
+    } catch {
+      // A log that cannot be written must not stop a render; the lines are in memory.
+    }
+  };
+
+  const fail = (role: string, template: string, fingerprint: string, code: number, error: string): void => {
+    const old = records.get(role);
+    const count = old?.failure?.fingerprint === fingerprint ? old.failure.count + 1 : 1;
+    const retryAtMs = Date.now() + retryDelayMs(count);
+    records.set(role, {
+      role,
+      template: old?.template ?? template,
+      variables: old?.variables ?? {},
+      fingerprint: null,
+      orphaned: old?.orphaned ?? false,
+      failure: { code, error, count, fingerprint, retryAtMs },
+    });
+    note(role, `role failed (${code}): ${error}`);
+  };
+
+  const renderRole = async (plan: PlannedRole, schedule: Schedule, force: boolean): Promise<void> => {
+    const { role, template } = plan;
+    const record = records.get(role);
+    if (plan.removed && record !== undefined) records.set(role, { ...record, orphaned: true });
+    const machine = options.machine();
+    let fingerprint = fingerprintOf(plan, '', machine);
+    const due = (): boolean => {
+      if (force) return true;
+      const failure = record?.failure;
+      if (failure?.fingerprint === fingerprint) return Date.now() >= failure.retryAtMs;
+      return record?.fingerprint !== fingerprint;
+    };
+    try {
+      const tree = readTemplateTree(join(options.configDir, 'templates', template));
+      fingerprint = fingerprintOf(plan, tree.hash, machine);
+      if (!due()) return;
+      deploymentId ??= newDeploymentId();
+      note(role, plan.removed ? 'role left this node: rendering it as removed' : `rendering schedule ${schedule.hash}`);
+      const variables = templateVariables(plan, {
+        hostname: options.hostname,
+        schedule,
+        deploymentId,
+        version: options.version,
+        machine,
+        previous: record?.fingerprint == null ? null : record.variables,
+      });
+      const tools: RoleTools = {
+        configDir: options.configDir,
+        workDir: join(options.storageDir, 'render', 'work'),
+        storageDir: options.storageDir,
+        lithosSwitch: options.lithosSwitch,
+        commandTimeoutMs: options.commandTimeoutMs ?? 30_000,
+        renderTimeoutMs: options.renderTimeoutMs ?? 180_000,
+        signal: abort.signal,
+        log: (line) => note(role, line),
+      };
+      // Recorded before the first command: whatever happens from here on, the role may have left something behind.
+      if (record === undefined) {
+        records.set(role, {
+          role,
+          template,
+          variables: plan.variables,
+          fingerprint: null,
+          orphaned: false,
+          failure: null,
+        });
+        saveRecords();
+      }
+      const result = await runRole({ role, node: options.hostname, variables, tree }, tools);
+      if (!result.ok) {
+        fail(role, template, fingerprint, result.code, result.error);
+      } else if (plan.removed) {
+        records.delete(role);
+        note(role, 'removed');
+      } else {
+        const { variables: merged } = plan;
+        records.set(role, { role, template, variables: merged, fingerprint, orphaned: false, failure: null });
+        note(role, 'rendered');
+      }
+    } catch (error) {
+      if (due()) fail(role, template, fingerprint, 10, (error as Error).message);
+    }
+  };
+
+  const saveRecords = (): void => {
+    try {
+      mkdirSync(join(options.storageDir, 'render'), { recursive: true, mode: 0o700 });
+      const stored = [...records.values()]
+        .filter((record) => record.template !== '')
+        .map(({ role, template, variables }) => ({ role, template, variables }));
+      replaceFile(recordsFile, Buffer.from(JSON.stringify(stored)), 0o600);
+    } catch (error) {
+      note('verwalter', `cannot store the list of roles: ${(error as Error).message}`);
+    }
+  };
+
+  const deploy = async (): Promise<void> => {
+    while (wanted && !abort.signal.aborted) {
+      wanted = false;
+      const schedule = current;
+      if (schedule === null) return;
+      const force = forced;
+      forced = false;
+      deploymentId = null;
+      const plans = planRoles(schedule.data, options.hostname, records.values());
+      // Marks of roles that never rendered and are wanted no more have nothing to remove.
+      for (const plan of plans) {
+        if (abort.signal.aborted) return;
+        if ('error' in plan) fail(plan.role, '', hashOfError(plan.error), 4, plan.error);
+        else if (plan.template === '') records.delete(plan.role);
+        else await renderRole(plan, schedule, force);
+      }
+      saveRecords();
+      renderedHash = schedule.hash;
+      options.onChange();
+    }
+  };
+
+  const kick = (): void => {
+    clearTimeout(retryTimer);
+    if (running !== null || abort.signal.aborted) return;
+    running = deploy().finally(() => {
+      running = null;
+      if (wanted) kick();
+      else planRetry();
+    });
+  };
+
+  const planRetry = (): void => {
+    const times = [...records.values()].flatMap(({ failure }) => (failure === null ? [] : [failure.retryAtMs]));
+    if (times.length === 0 || abort.signal.aborted) return;
+    const wait = Math.max(100, Math.min(...times) - Date.now());
+    retryTimer = setTimeout(() => {
+      wanted = true;
+      kick();
+    }, wait);
+    retryTimer.unref();
+  };
+
+  return {
+    render(schedule) {
+      const isNew = schedule.hash !== current?.hash;
+      current = schedule;
+      if (!isNew) return;
+      wanted = true;
+      kick();
+    },
+    force() {
+      wanted = true;
+      forced = true;
+      kick();
+    },
+    status() {
+      const roles = [...records.values()]
+        .sort((a, b) => (a.role < b.role ? -1 : 1))
+        .map(
+          (record): RoleStatus => ({
+            role: record.role,
+            template: record.template,
+            state: record.failure !== null ? 'failed' : record.orphaned ? 'orphaned' : 'rendered',
+            error: record.failure?.error ?? null,
+            retryAtMs: record.failure?.retryAtMs ?? null,
+          }),
+        );
+      const failedRoles = roles.filter((role) => role.state !== 'rendered').map((role) => role.role);
+      return { renderedHash, running: running !== null, deploymentId, roles, failedRoles };
+    },
+    log: (role) => logs.get(role) ?? [],
+    logNames: () => [...logs.keys()].sort(),
+    async stop() {
+      abort.abort();
+      clearTimeout(retryTimer);
+      await running;
+    },
+  };
+};
+
+const hashOfError = (error: string): string => `error ${error}`;
+
+const loadRecords = (file: string): RoleRecord[] => {
+  try {
+    return readRecords(JSON.parse(readFileSync(file, 'utf8')));
+  } catch {
+    return [];
+  }
+};
