@@ -1,0 +1,101 @@
+import type { Result, Series, Tip } from './dataset.ts';
+import { fulfils } from './label-index.ts';
+import type { Extract, Rule } from './rule.ts';
+import { subtract } from './sample.ts';
+import type { SeriesSource } from './source.ts';
+
+/** Reading is synchronous: this many samples take some 100 ms of the event loop, and 50 MB of JSON. */
+export const mostSamplesPerQuery = 2_000_000;
+
+export class TooMuch extends Error {}
+
+/** What the rule's series hold; `budget` is what the query may still read. */
+export function extract(rule: Rule, source: SeriesSource, budget: { samples: number }): Result {
+  if (rule.source === 'Tip') return { kind: 'tips', tips: statesOf(rule, source) };
+  const ids = source.index.match(rule.condition).filter((id) => source.kind(id) !== undefined);
+  const newest = source.scanTimes[0];
+  if (newest === undefined) return { kind: 'series', series: [] };
+
+  const samples = samplesOf(rule.extract, source.scanTimes);
+  budget.samples -= ids.length * samples;
+  if (budget.samples < 0) {
+    throw new TooMuch(
+      `${ids.length} series of ${samples} samples are more than the ${mostSamplesPerQuery} that a query may read: narrow the condition or the time`,
+    );
+  }
+  const timestamps = source.scanTimes.slice(0, samples);
+  const series = ids.map(
+    (id): Series => ({
+      key: source.index.labels(id) ?? {},
+      kind: source.kind(id) ?? 'Float',
+      timestamps,
+      values: rule.extract.kind === 'tip' ? [source.tip(id)] : source.history(id, samples),
+    }),
+  );
+
+  switch (rule.extract.kind) {
+    case 'byNum':
+    case 'byTime':
+      return { kind: 'series', series };
+    case 'tip':
+      return {
+        kind: 'tips',
+        tips: series.map(
+          ({ key, kind, values }): Tip => ({ key, value: { kind, value: values[0] ?? null }, span: [newest, newest] }),
+        ),
+      };
+    case 'diff':
+      return { kind: 'tips', tips: series.map(difference) };
+    default:
+      return rule.extract satisfies never;
+  }
+}
+
+function statesOf(rule: Rule, source: SeriesSource): readonly Tip[] {
+  return source
+    .states()
+    .filter(({ labels }) => fulfils(labels, rule.condition))
+    .map(({ labels, since, text, timestamp }) => ({
+      key: labels,
+      value: { kind: 'State', since, text },
+      span: [timestamp, timestamp],
+    }));
+}
+
+/** How many scans to read. */
+function samplesOf(extract: Extract, scanTimes: readonly number[]): number {
+  switch (extract.kind) {
+    case 'tip':
+      return 1;
+    case 'diff':
+      return Math.min(extract.samples + 1, scanTimes.length);
+    case 'byNum':
+      return Math.min(extract.samples, scanTimes.length);
+    case 'byTime': {
+      const oldest = (scanTimes[0] ?? 0) - extract.ms;
+      const end = scanTimes.findIndex((time) => time < oldest);
+      return end < 0 ? scanTimes.length : end;
+    }
+    default:
+      return extract satisfies never;
+  }
+}
+
+/**
+ * Newest minus oldest sample that is there. A counter is only followed back to its last reset, so that what it counted
+ * since is never negative; the span tells how far that was.
+ */
+function difference({ key, kind, values, timestamps }: Series): Tip {
+  const newestTime = timestamps[0] ?? 0;
+  const newest = values[0] ?? null;
+  if (newest === null) return { key, value: { kind, value: null }, span: [newestTime, newestTime] };
+  let oldest: number | bigint = newest;
+  let oldestTime = newestTime;
+  for (const [index, value] of values.entries()) {
+    if (value === null) continue;
+    if (kind === 'Counter' && value > oldest) break;
+    oldest = value;
+    oldestTime = timestamps[index] ?? oldestTime;
+  }
+  return { key, value: { kind, value: subtract(newest, oldest, kind) }, span: [newestTime, oldestTime] };
+}

@@ -1,0 +1,235 @@
+import { type Conflict, datasetName, type Labels, type Result, type Series, type Tip } from './dataset.ts';
+import { ownLabel } from './label-index.ts';
+import type { Across, Fold } from './rule.ts';
+import { add, type NumberKind, type Sample, subtract } from './sample.ts';
+
+/** Applies one function of a rule. Once something is incompatible it stays so. */
+export function fold(result: Result, what: Fold): Result {
+  if (result.kind === 'incompatible' && what.kind !== 'expect') return result;
+  switch (what.kind) {
+    case 'derivative':
+      return overSeries(result, (series) => ({ kind: 'series', series: series.map(derivative) }));
+    case 'rate':
+      return overSeries(result, (series) => ({ kind: 'tips', tips: series.map(rate) }));
+    case 'across':
+      return across(result, what.how);
+    case 'sumBy':
+      return sumBy(result, what.labels, what.total);
+    case 'expect':
+      return datasetName(result) === what.dataset ? result : incompatible('Unexpected');
+    case 'stateChart':
+      return stateChart(result, what.top);
+    default:
+      return what satisfies never;
+  }
+}
+
+const incompatible = (conflict: Conflict): Result => ({ kind: 'incompatible', conflict });
+
+function overSeries(result: Result, apply: (series: readonly Series[]) => Result): Result {
+  if (result.kind === 'series') return apply(result.series);
+  if (result.kind === 'tips' && result.tips.length === 0) return result;
+  return incompatible('CantDerive');
+}
+
+/** Per second, from each sample to the one before it; null where either is missing or the value fell. */
+function derivative({ key, values, timestamps }: Series): Series {
+  return {
+    key,
+    kind: 'Float',
+    timestamps: timestamps.slice(0, -1),
+    values: values.slice(0, -1).map((newer, index) => {
+      const older = values[index + 1] ?? null;
+      const seconds = ((timestamps[index] ?? 0) - (timestamps[index + 1] ?? 0)) / 1000;
+      return newer === null || older === null || newer < older || seconds <= 0 ? null : growth(newer, older) / seconds;
+    }),
+  };
+}
+
+const growth = (newer: number | bigint, older: number | bigint): number =>
+  typeof newer === 'bigint' || typeof older === 'bigint'
+    ? Number(subtract(newer, older, Number.isInteger(Number(newer)) ? 'Integer' : 'Float'))
+    : newer - older;
+
+/** Mean growth per second over the whole window; steps over a reset count neither in value nor in time. */
+function rate({ key, values, timestamps }: Series): Tip {
+  const there = values.flatMap((value, index) => (value === null ? [] : [{ value, time: timestamps[index] ?? 0 }]));
+  let grown = 0;
+  let ms = 0;
+  for (const [index, newer] of there.entries()) {
+    const older = there[index + 1];
+    if (older === undefined || newer.value < older.value) continue;
+    grown += growth(newer.value, older.value);
+    ms += newer.time - older.time;
+  }
+  const newest = there[0]?.time ?? timestamps[0] ?? 0;
+  const value = ms > 0 ? (grown * 1000) / ms : null;
+  return { key, value: { kind: 'Float', value }, span: [newest, there.at(-1)?.time ?? newest] };
+}
+
+function across(result: Result, how: Across): Result {
+  switch (result.kind) {
+    case 'incompatible':
+      return result;
+    case 'chart':
+      return incompatible('CantSumChart');
+    case 'series':
+      return joinSeries(result.series, {}, how);
+    case 'tips':
+      return joinTips(result.tips, {}, how);
+    default:
+      return result satisfies never;
+  }
+}
+
+function joinSeries(series: readonly Series[], key: Labels, how: Across): Result {
+  const [first, ...others] = series;
+  if (first === undefined) return { kind: 'series', series: [] };
+  if (others.length === 0 && how === 'sum') return { kind: 'series', series };
+  if (others.some(({ kind }) => kind !== first.kind)) return incompatible('Dissimilar');
+  if (others.some(({ timestamps }) => !sameTimes(timestamps, first.timestamps)))
+    return incompatible('CantSumTimestamps');
+  const values = first.timestamps.map((_, index) =>
+    combine(
+      series.map((each) => each.values[index] ?? null),
+      first.kind,
+      how,
+    ),
+  );
+  return { kind: 'series', series: [{ key, kind: kindAfter(first.kind, how), timestamps: first.timestamps, values }] };
+}
+
+function joinTips(tips: readonly Tip[], key: Labels, how: Across): Result {
+  const [first, ...others] = tips;
+  if (first === undefined) return { kind: 'tips', tips: [] };
+  const { kind } = first.value;
+  if (kind === 'State' || others.some(({ value }) => value.kind === 'State')) return incompatible('CantSumStates');
+  if (others.length === 0 && how === 'sum') return { kind: 'tips', tips };
+  if (others.some(({ value }) => value.kind !== kind)) return incompatible('Dissimilar');
+  const samples = tips.map(({ value }) => (value.kind === 'State' ? null : value.value));
+  return {
+    kind: 'tips',
+    tips: [
+      {
+        key,
+        value: { kind: kindAfter(kind, how), value: combine(samples, kind, how) },
+        // Differences may reach back unequally far: the span covers them all.
+        span: [Math.max(...tips.map(({ span }) => span[0])), Math.min(...tips.map(({ span }) => span[1]))],
+      },
+    ],
+  };
+}
+
+function kindAfter(kind: NumberKind, how: Across): NumberKind {
+  switch (how) {
+    case 'sum':
+    case 'min':
+    case 'max':
+      return kind;
+    case 'avg':
+      return 'Float';
+    case 'count':
+      return 'Integer';
+    default:
+      return how satisfies never;
+  }
+}
+
+/** Missing samples are ignored; where all are missing, so is what they make. Only a count then is 0. */
+function combine(samples: readonly Sample[], kind: NumberKind, how: Across): Sample {
+  const there = samples.filter((sample) => sample !== null);
+  if (how === 'count') return there.length;
+  if (there.length === 0) return null;
+  switch (how) {
+    case 'sum':
+      return there.reduce((sum, sample) => add(sum, sample, kind));
+    case 'avg':
+      return Number(there.reduce((sum, sample) => add(sum, sample, kind))) / there.length;
+    case 'min':
+      // biome-ignore lint/complexity/useMathMinMax: Math.min takes no bigint
+      return there.reduce((least, sample) => (sample < least ? sample : least));
+    case 'max':
+      // biome-ignore lint/complexity/useMathMinMax: Math.max takes no bigint
+      return there.reduce((most, sample) => (sample > most ? sample : most));
+    default:
+      return how satisfies never;
+  }
+}
+
+function sumBy(result: Result, labels: readonly string[], total: boolean): Result {
+  switch (result.kind) {
+    case 'incompatible':
+      return result;
+    case 'chart':
+      return incompatible('CantSumChart');
+    case 'series': {
+      const sums = groups(result.series, labels).map(([key, series]) => rekeyed(joinSeries(series, key, 'sum'), key));
+      return gathered(sums, total);
+    }
+    case 'tips': {
+      const sums = groups(result.tips, labels).map(([key, tips]) => rekeyed(joinTips(tips, key, 'sum'), key));
+      return gathered(sums, total);
+    }
+    default:
+      return result satisfies never;
+  }
+}
+
+/** By the values of all `labels`; what lacks one of them is dropped. */
+function groups<T extends { readonly key: Labels }>(
+  all: readonly T[],
+  labels: readonly string[],
+): readonly (readonly [key: Labels, members: readonly T[]])[] {
+  const found = new Map<string, readonly [Labels, T[]]>();
+  for (const each of all) {
+    const pairs = labels.map((label) => [label, ownLabel(each.key, label)] as const);
+    if (pairs.some(([, value]) => value === undefined)) continue;
+    const name = JSON.stringify(pairs);
+    const group = found.get(name);
+    if (group === undefined) found.set(name, [Object.fromEntries(pairs) as Labels, [each]]);
+    else group[1].push(each);
+  }
+  return [...found.values()];
+}
+
+/** A group of one passes unchanged, but is still the group. */
+function rekeyed(result: Result, key: Labels): Result {
+  switch (result.kind) {
+    case 'series':
+      return { kind: 'series', series: result.series.map((series) => ({ ...series, key })) };
+    case 'tips':
+      return { kind: 'tips', tips: result.tips.map((tip) => ({ ...tip, key })) };
+    default:
+      return result;
+  }
+}
+
+/** The groups as one result, with their total behind them where there are several and it is asked for. */
+function gathered(sums: readonly Result[], total: boolean): Result {
+  const broken = sums.find(({ kind }) => kind === 'incompatible');
+  if (broken !== undefined) return broken;
+  const series = sums.flatMap((sum) => (sum.kind === 'series' ? sum.series : []));
+  const tips = sums.flatMap((sum) => (sum.kind === 'tips' ? sum.tips : []));
+  const groupsOnly: Result = tips.length > 0 ? { kind: 'tips', tips } : { kind: 'series', series };
+  if (!total || sums.length < 2) return groupsOnly;
+  const whole = across(groupsOnly, 'sum');
+  if (whole.kind === 'series') return { kind: 'series', series: [...series, ...whole.series] };
+  if (whole.kind === 'tips') return { kind: 'tips', tips: [...tips, ...whole.tips] };
+  return whole;
+}
+
+function sameTimes(a: readonly number[], b: readonly number[]): boolean {
+  return a === b || (a.length === b.length && a.every((time, index) => time === b[index]));
+}
+
+/** How often each state text occurs, the most frequent first; states that were left do not count. */
+function stateChart(result: Result, top: number): Result {
+  if (result.kind !== 'tips' || result.tips.some(({ value }) => value.kind !== 'State'))
+    return incompatible('Unexpected');
+  const counts = new Map<string, number>();
+  for (const { value } of result.tips) {
+    if (value.kind === 'State' && value.since !== 0) counts.set(value.text, (counts.get(value.text) ?? 0) + 1);
+  }
+  const ordered = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+  return { kind: 'chart', counts: new Map(ordered.slice(0, top)) };
+}

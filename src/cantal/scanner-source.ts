@@ -1,0 +1,112 @@
+import { type Scanner, SeriesKind, type Snapshot } from '../native/scanner.ts';
+import { labelIndex } from './query/label-index.ts';
+import { type NumberKind, type Sample, small } from './query/sample.ts';
+import type { SeriesSource } from './query/source.ts';
+
+/** By SeriesKind; states have no history. */
+const kindNames: readonly (NumberKind | undefined)[] = ['Counter', 'Integer', 'Float', undefined];
+
+/** Longer than any history that is kept: "all". */
+const allSamples = 0x7fff_ffff;
+
+type Narrow = Pick<Scanner, 'snapshot' | 'keysSince' | 'keyGeneration' | 'history' | 'states'>;
+
+/**
+ * The scanner as a query sees it. The index grows with the scanner's table of keys and is made anew where ids were
+ * given out again. Call `now()` for each query: what it returns must not be kept.
+ */
+export function scannerSource(scanner: Narrow): { now(): SeriesSource } {
+  const index = labelIndex();
+  const kinds = new Map<number, number>();
+  let keyGeneration = -1;
+  let times: { readonly generation: number; readonly scanTimes: readonly number[] } | null = null;
+
+  const follow = (): void => {
+    const generation = scanner.keyGeneration();
+    if (generation !== keyGeneration) {
+      index.clear();
+      kinds.clear();
+      keyGeneration = generation;
+    }
+    for (const { id, kind, labels } of scanner.keysSince(index.nextId())) {
+      index.add({ id, labels });
+      kinds.set(id, kind);
+    }
+  };
+
+  const scanTimes = (snapshot: Snapshot): readonly number[] => {
+    if (times?.generation === snapshot.generation) return times.scanTimes;
+    const found = longestTimes(scanner, snapshot);
+    times = { generation: snapshot.generation, scanTimes: found };
+    return found;
+  };
+
+  return {
+    now() {
+      follow();
+      const snapshot = scanner.snapshot();
+      const known = scanTimes(snapshot);
+      return {
+        index,
+        scanTimes: known,
+        kind: (id) => kindNames[kinds.get(id) ?? SeriesKind.state],
+        tip: (id) => (snapshot.fresh[id] === 1 ? tipOf(snapshot, id, kinds.get(id)) : null),
+        history: (id, samples) => aligned(scanner, id, known, samples),
+        states: () => scanner.states(),
+      };
+    },
+  };
+}
+
+/**
+ * The scanner has no list of its scans, but each history brings its stretch of it: the first fresh number series has
+ * the longest one, because ids are given out in the order of appearance and the machine's own series come first.
+ */
+function longestTimes(scanner: Narrow, snapshot: Snapshot): readonly number[] {
+  for (let id = 0; id < snapshot.seriesCount; id++) {
+    if (snapshot.fresh[id] !== 1 || snapshot.kinds[id] === SeriesKind.state) continue;
+    const history = scanner.history(id, allSamples);
+    if (history === null || history.timestamps.length === 0) continue;
+    // A scan may have ended since the snapshot was taken: what it does not know must not be seen.
+    return Array.from(history.timestamps).filter((time) => time <= snapshot.timestamp);
+  }
+  return [];
+}
+
+function tipOf(snapshot: Snapshot, id: number, kind: number | undefined): Sample {
+  switch (kind) {
+    case SeriesKind.counter:
+      return small(snapshot.unsigned[id] ?? 0n);
+    case SeriesKind.integer:
+      return small(snapshot.signed[id] ?? 0n);
+    default: {
+      const value = snapshot.float[id] ?? Number.NaN;
+      return Number.isNaN(value) ? null : value;
+    }
+  }
+}
+
+/** The history on the given times; both lists run from newest to oldest. */
+function aligned(scanner: Narrow, id: number, scanTimes: readonly number[], samples: number): Sample[] {
+  // One more than asked for each scan that may have ended since: two in a row would take longer than any query.
+  const history = scanner.history(id, samples + 2);
+  const values: Sample[] = [];
+  let at = 0;
+  for (const time of scanTimes.slice(0, samples)) {
+    if (history === null) {
+      values.push(null);
+      continue;
+    }
+    while ((history.timestamps[at] ?? Number.NEGATIVE_INFINITY) > time) at += 1;
+    const value = history.timestamps[at] === time ? (history.values[at] ?? Number.NaN) : Number.NaN;
+    if (Number.isNaN(value)) values.push(null);
+    else if (history.kind === SeriesKind.float || Number.isSafeInteger(value)) values.push(value);
+    else values.push(exactOf(history.kind, history.exact[at] ?? 0n));
+  }
+  return values;
+}
+
+/** `exact` holds the bits; those of a counter are unsigned. */
+function exactOf(kind: number, bits: bigint): Sample {
+  return small(kind === SeriesKind.counter ? BigInt.asUintN(64, bits) : bits);
+}
