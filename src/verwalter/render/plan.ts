@@ -12,6 +12,8 @@ export interface RoleRecord {
   /** Variables and template tree of the last successful render in this process; null = render again. */
   readonly fingerprint: string | null;
   readonly orphaned: boolean;
+  /** Its commands may have left something on this node, which has to be removed when the role leaves. */
+  readonly touched: boolean;
   readonly failure: RoleFailure | null;
 }
 
@@ -54,7 +56,7 @@ export const planRoles = (data: JsonObject, hostname: string, records: Iterable<
     else plans.push({ role, template, variables, removed: false });
   }
   for (const record of records) {
-    if (wanted.has(record.role)) continue;
+    if (wanted.has(record.role) || !record.touched) continue;
     const { role, template } = record;
     plans.push({ role, template, variables: removedVariables(record.variables), removed: true });
   }
@@ -98,6 +100,6 @@ export const readRecords = (value: unknown): RoleRecord[] => {
     const { role, template, variables } = item;
     if (typeof role !== 'string' || typeof template !== 'string' || !isObject(variables)) return [];
     if (!roleNamePattern.test(role) || !isTemplatePath(template)) return [];
-    return [{ role, template, variables, fingerprint: null, orphaned: false, failure: null }];
+    return [{ role, template, variables, fingerprint: null, orphaned: false, touched: true, failure: null }];
   });
 };

@@ -42,6 +42,8 @@ export interface RoleStatus {
 export interface Renderer {
   /** Renders what is new in it; while a render goes on only the newest schedule waits. */
   render(schedule: Schedule): void;
+  /** Looks again: templates or machine metadata have changed. */
+  recheck(): void;
   /** All roles, whether or not anything changed. */
   force(): void;
   status(): {
@@ -62,6 +64,8 @@ const keptLogLines = 1000;
 const logFileBytes = 10 * 2 ** 20;
 const idAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 const deploymentIdLength = 24;
+
+const freshRecord = { fingerprint: null, orphaned: false, touched: false, failure: null } as const;
 
 const newDeploymentId = (): string =>
   Array.from({ length: deploymentIdLength }, () => idAlphabet[randomInt(idAlphabet.length)]).join('');
@@ -106,6 +110,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
       variables: old?.variables ?? {},
       fingerprint: null,
       orphaned: old?.orphaned ?? false,
+      touched: old?.touched ?? false,
       failure: { code, error, count, fingerprint, retryAtMs },
     });
     note(role, `role failed (${code}): ${error}`);
@@ -147,27 +152,31 @@ export const startRenderer = (options: RendererOptions): Renderer => {
         signal: abort.signal,
         log: (line) => note(role, line),
       };
-      // Recorded before the first command: whatever happens from here on, the role may have left something behind.
-      if (record === undefined) {
-        records.set(role, {
-          role,
-          template,
-          variables: plan.variables,
-          fingerprint: null,
-          orphaned: false,
-          failure: null,
-        });
+      // Stored before the first command: whatever happens from here on, the role may have left something behind.
+      const known: RoleRecord = record ?? { ...freshRecord, role, template, variables: plan.variables };
+      if (!known.touched) {
+        records.set(role, { ...known, touched: true });
         saveRecords();
       }
       const result = await runRole({ role, node: options.hostname, variables, tree }, tools);
       if (!result.ok) {
+        // A template that fails has touched nothing.
+        if (result.code === 10) records.set(role, { ...known, orphaned: plan.removed });
         fail(role, template, fingerprint, result.code, result.error);
       } else if (plan.removed) {
         records.delete(role);
         note(role, 'removed');
       } else {
         const { variables: merged } = plan;
-        records.set(role, { role, template, variables: merged, fingerprint, orphaned: false, failure: null });
+        records.set(role, {
+          role,
+          template,
+          variables: merged,
+          fingerprint,
+          orphaned: false,
+          touched: true,
+          failure: null,
+        });
         note(role, 'rendered');
       }
     } catch (error) {
@@ -179,7 +188,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
     try {
       mkdirSync(join(options.storageDir, 'render'), { recursive: true, mode: 0o700 });
       const stored = [...records.values()]
-        .filter((record) => record.template !== '')
+        .filter((record) => record.touched)
         .map(({ role, template, variables }) => ({ role, template, variables }));
       replaceFile(recordsFile, Buffer.from(JSON.stringify(stored)), 0o600);
     } catch (error) {
@@ -196,11 +205,12 @@ export const startRenderer = (options: RendererOptions): Renderer => {
       forced = false;
       deploymentId = null;
       const plans = planRoles(schedule.data, options.hostname, records.values());
-      // Marks of roles that never rendered and are wanted no more have nothing to remove.
+      // Roles that are wanted no more and never came to a command leave no mark.
+      const planned = new Set(plans.map((plan) => plan.role));
+      for (const role of [...records.keys()]) if (!planned.has(role)) records.delete(role);
       for (const plan of plans) {
         if (abort.signal.aborted) return;
         if ('error' in plan) fail(plan.role, '', hashOfError(plan.error), 4, plan.error);
-        else if (plan.template === '') records.delete(plan.role);
         else await renderRole(plan, schedule, force);
       }
       saveRecords();
@@ -235,6 +245,10 @@ export const startRenderer = (options: RendererOptions): Renderer => {
       const isNew = schedule.hash !== current?.hash;
       current = schedule;
       if (!isNew) return;
+      wanted = true;
+      kick();
+    },
+    recheck() {
       wanted = true;
       kick();
     },
