@@ -43,8 +43,7 @@ export const hurry = (state: State, reason: RoundReason, env: Env): State => {
   const { phase } = state;
   if (phase.kind !== 'leading') return state;
   const soon = Math.max(env.nowMs + debounceMs, phase.lastStartMs + betweenRoundsMs);
-  if (soon >= phase.dueMs)
-    return phase.running === null ? state : { ...state, phase: { ...phase, dueMs: soon, reason } };
+  if (soon >= phase.dueMs) return state;
   return { ...state, phase: { ...phase, dueMs: soon, reason } };
 };
 
@@ -159,6 +158,13 @@ const nextTrial = (actions: readonly QueuedAction[], trial: Trial, failures: num
   const next = actions[index + 1];
   if (next !== undefined) return { leftOut: next.id };
   return actions.length > 1 ? { leftOut: 'all' } : null;
+};
+
+/** Nobody waits for it any longer; a round that has begun with it goes on. */
+export const dropAction = (state: State, id: number): State => {
+  const { phase } = state;
+  if (phase.kind === 'leading' && phase.running?.actions.some((action) => action.id === id) === true) return state;
+  return { ...state, actions: state.actions.filter((action) => action.id !== id) };
 };
 
 /** Ids of one second. */

@@ -17,9 +17,16 @@ const maxDepth = 32;
 const keySuffix = /\.(yaml|yml|json|txt|d)$/;
 const fileSuffix = /\.(yaml|yml|json|txt)$/;
 
-/** Reads a tree of metadata; a folder that is not there is an empty tree. Never throws. */
-export const readMetadata = (root: string): Metadata => {
+/** Values of the files as they last were when they could be read, by path. */
+export type GoodValues = Map<string, Json>;
+
+/**
+ * Reads a tree of metadata; a folder that is not there is an empty tree. A file that is there but cannot be read counts
+ * with its value in `good`, where it has one. Never throws.
+ */
+export const readMetadata = (root: string, good: GoodValues = new Map()): Metadata => {
   const problems: FileProblem[] = [];
+  const seen = new Set<string>();
   const report = (file: string, error: unknown): void => {
     problems.push(
       error instanceof FileError
@@ -66,17 +73,24 @@ export const readMetadata = (root: string): Metadata => {
         if (depth >= maxDepth) report(path, new Error(`deeper than ${maxDepth} folders`));
         else merge(result, key, walk(path, depth + 1), path);
       } else if (stat.isFile() && fileSuffix.test(name)) {
+        seen.add(path);
+        let value: Json | undefined;
         try {
           if (stat.size > maxFileBytes) throw new Error(`larger than ${maxFileBytes} bytes`);
-          merge(result, key, parse(path, name, readFileSync(path, 'utf8')), path);
+          value = parse(path, name, readFileSync(path, 'utf8'));
+          good.set(path, value);
         } catch (error) {
           report(path, error);
+          value = good.get(path);
         }
+        if (value !== undefined) merge(result, key, value, path);
       }
     }
     return result;
   };
-  return { data: walk(root, 0), problems };
+  const data = walk(root, 0);
+  for (const path of good.keys()) if (!seen.has(path)) good.delete(path);
+  return { data, problems };
 };
 
 const parse = (path: string, name: string, text: string): Json => {

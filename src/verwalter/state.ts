@@ -120,6 +120,7 @@ export type Event =
   | { readonly type: 'cluster'; readonly leadership: Leadership; readonly members: readonly Member[] }
   | { readonly type: 'changed'; readonly reason: 'runtime' | 'scheduler' }
   | { readonly type: 'action'; readonly ticket: number; readonly value: Json }
+  | { readonly type: 'action-expired'; readonly id: number }
   | { readonly type: 'fetched'; readonly request: number; readonly body: unknown }
   | { readonly type: 'fetch-failed'; readonly request: number; readonly error: string }
   | {

@@ -1,6 +1,6 @@
 import { followFailed, followFetched, followStep, startFollowing } from './follow.ts';
 import { gatherFailed, gatherFetched, gatherStep, startGathering } from './gather.ts';
-import { hurry, leadStep, queueAction, roundDone, roundFailed, startLeading } from './lead.ts';
+import { dropAction, hurry, leadStep, queueAction, roundDone, roundFailed, startLeading } from './lead.ts';
 import type { Leadership, Member } from './ports.ts';
 import { stampOf } from './schedule.ts';
 import type { Effect, Env, Event, State, Step } from './state.ts';
@@ -25,6 +25,8 @@ const take = (state: State, event: Event, env: Env): Step => {
       return nothing(hurry(state, event.reason, env));
     case 'action':
       return queueAction(state, event.ticket, event.value, env);
+    case 'action-expired':
+      return nothing(dropAction(state, event.id));
     case 'fetched':
       if (phase.kind === 'gathering') return nothing(gatherFetched(state, phase, event.request, event.body, env));
       if (phase.kind === 'following') return followFetched(state, phase, event.request, event.body, env);

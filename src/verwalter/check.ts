@@ -1,0 +1,115 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { isObject, type Json } from './canonical.ts';
+import { readMetadata } from './metadata.ts';
+import { readTemplateTree } from './render/template-tree.ts';
+import { runScheduler } from './scheduler/engine.ts';
+import { checkOutput } from './scheduler/output.ts';
+import { readSources } from './scheduler/sources.ts';
+import { problemText } from './yaml-text.ts';
+
+/** Everything of a configuration folder that can be checked without a cluster. */
+export const checkConfigDir = async (
+  dir: string,
+): Promise<{ readonly problems: readonly string[]; readonly seen: string }> => {
+  const problems: string[] = [];
+  let modules = 0;
+  try {
+    if (!statSync(dir).isDirectory()) throw new Error('not a folder');
+  } catch (error) {
+    return { problems: [`${dir}: ${(error as Error).message}`], seen: 'nothing checked' };
+  }
+  try {
+    const { files } = readSources(dir);
+    modules = Object.keys(files).length;
+    const loaded = await runScheduler({ sources: files, seed: 0 });
+    if (!loaded.ok) problems.push(join(dir, loaded.message));
+    // Modules that main.lua requires only while scheduling are compiled here, wrapped so that nothing of them runs.
+    for (const [path, source] of Object.entries(files)) {
+      if (path === 'main.lua') continue;
+      const main = `local ok, message = load(${luaString(source)}, '@scheduler/v1/${path}') if not ok then error(message, 0) end return { scheduler = function() end }`;
+      const compiled = await runScheduler({ sources: { 'main.lua': main }, seed: 0 });
+      if (!compiled.ok) problems.push(join(dir, compiled.message));
+    }
+  } catch (error) {
+    problems.push((error as Error).message);
+  }
+  const folders = templateFolders(join(dir, 'templates'));
+  for (const folder of folders) {
+    try {
+      readTemplateTree(folder);
+    } catch (error) {
+      const { message } = error as Error;
+      problems.push(message.startsWith(folder) ? message : `${folder}: ${message}`);
+    }
+  }
+  for (const part of ['runtime', 'machine']) problems.push(...readMetadata(join(dir, part)).problems.map(problemText));
+  const names = folders.map((folder) => relative(join(dir, 'templates'), folder)).join(', ');
+  return { problems, seen: `${modules} scheduler file(s), templates ${names === '' ? 'none' : names}` };
+};
+
+/** A folder that holds a render file is what a schedule's `template` may name. */
+const templateFolders = (root: string): string[] => {
+  const found: string[] = [];
+  const walk = (folder: string): void => {
+    let names: string[];
+    try {
+      names = readdirSync(folder).sort();
+    } catch {
+      return;
+    }
+    if (names.some((name) => /\.render\.ya?ml$/.test(name))) {
+      found.push(folder);
+      return;
+    }
+    for (const name of names) if (statSync(join(folder, name)).isDirectory()) walk(join(folder, name));
+  };
+  walk(root);
+  return found;
+};
+
+const luaString = (text: string): string =>
+  `'${text.replace(/[\\'\n\r\0]/g, (c) => `\\${c.charCodeAt(0).toString().padStart(3, '0')}`)}'`;
+
+export const scheduleOnce = async (options: {
+  readonly input: string;
+  readonly configDir: string;
+  readonly verify: boolean;
+}): Promise<{
+  readonly text: string;
+  readonly log: string;
+  readonly warnings: readonly string[];
+  readonly error: string | null;
+}> => {
+  const failed = (error: string, log = '') => ({ text: '', log, warnings: [], error });
+  let input: Json;
+  try {
+    input = JSON.parse(readFileSync(options.input === '-' ? 0 : options.input, 'utf8')) as Json;
+  } catch (error) {
+    return failed(`${options.input}: ${(error as Error).message}`);
+  }
+  if (!isObject(input)) return failed(`${options.input}: not an object`);
+  let files: Readonly<Record<string, string>>;
+  try {
+    ({ files } = readSources(options.configDir));
+  } catch (error) {
+    return failed((error as Error).message);
+  }
+  const seed = typeof input.seed === 'number' ? Math.trunc(input.seed) : 0;
+  const run = await runScheduler({ sources: files, input, seed });
+  if (!run.ok) return failed(`${run.message}${run.traceback}`, run.log);
+  if (options.verify) {
+    const again = await runScheduler({ sources: files, input, seed });
+    if (!again.ok || again.text !== run.text || again.log !== run.log) {
+      return failed('the scheduler gave another result for the same input', run.log);
+    }
+  }
+  const hosts = new Set<string>();
+  if (typeof input.current_host === 'string') hosts.add(input.current_host);
+  for (const peer of Object.values(isObject(input.peers) ? input.peers : {})) {
+    if (isObject(peer) && typeof peer.hostname === 'string') hosts.add(peer.hostname);
+  }
+  const output = checkOutput(run.text ?? '', hosts);
+  if (!output.ok) return failed(output.error, run.log);
+  return { text: JSON.stringify(output.data, null, 2), log: run.log, warnings: output.warnings, error: null };
+};

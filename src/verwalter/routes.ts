@@ -1,0 +1,95 @@
+import { type HttpReply, type HttpRequest, json, problem, type Route } from '../http/route.ts';
+import type { Json } from './canonical.ts';
+import type { Verwalter } from './shell.ts';
+
+/** What verwalter shows and takes over HTTP (spec/verwalter.md 6.2, 6.4). */
+export const verwalterRoutes = (verwalter: Verwalter): Route[] => {
+  const read = (path: string, summary: string, handle: (request: HttpRequest) => HttpReply): Route => ({
+    method: 'GET',
+    path,
+    access: 'read',
+    summary,
+    handle,
+  });
+  const action = (path: string, summary: string, wait: boolean): Route => ({
+    method: 'POST',
+    path,
+    access: 'act',
+    summary,
+    async handle(request) {
+      if (request.body === undefined) return problem(415, 'an action is JSON, sent as application/json');
+      const reply = await verwalter.act(request.body as Json, wait);
+      if ('leader' in reply) return { status: 307, location: `http://${reply.leader}${path}` };
+      return json(reply.value, reply.status);
+    },
+  });
+  return [
+    read('/v1/status', 'state of scheduling and rendering on this node', () => json(statusOf(verwalter))),
+    read('/v1/schedule', 'last known schedule', () => {
+      const schedule = verwalter.schedule();
+      return schedule === null ? problem(404, 'this node knows no schedule yet') : json(schedule);
+    }),
+    read('/v1/schedule/:hash', 'a schedule of the last eight, by its hash', ({ params }) => {
+      const schedule = verwalter.scheduleByHash(params.hash ?? '');
+      return schedule === null ? problem(404, 'this node does not hold that schedule') : json(schedule);
+    }),
+    read('/v1/scheduler_input', 'input of the last round (leader only)', () => {
+      const input = verwalter.lastInput();
+      return input === null ? problem(404, 'this node has not led a round') : json(input);
+    }),
+    read('/v1/scheduler_debug_info', 'debug log of the last round (leader only)', () => {
+      const log = verwalter.lastLog();
+      if (log === null) return problem(404, 'this node has not led a round');
+      return { status: 200, text: log, contentType: 'text/plain; charset=utf-8' };
+    }),
+    read('/v1/roles_data', 'roles of this node with their variables', () => json(verwalter.rolesData())),
+    read('/v1/render_logs', 'roles that have a render log', () => json(verwalter.renderLogNames())),
+    read('/v1/render_log', 'newest lines of the render log of ?role=NAME', ({ query }) => {
+      const role = query.get('role');
+      if (role === null) return problem(400, 'role: the parameter is missing');
+      return {
+        status: 200,
+        text: `${verwalter.renderLog(role).join('\n')}\n`,
+        contentType: 'text/plain; charset=utf-8',
+      };
+    }),
+    read('/v1/pending_actions', 'actions that no round has taken yet', () =>
+      json(Object.fromEntries(verwalter.pendingActions().map(({ id, value }) => [String(id), value]))),
+    ),
+    read('/v1/action_is_pending/:id', 'whether an action still waits', ({ params }) =>
+      json({ pending: verwalter.pendingActions().some(({ id }) => String(id) === params.id) }),
+    ),
+    action('/v1/action', 'queue an action for the scheduler; answers with its id', false),
+    action('/v1/wait_action', 'queue an action and wait for the scheduler’s answer', true),
+    {
+      method: 'POST',
+      path: '/v1/force_render_all',
+      access: 'act',
+      summary: 'render all roles of this node again',
+      handle() {
+        verwalter.forceRender();
+        return json('ok');
+      },
+    },
+  ];
+};
+
+const statusOf = (verwalter: Verwalter): unknown => {
+  const status = verwalter.status();
+  return {
+    leadership: status.leadership,
+    fetch_state: status.phase,
+    schedule_status: status.scheduleStatus,
+    schedule_id: status.stamp?.hash ?? null,
+    schedule: status.stamp,
+    rendered_id: status.renderedHash,
+    roles: status.roles,
+    failed_roles: status.failedRoles,
+    num_errors: Object.keys(status.errors).length + status.failedRoles.length,
+    errors: status.errors,
+    warnings: status.warnings,
+    scheduler_hash: status.schedulerHash,
+    last_round: status.lastRound,
+    pending_actions: status.pendingActions,
+  };
+};
