@@ -1,4 +1,4 @@
-import type { DatasetName } from './rule.ts';
+import { type DatasetName, datasetNames } from './rule.ts';
 import { type NumberKind, type Sample, sampleToJson } from './sample.ts';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -107,4 +107,9 @@ function seriesJson({ key, kind, timestamps, values }: Series): SeriesJson {
 function tipJson({ key, value, span }: Tip): TipJson {
   if (value.kind === 'State') return [key, ['State', [value.since, value.text]], span];
   return [key, [value.kind, sampleToJson(value.value)], span];
+}
+
+/** As much of a foreign dataset's shape as tells what it is. */
+export function isDataset(value: unknown): value is Dataset {
+  return Array.isArray(value) && datasetNames.some((name) => name === value[0]);
 }

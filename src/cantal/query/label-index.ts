@@ -11,7 +11,11 @@ export interface LabelIndex {
   clear(): void;
   /** The smallest id above all that were added. */
   nextId(): number;
+  /** All, ascending. */
+  ids(): number[];
   labels(id: number): Labels | undefined;
+  /** Ids that carry the label with this value, ascending. */
+  withLabel(label: string, value: string): readonly number[];
   /** Ids whose labels fulfil the condition, ascending. */
   match(condition: Condition): number[];
 }
@@ -81,7 +85,9 @@ export function labelIndex(): LabelIndex {
       postings.clear();
     },
     nextId: () => byId.length,
+    ids: () => byId.flatMap((labels, id) => (labels === undefined ? [] : [id])),
     labels: (id) => byId[id],
+    withLabel: (label, value) => postings.get(label)?.get(value) ?? [],
     match(condition) {
       const ids: number[] = [];
       const mask = marks(condition);

@@ -1,0 +1,186 @@
+import { readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
+import { join } from 'node:path';
+import type { ProcessRow, Scanner, ScannerHealth } from '../native/scanner.ts';
+import type { Labels, TipJson } from './query/dataset.ts';
+import { type Evaluated, evaluate } from './query/evaluate.ts';
+import type { Regex } from './query/regex.ts';
+import { checkRules } from './query/rule.ts';
+import { sampleToJson } from './query/sample.ts';
+import type { SeriesSource } from './query/source.ts';
+import { scannerSource } from './scanner-source.ts';
+import { type SelfReport, selfReporter } from './self-report.ts';
+import {
+  type ContainerAsked,
+  type ContainerUsage,
+  type MachineUsage,
+  machineUsage,
+  type ProcessTree,
+  processTree,
+  usageOf,
+} from './usage.ts';
+
+export interface CantalOptions {
+  /** Not started yet: startCantal starts it and stop() stops it. */
+  readonly scanner: Scanner;
+  /** The scanner's period, ms: a scan that is three periods old means trouble. */
+  readonly intervalMs: number;
+  readonly version: string;
+  /** Where proc(5) is; default /proc. */
+  readonly procRoot?: string;
+  /** Told of files that were refused, each once; default: nobody. */
+  readonly log?: (message: string) => void;
+}
+
+export type Answer =
+  | Extract<Evaluated, { readonly kind: 'values' }>
+  /** `path` names the part of the rules that cannot be answered. */
+  | { readonly kind: 'refused'; readonly path: string; readonly reason: string };
+
+/** Newest value of a series: labels, [kind, value], time. */
+export interface MetricTip {
+  readonly labels: Labels;
+  readonly value: TipJson[1];
+  readonly timestamp: number;
+}
+
+export interface CantalStatus {
+  readonly version: string;
+  /** Milliseconds since the epoch, as are all times. */
+  readonly startup_time: number;
+  readonly current_time: number;
+  readonly boot_time: number;
+  /** Duration of the newest scan, ms. */
+  readonly scan_duration: number;
+  readonly scan_time: number;
+  /** History is not written to disk in this version. */
+  readonly storage: null;
+  readonly self_report: SelfReport;
+  readonly processes: number;
+  readonly health: ScannerHealth;
+}
+
+export interface Cantal {
+  /** `rules` is {ID: rule} in the JSON form of spec cantal 7.2. */
+  query(rules: unknown): Answer;
+  /** Called after each scan with its number. Returns the way to unsubscribe. */
+  onScan(listener: (generation: number) => void): () => void;
+  status(): CantalStatus;
+  /** The newest scan is less than three periods old. */
+  healthy(): boolean;
+  processes(): readonly ProcessRow[];
+  /** Values of the newest scan and states, whose label `metric` (or `state`) passes. */
+  metrics(passes: Regex): readonly MetricTip[];
+  usageOfContainers(containers: readonly ContainerAsked[]): readonly ContainerUsage[];
+  machineUsage(): MachineUsage;
+  stop(): void;
+}
+
+/** Three missed scans are no hiccup any more (spec cantal 7.1). */
+const unhealthyAfterScans = 3;
+
+export function startCantal({
+  scanner,
+  intervalMs,
+  version,
+  procRoot = '/proc',
+  log = () => {},
+}: CantalOptions): Cantal {
+  const source = scannerSource(scanner);
+  const listeners = new Set<(generation: number) => void>();
+  const startupTime = Date.now();
+  const bootTime = bootTimeMs(procRoot);
+  const report = selfReporter();
+  let table: { readonly generation: number; readonly rows: readonly ProcessRow[]; readonly tree: ProcessTree } | null =
+    null;
+
+  /** The process table is copied at most once a scan, and only where somebody asks. */
+  const processes = () => {
+    const { generation } = scanner.snapshot();
+    if (table?.generation !== generation) {
+      const rows = scanner.processes();
+      table = { generation, rows, tree: processTree(rows) };
+    }
+    return table;
+  };
+
+  scanner.start((generation) => {
+    for (const message of scanner.messages()) log(message);
+    for (const listener of [...listeners]) listener(generation);
+  });
+
+  return {
+    query(rules) {
+      const checked = checkRules(rules);
+      if (checked.kind === 'bad') return { kind: 'refused', path: checked.path, reason: checked.reason };
+      const evaluated = evaluate(checked.value, source.now());
+      if (evaluated.kind === 'values') return evaluated;
+      return { kind: 'refused', path: `rules.${evaluated.rule}`, reason: evaluated.reason };
+    },
+    onScan(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    status() {
+      const health = scanner.health();
+      return {
+        version,
+        startup_time: startupTime,
+        current_time: Date.now(),
+        boot_time: bootTime,
+        scan_duration: health.lastScanMs,
+        scan_time: scanner.snapshot().timestamp,
+        storage: null,
+        self_report: report(),
+        processes: processes().rows.length,
+        health,
+      };
+    },
+    healthy: () => Date.now() - scanner.snapshot().timestamp < unhealthyAfterScans * intervalMs,
+    processes: () => processes().rows,
+    metrics: (passes) => tips(source.now(), passes),
+    usageOfContainers(containers) {
+      const now = source.now();
+      const { rows, tree } = processes();
+      return containers.map((container) => usageOf(now, rows, tree, container));
+    },
+    machineUsage: () => machineUsage(source.now()),
+    stop() {
+      listeners.clear();
+      scanner.stop();
+    },
+  };
+}
+
+/** One scan of a scanner that was not started, for the command line. */
+export function scanTips(scanner: Scanner): readonly MetricTip[] {
+  return tips(scannerSource(scanner).now(), () => true);
+}
+
+function tips(source: SeriesSource, passes: Regex): readonly MetricTip[] {
+  const timestamp = source.scanTimes[0] ?? 0;
+  const numbers = source.index.ids().flatMap((id): MetricTip[] => {
+    const kind = source.kind(id);
+    const labels = source.index.labels(id);
+    if (kind === undefined || labels === undefined || !passes(nameOf(labels))) return [];
+    const value = source.tip(id);
+    return value === null ? [] : [{ labels, value: [kind, sampleToJson(value)], timestamp }];
+  });
+  const states = source.states().flatMap(({ labels, since, text, timestamp: seen }): MetricTip[] => {
+    return passes(nameOf(labels)) ? [{ labels, value: ['State', [since, text]], timestamp: seen }] : [];
+  });
+  return [...numbers, ...states];
+}
+
+const nameOf = (labels: Labels): string => labels.metric ?? labels.state ?? '';
+
+/** proc(5) stat, line btime; where it cannot be read, as near as the uptime tells. */
+function bootTimeMs(procRoot: string): number {
+  try {
+    const seconds = /^btime (\d+)$/m.exec(readFileSync(join(procRoot, 'stat'), 'utf8'))?.[1];
+    if (seconds !== undefined) return Number(seconds) * 1000;
+  } catch {
+    // Not readable: the uptime is good to a second or so.
+  }
+  return Math.round(Date.now() - uptime() * 1000);
+}
