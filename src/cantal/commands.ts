@@ -13,7 +13,7 @@ export function cantalCommand(): Command {
     .option('--json', 'one JSON document')
     .action(async ({ json }: Output) => {
       const { printOnce } = await import('./print.ts');
-      await printOnce(json === true);
+      process.exitCode = await printOnce(json === true);
     });
   command
     .command('values')

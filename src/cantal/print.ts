@@ -1,4 +1,4 @@
-import { createScanner } from '../native/scanner.ts';
+import { createScanner, type Scanner } from '../native/scanner.ts';
 import type { Labels, TipJson } from './query/dataset.ts';
 import { sampleToJson } from './query/sample.ts';
 import { scanTips } from './shell.ts';
@@ -8,19 +8,26 @@ import { readFileOrPid } from './values-paths.ts';
 /** ECMA-262, 21.4.1.1. */
 const latestDate = 8.64e15;
 
-/** Prints one scan of this host. */
-export async function printOnce(asJson: boolean): Promise<void> {
-  const scanner = createScanner({});
+/** Prints one scan of this host; returns the exit code: 1 where the scanner cannot be had. */
+export async function printOnce(asJson: boolean): Promise<0 | 1> {
+  let scanner: Scanner;
+  try {
+    scanner = createScanner({});
+  } catch (error) {
+    process.stderr.write(`cantal: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
   const scanMs = scanner.scanOnce();
   const metrics = scanTips(scanner);
   for (const message of scanner.messages()) process.stderr.write(`cantal: ${message}\n`);
   if (!asJson) {
     await write(metrics.map(({ labels, value }) => `${JSON.stringify(labels)} ${shown(value)}\n`).join(''));
-    return;
+    return 0;
   }
   const timestamp = scanner.snapshot().timestamp;
   const all = metrics.map(({ labels, value }) => [labels, value]);
   await write(`${JSON.stringify({ timestamp, scan_ms: scanMs, metrics: all, processes: scanner.processes() })}\n`);
+  return 0;
 }
 
 /** Prints "PREFIX: JSON VALUE" per metric; returns the exit code: 1 if any word failed. */

@@ -92,16 +92,16 @@ function aligned(scanner: Narrow, id: number, scanTimes: readonly number[], samp
   const history = scanner.history(id, samples + 2);
   const values: Sample[] = [];
   let at = 0;
-  for (const time of scanTimes.slice(0, samples)) {
-    if (history === null) {
-      values.push(null);
-      continue;
-    }
-    while ((history.timestamps[at] ?? Number.NEGATIVE_INFINITY) > time) at += 1;
-    const value = history.timestamps[at] === time ? (history.values[at] ?? Number.NaN) : Number.NaN;
+  const wanted = Math.min(samples, scanTimes.length);
+  if (history === null) return Array.from({ length: wanted }, () => null);
+  const { timestamps, values: known, exact, kind } = history;
+  for (let index = 0; index < wanted; index++) {
+    const time = scanTimes[index] ?? 0;
+    while ((timestamps[at] ?? Number.NEGATIVE_INFINITY) > time) at += 1;
+    const value = timestamps[at] === time ? (known[at] ?? Number.NaN) : Number.NaN;
     if (Number.isNaN(value)) values.push(null);
-    else if (history.kind === SeriesKind.float || Number.isSafeInteger(value)) values.push(value);
-    else values.push(exactOf(history.kind, history.exact[at] ?? 0n));
+    else if (kind === SeriesKind.float || Number.isSafeInteger(value)) values.push(value);
+    else values.push(exactOf(kind, exact[at] ?? 0n));
   }
   return values;
 }

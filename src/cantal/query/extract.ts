@@ -4,7 +4,10 @@ import type { Extract, Rule } from './rule.ts';
 import { subtract } from './sample.ts';
 import type { SeriesSource } from './source.ts';
 
-/** Reading is synchronous: this many samples take some 100 ms of the event loop, and 50 MB of JSON. */
+/**
+ * Reading is synchronous. Measured on the 2-core test machine, without the scanner's own decoding: 1000 series of an
+ * hour (1.8 million samples) take 60 ms to read, and 200 ms to write as 36 MB of JSON.
+ */
 export const mostSamplesPerQuery = 2_000_000;
 
 export class TooMuch extends Error {}

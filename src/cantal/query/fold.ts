@@ -89,13 +89,8 @@ function joinSeries(series: readonly Series[], key: Labels, how: Across): Result
   if (others.some(({ kind }) => kind !== first.kind)) return incompatible('Dissimilar');
   if (others.some(({ timestamps }) => !sameTimes(timestamps, first.timestamps)))
     return incompatible('CantSumTimestamps');
-  const values = first.timestamps.map((_, index) =>
-    combine(
-      series.map((each) => each.values[index] ?? null),
-      first.kind,
-      how,
-    ),
-  );
+  const columns = series.map(({ values }) => values);
+  const values = first.timestamps.map((_, index) => combine(columns, index, first.kind, how));
   return { kind: 'series', series: [{ key, kind: kindAfter(first.kind, how), timestamps: first.timestamps, values }] };
 }
 
@@ -106,13 +101,13 @@ function joinTips(tips: readonly Tip[], key: Labels, how: Across): Result {
   if (kind === 'State' || others.some(({ value }) => value.kind === 'State')) return incompatible('CantSumStates');
   if (others.length === 0 && how === 'sum') return { kind: 'tips', tips };
   if (others.some(({ value }) => value.kind !== kind)) return incompatible('Dissimilar');
-  const samples = tips.map(({ value }) => (value.kind === 'State' ? null : value.value));
+  const columns = tips.map(({ value }) => [value.kind === 'State' ? null : value.value]);
   return {
     kind: 'tips',
     tips: [
       {
         key,
-        value: { kind: kindAfter(kind, how), value: combine(samples, kind, how) },
+        value: { kind: kindAfter(kind, how), value: combine(columns, 0, kind, how) },
         // Differences may reach back unequally far: the span covers them all.
         span: [Math.max(...tips.map(({ span }) => span[0])), Math.min(...tips.map(({ span }) => span[1]))],
       },
@@ -135,22 +130,34 @@ function kindAfter(kind: NumberKind, how: Across): NumberKind {
   }
 }
 
-/** Missing samples are ignored; where all are missing, so is what they make. Only a count then is 0. */
-function combine(samples: readonly Sample[], kind: NumberKind, how: Across): Sample {
-  const there = samples.filter((sample) => sample !== null);
-  if (how === 'count') return there.length;
-  if (there.length === 0) return null;
+/**
+ * One row across all columns. Missing samples are ignored; where all are missing, so is what they make. Only a count
+ * then is 0. One pass and no list per row: a query may have two million samples.
+ */
+function combine(columns: readonly (readonly Sample[])[], row: number, kind: NumberKind, how: Across): Sample {
+  let there = 0;
+  let joined: number | bigint | null = null;
+  for (const column of columns) {
+    const sample = column[row] ?? null;
+    if (sample === null) continue;
+    there += 1;
+    joined = joined === null ? sample : join(joined, sample, kind, how);
+  }
+  if (how === 'count') return there;
+  return how === 'avg' && joined !== null ? Number(joined) / there : joined;
+}
+
+function join(a: number | bigint, b: number | bigint, kind: NumberKind, how: Across): number | bigint {
   switch (how) {
     case 'sum':
-      return there.reduce((sum, sample) => add(sum, sample, kind));
     case 'avg':
-      return Number(there.reduce((sum, sample) => add(sum, sample, kind))) / there.length;
+      return add(a, b, kind);
     case 'min':
-      // biome-ignore lint/complexity/useMathMinMax: Math.min takes no bigint
-      return there.reduce((least, sample) => (sample < least ? sample : least));
+      return b < a ? b : a;
     case 'max':
-      // biome-ignore lint/complexity/useMathMinMax: Math.max takes no bigint
-      return there.reduce((most, sample) => (sample > most ? sample : most));
+      return b > a ? b : a;
+    case 'count':
+      return a;
     default:
       return how satisfies never;
   }
