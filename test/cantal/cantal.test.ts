@@ -7,7 +7,7 @@ import type { HttpReply } from '../../src/http/route.ts';
 import { router } from '../../src/http/router.ts';
 import { type HttpServer, startHttp } from '../../src/http/server.ts';
 import { SeriesKind } from '../../src/native/scanner.ts';
-import type { MetricSource } from '../../src/verwalter/ports.ts';
+import type { MetricSource, PeerHttp, Peers } from '../../src/verwalter/ports.ts';
 import { type MemoryScanner, memoryScanner, processRow } from './memory-scanner.ts';
 
 const { counter, integer, float } = SeriesKind;
@@ -370,8 +370,13 @@ describe('cluster-wide', () => {
     expect(status).toMatchObject({ num_peers: 1, num_stale: 0 });
   });
 
-  test('it is what verwalter takes its metrics from', async () => {
-    const source: MetricSource = remoteOf([]);
+  test('it is what verwalter takes its metrics from, and verwalter’s peers are what it asks', async () => {
+    const peers: Pick<Peers, 'self' | 'members'> = {
+      self: { id: 'self', addr: '', hostname: '', name: '' },
+      members: () => [],
+    };
+    const http: PeerClient & PeerHttp = client();
+    const source: MetricSource = remoteQueries({ cantal: cantalOf(host('self', 10)), cluster: peers, http });
     expect((await source.queryByHost({ r: requests }, 100)).missing).toEqual([]);
   });
 });

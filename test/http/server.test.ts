@@ -244,6 +244,22 @@ describe('starting and stopping', () => {
     await next.stop();
   });
 
+  test('the 501st request at once is told to come back', async () => {
+    let finish = () => {};
+    const released = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const slow: Route = { ...echo('GET', '/v1/slow', 'read'), handle: () => released.then(() => json('done')) };
+    const short = await startHttp({ host: '127.0.0.1', port: 0, routes: [slow] });
+    const replies = Array.from({ length: 501 }, () => ask({ port: short.port, path: '/v1/slow' }));
+    const first = await Promise.race(replies);
+    expect(first.status).toBe(503);
+    finish();
+    const statuses = (await Promise.all(replies)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(500);
+    await short.stop();
+  });
+
   test('a client that hangs up in the middle harms nothing', async () => {
     let handled = 0;
     const slow: Route = {
