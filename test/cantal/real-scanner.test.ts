@@ -13,6 +13,7 @@ const intervalMs = 200;
 let folder: string;
 let cantal: Cantal;
 let app: ReturnType<typeof spawn>;
+const cleanups: (() => unknown)[] = [];
 
 function writeValues(requests: number): void {
   const bytes = Buffer.alloc(24);
@@ -25,6 +26,7 @@ function writeValues(requests: number): void {
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'cantal-'));
+  cleanups.push(() => rmSync(folder, { recursive: true }));
   writeValues(1000);
   writeFileSync(
     join(folder, 'app.meta'),
@@ -32,13 +34,14 @@ beforeAll(async () => {
   );
   // A busy program: its processor time must show.
   app = spawn('/bin/sh', ['-c', 'while :; do :; done'], { env: { CANTAL_PATH: join(folder, 'app') }, stdio: 'ignore' });
+  cleanups.push(() => app.kill('SIGKILL'));
   await once(app, 'spawn');
   cantal = startCantal({ scanner: createScanner({ intervalMs }), intervalMs, version: 'test' });
+  cleanups.push(() => cantal.stop());
 });
-afterAll(() => {
-  cantal.stop();
-  app.kill('SIGKILL');
-  rmSync(folder, { recursive: true });
+// One by one and newest first: a busy loop must not outlive a test that failed early.
+afterAll(async () => {
+  for (const clean of cleanups.reverse()) await clean();
 });
 
 const scans = (n: number) =>
