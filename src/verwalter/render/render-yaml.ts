@@ -73,7 +73,11 @@ const fields = (yaml: YamlText, node: unknown, path: string, known: readonly str
 };
 
 const string = (yaml: YamlText, node: unknown, path: string): string => {
-  if (isScalar(node) && (typeof node.value === 'string' || typeof node.value === 'number')) return String(node.value);
+  if (isScalar(node)) {
+    if (typeof node.value === 'string') return node.value;
+    // A word of a command line is what stands there: 0644, 1.10 and true are not to be rewritten.
+    if (typeof node.value === 'number' || typeof node.value === 'boolean') return node.source ?? String(node.value);
+  }
   return yaml.fail(node, `${path}: not a text`);
 };
 

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { appendFileSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JsonObject } from '../canonical.ts';
 import type { Schedule } from '../schedule.ts';
@@ -73,6 +73,8 @@ const newDeploymentId = (): string =>
 export const startRenderer = (options: RendererOptions): Renderer => {
   const recordsFile = join(options.storageDir, 'render', 'roles.json');
   const records = new Map<string, RoleRecord>(loadRecords(recordsFile).map((record) => [record.role, record]));
+  // Rendered files of a run that was killed hold variables that nobody needs any longer.
+  rmSync(join(options.storageDir, 'render', 'work'), { recursive: true, force: true });
   const logs = new Map<string, string[]>();
   const abort = new AbortController();
   let current: Schedule | null = null;
@@ -130,7 +132,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
     };
     try {
       const tree = readTemplateTree(join(options.configDir, 'templates', template));
-      fingerprint = fingerprintOf(plan, tree.hash, machine);
+      fingerprint = fingerprintOf(plan, tree.usesFullSchedule ? `${tree.hash} ${schedule.hash}` : tree.hash, machine);
       if (!due()) return;
       deploymentId ??= newDeploymentId();
       note(role, plan.removed ? 'role left this node: rendering it as removed' : `rendering schedule ${schedule.hash}`);

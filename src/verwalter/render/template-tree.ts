@@ -10,6 +10,8 @@ export interface TemplateTree {
   readonly templates: TemplateSet;
   /** Sorted by path. */
   readonly renderFiles: readonly RenderFile[];
+  /** A template reads the schedule of the whole cluster, so that any change of it concerns this role. */
+  readonly usesFullSchedule: boolean;
   /** Over paths and contents. */
   readonly hash: string;
 }
@@ -69,5 +71,10 @@ export const readTemplateTree = (folder: string): TemplateTree => {
     return { ...parsed, templates };
   });
   if (renderFiles.length === 0) throw new FileError({ file: folder, line: 0, text: 'there is no *.render.yaml' });
-  return { templates: compileTemplates(sources), renderFiles, hash: hashText(JSON.stringify(everything)) };
+  return {
+    templates: compileTemplates(sources),
+    renderFiles,
+    usesFullSchedule: Object.values(sources).some((text) => text.includes('full_schedule')),
+    hash: hashText(JSON.stringify(everything)),
+  };
 };

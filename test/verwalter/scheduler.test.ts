@@ -1,0 +1,279 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runScheduler, type SchedulerLimits } from '../../src/verwalter/scheduler/engine.ts';
+import { type SchedulerRunner, startRunner } from '../../src/verwalter/scheduler/runner.ts';
+
+const lua = (body: string, more: Record<string, string> = {}) => ({
+  'main.lua': `return { scheduler = function(input)\n${body}\nend }`,
+  ...more,
+});
+const run = (sources: Record<string, string>, input: unknown = {}, limits?: SchedulerLimits) =>
+  runScheduler({ sources, input, seed: 7 }, limits);
+const textOf = async (body: string, input: unknown = {}, more: Record<string, string> = {}) => {
+  const result = await run(lua(body, more), input);
+  if (!result.ok) throw new Error(result.message);
+  return JSON.parse(result.text ?? '') as Record<string, unknown>;
+};
+const short: SchedulerLimits = { timeLimitMs: 200, memoryLimitBytes: 64 * 1024 * 1024 };
+
+describe('a round of Lua', () => {
+  it('takes a JSON text and a log text', async () => {
+    const result = await run(lua('return "{}", "thought about it"'));
+    expect(result).toMatchObject({ ok: true, text: '{}', log: 'thought about it' });
+  });
+
+  it('takes one table with schedule, log and answers to actions', async () => {
+    const result = await run(
+      lua('print("a", 1) return { schedule = { x = { 1, 2 } }, log = "b", actions = { [5] = "done" } }'),
+      {
+        actions: { '5': {} },
+      },
+    );
+    expect(result).toMatchObject({ ok: true, text: '{"x":[1,2]}', log: 'a\t1\nb', answers: { '5': 'done' } });
+  });
+
+  it('has neither files nor processes, neither bytecode nor addresses', async () => {
+    const names = [
+      'io',
+      'os',
+      'dofile',
+      'loadfile',
+      'package.loadlib',
+      'package.cpath',
+      'debug.getinfo',
+      'string.dump',
+    ];
+    const body = `local function gone(path)
+        local value = _G
+        for part in path:gmatch('%w+') do value = value and value[part] end
+        return value == nil
+      end
+      local out = {}
+      for _, name in ipairs(input.names) do out[name] = gone(name) end
+      out.bytecode = load('\\27Lua') == nil
+      out.address = tostring({}) .. tostring(print) .. string.format('%s', {})
+      out.collect = pcall(collectgarbage, 'collect')
+      out.pointer = pcall(string.format, '%p', {})
+      return { schedule = out }`;
+    expect(await textOf(body, { names })).toEqual({
+      ...Object.fromEntries(names.map((name) => [name, true])),
+      bytecode: true,
+      address: 'tablefunctiontable',
+      collect: false,
+      pointer: false,
+    });
+  });
+
+  it('goes through a table in a defined order', async () => {
+    const body = `local t = {}
+      for i = 1, 300 do t['k' .. (i * 7919 % 1000)] = i end
+      t[3], t[1], t[2.5], t[true], t[false] = 1, 1, 1, 1, 1
+      local seen = {}
+      for key in pairs(t) do seen[#seen + 1] = tostring(key) end
+      local key, by_next = next(t), {}
+      while key ~= nil do by_next[#by_next + 1] = tostring(key) key = next(t, key) end
+      return { schedule = { seen = seen, by_next = by_next } }`;
+    const { seen, by_next } = (await textOf(body)) as { seen: string[]; by_next: string[] };
+    const strings = seen.slice(3, -2);
+    expect(seen.slice(0, 3)).toEqual(['1', '2.5', '3']);
+    expect(strings).toEqual([...strings].sort());
+    expect(seen.slice(-2)).toEqual(['false', 'true']);
+    expect(by_next).toEqual(seen);
+  });
+
+  it('lets a table be emptied while it is gone through', async () => {
+    expect(
+      await textOf(
+        'local t = {a=1,b=2,c=3} for k in pairs(t) do t[k] = nil end return { schedule = { n = next(t) == nil } }',
+      ),
+    ).toEqual({ n: true });
+  });
+
+  it('draws the same numbers from the same seed, and wants a seed for others', async () => {
+    const body = 'return { schedule = { math.random(1000000), pcall(math.randomseed) } }';
+    expect(await textOf(body)).toEqual(await textOf(body));
+  });
+
+  it('forgets its globals', async () => {
+    const body = 'count = (count or 0) + 1 return { schedule = { count = count } }';
+    expect([await textOf(body), await textOf(body)]).toEqual([{ count: 1 }, { count: 1 }]);
+  });
+
+  it('finds modules by slash and by dot, and nothing outside', async () => {
+    const more = { 'a/b.lua': 'return { name = "a/b" }' };
+    expect(await textOf('return { schedule = { require("a/b").name, require("a.b").name } }', {}, more)).toEqual([
+      'a/b',
+      'a/b',
+    ]);
+    for (const name of ['../x', '/etc/passwd', 'a..b', 'nothing', '']) {
+      expect(await run(lua(`require '${name}'`))).toMatchObject({
+        ok: false,
+        kind: 'run',
+        message: expect.stringContaining('require'),
+      });
+    }
+  });
+
+  it('compares versions by their numbers and folds lists', async () => {
+    const body = `local version, func = require 'version', require 'func'
+      return { schedule = { version.compare('v1.10', '1.9'), version.compare('1.2', '1.2.0'), func.fold({1,2,3}, 0, function(a, b) return a + b end) } }`;
+    expect(await textOf(body)).toEqual([1, -1, 6]);
+  });
+
+  it('reads and writes JSON with holes, marks and every kind of string', async () => {
+    const input = {
+      list: [1, null, 'é"\\\u0001\u{1f600}'],
+      empty: [],
+      big: 2 ** 53,
+      half: 0.1,
+      whole: 1e3,
+      gone: null,
+    };
+    const body = `local json = require 'json'
+      assert(input.list[2] == json.null and input.gone == nil and math.type(input.whole) == 'integer')
+      return { schedule = { list = input.list, empty = input.empty, big = input.big, half = input.half, a = json.array(), o = json.object(), again = json.decode(json.encode(input)).list[3] } }`;
+    expect(await textOf(body, input)).toEqual({
+      list: input.list,
+      empty: [],
+      big: 2 ** 53,
+      half: 0.1,
+      a: [],
+      o: {},
+      again: input.list[2],
+    });
+  });
+
+  it.each([
+    ['an error', 'error("boom")', 'run', 'scheduler/v1/main.lua:2: boom'],
+    ['a yield', 'coroutine.yield()', 'run', 'yielded'],
+    ['nothing', 'return nil', 'output', 'scheduler returned nil'],
+    ['a number', 'return 5', 'output', 'scheduler returned number'],
+    ['a table without schedule', 'return {}', 'output', 'field schedule'],
+    ['not a number', 'return { schedule = { a = { b = 0/0 } } }', 'output', 'schedule.a.b: number is not finite'],
+    ['a function', 'return { schedule = { f = print } }', 'output', 'schedule.f: a function'],
+    ['a cycle', 'local t = {} t.t = t return { schedule = t }', 'output', 'contains itself'],
+    [
+      'bytes that are no text',
+      'return { schedule = { s = "\\xff" } }',
+      'output',
+      'schedule.s: the string is not UTF-8',
+    ],
+  ])('names the fault of a scheduler that returns %s', async (_what, body, kind, message) => {
+    expect(await run(lua(body))).toMatchObject({ ok: false, kind, message: expect.stringContaining(message) });
+  });
+
+  it.each([
+    ['a syntax error', 'x x', 'scheduler/v1/main.lua:1: syntax error'],
+    ['no table', 'return 1', 'must return a table'],
+    ['the wrong name', 'return { schedule = print }', "must be named 'scheduler'"],
+  ])('names the fault of a main.lua with %s', async (_what, source, message) => {
+    expect(await run({ 'main.lua': source })).toMatchObject({
+      ok: false,
+      kind: 'load',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('is ended by the time limit, even where it catches errors', async () => {
+    for (const body of [
+      'while true do end',
+      'while true do pcall(function() while true do end end) end',
+      'coroutine.wrap(function() while true do end end)()',
+    ]) {
+      const result = await run(lua(body), {}, short);
+      expect(result).toMatchObject({
+        ok: false,
+        kind: 'time',
+        message: expect.stringMatching(/^scheduler\/v1\/main.lua:2: time limit/),
+      });
+    }
+  });
+
+  it('is ended by the memory limit, and the next round is well', async () => {
+    const result = await run(
+      lua('local t = {}\nwhile true do t[#t + 1] = { #t } end'),
+      {},
+      { ...short, timeLimitMs: 20_000 },
+    );
+    expect(result).toMatchObject({
+      ok: false,
+      kind: 'memory',
+      message: expect.stringMatching(/^scheduler\/v1\/main.lua:\d: memory limit of 64 MiB/),
+    });
+    expect(await run(lua('local s = "x" while true do s = s .. s end'), {}, short)).toMatchObject({
+      ok: false,
+      kind: 'memory',
+    });
+    expect(await run(lua('return ("x"):rep(2^40)'), {}, short)).toMatchObject({
+      ok: false,
+      kind: 'run',
+      message: expect.stringContaining('64 MiB'),
+    });
+    expect(await run(lua('return "{}"'))).toMatchObject({ ok: true });
+  });
+
+  it('keeps the last MiB of its log', async () => {
+    const result = await run(lua('for i = 1, 30000 do print(i, ("x"):rep(100)) end return "{}"'));
+    expect(result.log.length).toBeLessThanOrEqual(1024 * 1024);
+    expect(result.log).toMatch(/30000\tx+$/);
+  });
+});
+
+describe('the scheduler’s thread', () => {
+  let folder: string;
+  let runner: SchedulerRunner;
+  beforeAll(async () => {
+    // Within the project, so that the bundle finds wasmoon.
+    folder = mkdtempSync(join(import.meta.dirname, '../../node_modules/.verwalter-test-'));
+    const outfile = join(folder, 'worker.js');
+    await build({
+      entryPoints: [join(import.meta.dirname, '../../src/verwalter/scheduler/worker.ts')],
+      outfile,
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      external: ['wasmoon'],
+      logLevel: 'silent',
+    });
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+    runner = startRunner({ workerUrl: pathToFileURL(outfile), limits: short });
+  });
+  afterAll(async () => {
+    await runner.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('leaves the event loop alone while Lua loops, and serves the next round', async () => {
+    let longest = 0;
+    let last = performance.now();
+    const timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 5);
+    const looping = await runner.run({ sources: lua('while true do end'), input: {}, seed: 1 });
+    clearInterval(timer);
+    expect(looping).toMatchObject({ ok: false, kind: 'time' });
+    expect(longest).toBeLessThan(100);
+    expect(await runner.run({ sources: lua('return "{}"'), input: {}, seed: 1 })).toMatchObject({ ok: true });
+  });
+
+  it('ends a pattern match that no hook can interrupt', async () => {
+    const body = 'return ("a"):rep(40):find(("a-"):rep(40) .. "b")';
+    const result = await runner.run({ sources: lua(body), input: {}, seed: 1 });
+    expect(result).toMatchObject({ ok: false, kind: 'time', message: expect.stringContaining('library call') });
+    expect(await runner.run({ sources: lua('return "{}"'), input: {}, seed: 1 })).toMatchObject({ ok: true });
+  });
+
+  it('says what is wrong when its file is missing', async () => {
+    const lost = startRunner({ workerUrl: pathToFileURL(join(tmpdir(), 'no-such-worker.js')), limits: short });
+    expect(await lost.run({ sources: {}, seed: 1 })).toMatchObject({
+      ok: false,
+      message: expect.stringContaining('thread failed'),
+    });
+    await lost.stop();
+  });
+});
