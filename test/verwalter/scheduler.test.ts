@@ -1,11 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runScheduler, type SchedulerLimits } from '../../src/verwalter/scheduler/engine.ts';
 import { type SchedulerRunner, startRunner } from '../../src/verwalter/scheduler/runner.ts';
+import { bundleWorker } from './worker-bundle.ts';
 
 const lua = (body: string, more: Record<string, string> = {}) => ({
   'main.lua': `return { scheduler = function(input)\n${body}\nend }`,
@@ -224,27 +223,15 @@ describe('a round of Lua', () => {
 });
 
 describe('the scheduler’s thread', () => {
-  let folder: string;
+  let worker: Awaited<ReturnType<typeof bundleWorker>>;
   let runner: SchedulerRunner;
   beforeAll(async () => {
-    // Within the project, so that the bundle finds wasmoon.
-    folder = mkdtempSync(join(import.meta.dirname, '../../node_modules/.verwalter-test-'));
-    const outfile = join(folder, 'worker.js');
-    await build({
-      entryPoints: [join(import.meta.dirname, '../../src/verwalter/scheduler/worker.ts')],
-      outfile,
-      bundle: true,
-      format: 'esm',
-      platform: 'node',
-      external: ['wasmoon'],
-      logLevel: 'silent',
-    });
-    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-    runner = startRunner({ workerUrl: pathToFileURL(outfile), limits: short });
+    worker = await bundleWorker();
+    runner = startRunner({ workerUrl: worker.url, limits: short });
   });
   afterAll(async () => {
     await runner.stop();
-    rmSync(folder, { recursive: true, force: true });
+    worker.remove();
   });
 
   it('leaves the event loop alone while Lua loops, and serves the next round', async () => {

@@ -47,11 +47,11 @@ const instructionsPerHook = 1000;
 const notePositionAboveBytes = 16 * 1024 * 1024;
 
 type Wasmoon = typeof import('wasmoon');
-const require = createRequire(import.meta.url);
+const requireHere = createRequire(import.meta.url);
 let factory: InstanceType<Wasmoon['LuaFactory']> | undefined;
 
 /** wasmoon stays outside of any bundle: it finds its glue.wasm beside itself. */
-const wasmoon = (): Wasmoon => require('wasmoon') as Wasmoon;
+const wasmoon = (): Wasmoon => requireHere('wasmoon') as Wasmoon;
 
 interface Outcome {
   readonly ok: boolean;

@@ -1,0 +1,270 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { HttpReply } from '../../src/http/route.ts';
+import type { JsonObject } from '../../src/verwalter/canonical.ts';
+import type { Leadership, Member, Peers, ScheduleStamp } from '../../src/verwalter/ports.ts';
+import { verwalterRoutes } from '../../src/verwalter/routes.ts';
+import { startVerwalter, type Verwalter } from '../../src/verwalter/shell.ts';
+import { bundleWorker } from './worker-bundle.ts';
+
+// Two nodes in one process: gossip is a variable, HTTP is a call of the other's route; Lua, files and commands are real.
+
+const mainLua = `return { scheduler = function(input)
+  local last = input.parents[1]
+  local count = last and last.state.count or 0
+  local answers = {}
+  for id, action in pairs(input.actions) do
+    if action == 'poison' then error('cannot stomach that') end
+    count = count + action.add
+    answers[id] = { count = count }
+  end
+  local seen = input.metrics[input.current_id]
+  return {
+    schedule = {
+      state = { count = count, greeting = input.runtime.greeting, metric = seen and seen.rate },
+      query_metrics = { rules = { rate = { any = 'rule' } } },
+      nodes = {
+        a = { roles = { r = { template = 't', text = input.runtime.greeting.text, count = count } } },
+        b = { roles = { r = { template = 't', text = 'b', count = count } } },
+      },
+      changes = { 'count is ' .. count },
+    },
+    actions = answers,
+  }
+end }`;
+
+interface Node {
+  readonly verwalter: Verwalter;
+  readonly get: (path: string) => Promise<HttpReply>;
+  readonly post: (path: string, body: unknown) => Promise<HttpReply>;
+}
+
+const names = ['a', 'b'] as const;
+type Name = (typeof names)[number];
+const idOf = { a: 'a'.repeat(32), b: 'b'.repeat(32) } as const;
+
+let worker: Awaited<ReturnType<typeof bundleWorker>>;
+let root: string;
+let leader: Name | null;
+let epoch: number;
+let nodes: Partial<Record<Name, Node>>;
+let told: Partial<Record<Name, { schedule: ScheduleStamp | null; errors: number }>>;
+let listeners: Set<() => void>;
+beforeAll(async () => {
+  worker = await bundleWorker();
+});
+afterAll(() => worker.remove());
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'verwalter-shell-'));
+  leader = null;
+  epoch = 0;
+  nodes = {};
+  told = {};
+  listeners = new Set();
+  put('config/scheduler/v1/main.lua', mainLua);
+  put('config/runtime/greeting.yaml', 'text: hello\n');
+  put('config/templates/t/out.hbs', '{{text}} {{count}}');
+  put(
+    'config/templates/t/x.render.yaml',
+    `templates: {out: out.hbs}\ncommands:\n- !Copy { dest: "${root}/out-{{ node }}" }\n`,
+  );
+});
+afterEach(async () => {
+  await Promise.all(Object.values(nodes).map((node) => node.verwalter.stop()));
+  rmSync(root, { recursive: true, force: true });
+});
+const put = (path: string, text: string): void => {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), text);
+};
+const get = (path: string): string => {
+  try {
+    return readFileSync(join(root, path), 'utf8');
+  } catch {
+    return '';
+  }
+};
+const tell = (): void => {
+  for (const listener of listeners) listener();
+};
+const elect = (name: Name | null): void => {
+  leader = name;
+  epoch++;
+  tell();
+};
+
+const peersOf = (name: Name): Peers => ({
+  self: { id: idOf[name], addr: name, hostname: name, name },
+  members: () =>
+    names
+      .filter((other) => other !== name && told[other] !== undefined)
+      .map(
+        (other): Member => ({
+          id: idOf[other],
+          addr: other,
+          hostname: other,
+          name: other,
+          knownSince: 0,
+          lastReportDirect: Date.now(),
+          liveness: nodes[other] === undefined ? 'dead' : 'alive',
+          schedule: told[other]?.schedule ?? null,
+          errors: told[other]?.errors ?? 0,
+        }),
+      ),
+  leadership: (): Leadership => {
+    if (leader === null) return { role: 'none', epoch };
+    return leader === name ? { role: 'leader', epoch } : { role: 'follower', epoch, leaderId: idOf[leader] };
+  },
+  onChange(listener) {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  },
+  announce(own) {
+    told[name] = own;
+    queueMicrotask(tell);
+  },
+});
+
+const start = (name: Name): Node => {
+  const verwalter = startVerwalter({
+    peers: peersOf(name),
+    metrics: {
+      queryByHost: (rules) =>
+        Promise.resolve({ byHost: { [idOf[name]]: { rate: Object.keys(rules).length } }, missing: ['elsewhere'] }),
+    },
+    peerHttp: {
+      async getJson(addr, path) {
+        const reply = await nodes[addr as Name]?.get(path);
+        if (reply === undefined || reply.status !== 200 || !('json' in reply)) throw new Error('no answer');
+        return JSON.parse(JSON.stringify(reply.json));
+      },
+    },
+    configDir: join(root, 'config'),
+    storageDir: join(root, 'storage', name),
+    logDir: join(root, 'log', name),
+    version: '0.0.1',
+    lithosSwitch: ['/bin/false'],
+    roundIntervalMs: 500,
+    workerUrl: worker.url,
+  });
+  const routes = verwalterRoutes(verwalter);
+  const call = async (method: 'GET' | 'POST', target: string, body?: unknown): Promise<HttpReply> => {
+    const url = new URL(target, 'http://x');
+    for (const route of routes) {
+      const pattern = new RegExp(`^${route.path.replace(/:(\w+)/g, '(?<$1>[^/]+)')}$`);
+      const match = pattern.exec(url.pathname);
+      if (route.method !== method || match === null) continue;
+      const params = match.groups ?? {};
+      return route.handle({
+        method,
+        path: url.pathname,
+        query: url.searchParams,
+        params,
+        body,
+        remoteAddress: '',
+        principal: 'token',
+      });
+    }
+    return { status: 404, json: null };
+  };
+  const node: Node = { verwalter, get: (path) => call('GET', path), post: (path, body) => call('POST', path, body) };
+  nodes[name] = node;
+  return node;
+};
+const until = { timeout: 15_000, interval: 20 };
+
+describe('verwalter on two nodes', () => {
+  it('decides on the leader, spreads the schedule and renders on both', async () => {
+    const a = start('a');
+    const b = start('b');
+    elect('a');
+    await expect.poll(() => [get('out-a'), get('out-b')], until).toEqual(['hello 0', 'b 0']);
+    expect(b.verwalter.schedule()).toMatchObject({ hash: a.verwalter.schedule()?.hash, origin: idOf.a });
+    expect(b.verwalter.status()).toMatchObject({ scheduleStatus: 'ok', errors: {}, failedRoles: [] });
+    expect((await b.get(`/v1/schedule/${b.verwalter.schedule()?.hash}`)).status).toBe(200);
+    expect((await b.get('/v1/scheduler_input')).status).toBe(404);
+    expect(JSON.parse(get('storage/b/schedule/schedule.json'))).toMatchObject({ origin: idOf.a });
+    await expect
+      .poll(() => (a.verwalter.lastInput()?.metrics_meta as JsonObject | undefined)?.missing, until)
+      .toEqual(['elsewhere']);
+    await expect.poll(() => (a.verwalter.schedule()?.data.state as JsonObject | undefined)?.metric, until).toBe(1);
+    expect(get('log/a/changes.log')).toContain('count is 0');
+    expect(await a.get('/v1/roles_data')).toMatchObject({ json: { all_roles: ['r'] } });
+    expect(await a.get('/v1/render_log?role=r')).toMatchObject({
+      status: 200,
+      text: expect.stringContaining('rendered'),
+    });
+  });
+
+  it('takes actions on the leader, sends others there, and refuses without one', async () => {
+    const a = start('a');
+    const b = start('b');
+    expect(await a.post('/v1/action', { add: 1 })).toMatchObject({ status: 503 });
+    elect('a');
+    expect(await b.post('/v1/action', { add: 1 })).toEqual({ status: 307, location: 'http://a/v1/action' });
+    expect(await a.post('/v1/wait_action', { add: 5 })).toEqual({ status: 200, json: { count: 5 } });
+    expect(await a.post('/v1/action', { add: 1 })).toMatchObject({
+      status: 200,
+      json: { registered: expect.any(Number) },
+    });
+    expect(await a.post('/v1/action', undefined)).toMatchObject({ status: 415 });
+    await expect.poll(() => get('out-b'), until).toBe('b 6');
+    const poison = a.post('/v1/wait_action', 'poison');
+    const good = a.post('/v1/wait_action', { add: 1 });
+    expect(await poison).toMatchObject({
+      status: 422,
+      json: { error: expect.stringContaining('cannot stomach that') },
+    });
+    expect(await good).toMatchObject({ status: 200 });
+  });
+
+  it('sees changes of runtime, template and scheduler, and keeps the last good of each', async () => {
+    const a = start('a');
+    elect('a');
+    await expect.poll(() => get('out-a'), until).toBe('hello 0');
+    put('config/runtime/greeting.yaml', 'text: good day\n');
+    await expect.poll(() => get('out-a'), until).toBe('good day 0');
+    put('config/runtime/greeting.yaml', 'text: [\n');
+    await expect.poll(() => a.verwalter.status().errors.runtime, until).toContain('greeting.yaml:');
+    put('config/scheduler/v1/main.lua', 'return oops oops');
+    await expect.poll(() => a.verwalter.status().errors.scheduler_load, until).toContain('scheduler/v1/main.lua:1: ');
+    expect(await a.post('/v1/wait_action', { add: 1 })).toMatchObject({ status: 200 });
+    put('config/templates/t/out.hbs', '{{text}}! {{count}}');
+    await expect.poll(() => get('out-a'), until).toBe('good day! 1');
+    put('config/scheduler/v1/main.lua', mainLua);
+    put('config/runtime/greeting.yaml', 'text: fine\n');
+    await expect.poll(() => a.verwalter.status().errors, until).toEqual({});
+    await expect.poll(() => get('out-a'), until).toBe('fine! 1');
+  });
+
+  it('goes on with what it knew when the leader is lost, and after a restart renders nothing unconfirmed', async () => {
+    const a = start('a');
+    const b = start('b');
+    elect('a');
+    await a.post('/v1/wait_action', { add: 7 });
+    await expect.poll(() => get('out-b'), until).toBe('b 7');
+    await a.verwalter.stop();
+    delete nodes.a;
+    elect('b');
+    expect(await b.post('/v1/wait_action', { add: 1 })).toEqual({ status: 200, json: { count: 8 } });
+    expect(b.verwalter.schedule()?.origin).toBe(idOf.b);
+    elect(null);
+    put('out-a', 'untouched');
+    const again = start('a');
+    expect(again.verwalter.schedule()?.data.state).toMatchObject({ count: 7 });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(get('out-a')).toBe('untouched');
+    elect('b');
+    await expect.poll(() => get('out-a'), until).toBe('hello 8');
+  });
+
+  it('says what is wrong with a damaged stored schedule and starts without it', async () => {
+    put('storage/a/schedule/schedule.json', '{"timestamp": 1');
+    const a = start('a');
+    expect(a.verwalter.status().errors.storage).toContain('schedule.json');
+    elect('a');
+    await expect.poll(() => get('out-a'), until).toBe('hello 0');
+  });
+});
