@@ -1,0 +1,83 @@
+import type { NodeRecord, Rumour } from '../member.ts';
+import type { Edit } from './edit.ts';
+import type { Peer } from './state.ts';
+
+/** Upper bound of a rumour's bytes in a packet: its texts, and what FlatBuffers adds to them at most. */
+export function rumourBytes(record: NodeRecord): number {
+  const texts =
+    Buffer.byteLength(record.addr) +
+    Buffer.byteLength(record.hostname) +
+    Buffer.byteLength(record.name) +
+    Buffer.byteLength(record.version);
+  return 150 + texts + (record.schedule === null ? 0 : 72 + Buffer.byteLength(record.schedule.hash));
+}
+
+export function rumourOf(peer: Peer, nowMs: number): Rumour {
+  return {
+    ...peer.record,
+    accuser: peer.record.liveness === 'suspect' ? (peer.suspicion?.accusers.at(-1) ?? null) : null,
+    silentMs: Math.max(0, Math.round(nowMs - peer.lastSignMs)),
+  };
+}
+
+const rumourOfSelf = (record: NodeRecord): Rumour => ({ ...record, accuser: null, silentMs: 0 });
+
+/** What is held of `id`, to tell others. Long-silent nodes are not passed on (spec/cantal.md 6.3: fail). */
+export function rumourAbout(draft: Edit, id: string): Rumour | null {
+  if (id === draft.state.self.id) return rumourOfSelf(draft.state.self);
+  const peer = draft.state.peers.get(id);
+  if (peer === undefined) return null;
+  const rumour = rumourOf(peer, draft.env.nowMs);
+  return peer.record.liveness === 'dead' && rumour.silentMs >= draft.state.config.failMs ? null : rumour;
+}
+
+/** From now on, tell of it as of something new. */
+export function spread(draft: Edit, id: string): void {
+  if (draft.state.rumours.size === 0) draft.state.nextSpreadMs = draft.env.nowMs + draft.state.config.spreadIntervalMs;
+  draft.state.rumours.set(id, 0);
+}
+
+/**
+ * The news for one packet: least-told first, within the budget; each is counted, and dropped when told often enough.
+ * `first` goes in whatever was told before.
+ */
+export function takeNews(draft: Edit, first: readonly Rumour[] = []): Rumour[] {
+  const { config, rumours, peers } = draft.state;
+  const news = [...first];
+  if (rumours.size === 0) return news;
+  let room = config.newsBudgetBytes - first.reduce((sum, rumour) => sum + rumourBytes(rumour), 0);
+  const most = config.retransmitMult * Math.ceil(Math.log10(peers.size + 2));
+  for (const [id, told] of [...rumours].sort((a, b) => a[1] - b[1])) {
+    const rumour = rumourAbout(draft, id);
+    if (rumour === null) {
+      rumours.delete(id);
+      continue;
+    }
+    const bytes = rumourBytes(rumour);
+    if (bytes > room && news.length > 0) break;
+    room -= bytes;
+    if (!first.some((other) => other.id === id)) news.push(rumour);
+    if (told + 1 >= most) rumours.delete(id);
+    else rumours.set(id, told + 1);
+  }
+  return news;
+}
+
+/** Cuts a long list into packets of one frame each. */
+export function inFrames(draft: Edit, all: readonly Rumour[]): Rumour[][] {
+  const frames: Rumour[][] = [];
+  let frame: Rumour[] = [];
+  let bytes = 0;
+  for (const rumour of all) {
+    const more = rumourBytes(rumour);
+    if (frame.length > 0 && bytes + more > draft.state.config.newsBudgetBytes) {
+      frames.push(frame);
+      frame = [];
+      bytes = 0;
+    }
+    frame.push(rumour);
+    bytes += more;
+  }
+  if (frame.length > 0) frames.push(frame);
+  return frames;
+}

@@ -1,0 +1,116 @@
+import type { Env } from '../env.ts';
+import { uniform } from '../env.ts';
+import type { NodeRecord } from '../member.ts';
+import type { GossipConfig } from './config.ts';
+import type { Suspicion } from './suspicion.ts';
+
+/** What we know of another node. Times are on the monotonic clock of Env. */
+export interface Peer {
+  readonly record: NodeRecord;
+  readonly knownSinceMs: number;
+  /** Last packet from itself; null: never. */
+  readonly lastReportDirectMs: number | null;
+  /** Last sign of life, its own or told by others: ages from here until it is forgotten. */
+  readonly lastSignMs: number;
+  readonly lastProbeMs: number | null;
+  readonly roundtripMs: number | null;
+  /** Its clock minus ours, measured at the last ack. */
+  readonly skewMs: number | null;
+  /** Only while suspect. */
+  readonly suspicion: Suspicion | null;
+}
+
+export interface Probe {
+  readonly target: string;
+  readonly sentMs: number;
+  readonly phase: 'direct' | 'indirect';
+  /** When the phase ends: then relays are asked, or the target is suspected. */
+  readonly deadlineMs: number;
+  readonly failMs: number;
+  readonly nacksExpected: number;
+  readonly nacks: number;
+}
+
+/** A ping that we sent on behalf of another. */
+export interface Relay {
+  readonly askerAddr: string;
+  readonly askerSeq: number;
+  /** Null: already said. */
+  readonly nackMs: number | null;
+  readonly endMs: number;
+}
+
+/** An address without a known node behind it. */
+export interface Join {
+  readonly addr: string;
+  /** From the configuration: never given up. */
+  readonly seed: boolean;
+  readonly attempts: number;
+  readonly delayMs: number;
+  readonly nextMs: number;
+}
+
+export interface GossipState {
+  readonly config: GossipConfig;
+  readonly self: NodeRecord;
+  readonly peers: ReadonlyMap<string, Peer>;
+  /** Ids of suspects: their timers are looked at on each step. */
+  readonly suspects: ReadonlySet<string>;
+  /** Lifeguard's local health, 0 = well. */
+  readonly health: number;
+  readonly seq: number;
+  readonly probes: ReadonlyMap<number, Probe>;
+  readonly relays: ReadonlyMap<number, Relay>;
+  /** Shuffled ids still to probe in this turn. */
+  readonly turn: readonly string[];
+  /** Ids with news about them, and how often each was sent. */
+  readonly rumours: ReadonlyMap<string, number>;
+  readonly joins: ReadonlyMap<string, Join>;
+  /** Whom to compare views with next, because we have just met. */
+  readonly syncWith: string | null;
+  readonly nextRoundMs: number;
+  readonly nextSpreadMs: number;
+  readonly nextSyncMs: number;
+  readonly nextDeadProbeMs: number;
+  readonly nextCollectMs: number;
+}
+
+export function startGossip(config: GossipConfig, self: NodeRecord, seeds: readonly string[], env: Env): GossipState {
+  const [least, most] = config.joinFirstMs;
+  const joins = new Map<string, Join>();
+  for (const addr of seeds) {
+    if (addr === self.addr) continue;
+    joins.set(addr, { addr, seed: true, attempts: 0, delayMs: most, nextMs: env.nowMs + uniform(env, least, most) });
+  }
+  return {
+    config,
+    self,
+    peers: new Map(),
+    suspects: new Set(),
+    health: 0,
+    seq: 0,
+    probes: new Map(),
+    relays: new Map(),
+    turn: [],
+    rumours: new Map(),
+    joins,
+    syncWith: null,
+    // Spread over the interval: nodes started together must not probe together.
+    nextRoundMs: env.nowMs + uniform(env, 0, config.probeIntervalMs),
+    nextSpreadMs: env.nowMs,
+    nextSyncMs: env.nowMs + uniform(env, 0.5, 1.5) * config.syncIntervalMs,
+    nextDeadProbeMs: env.nowMs + uniform(env, 0, config.deadProbeIntervalMs),
+    nextCollectMs: env.nowMs + config.collectIntervalMs,
+  };
+}
+
+/** When the next step is due if nothing arrives before. */
+export function gossipWakeMs(state: GossipState, suspicionEndMs: (id: string) => number): number {
+  let wake = Math.min(state.nextRoundMs, state.nextSyncMs, state.nextDeadProbeMs, state.nextCollectMs);
+  if (state.rumours.size > 0 && state.peers.size > 0) wake = Math.min(wake, state.nextSpreadMs);
+  for (const probe of state.probes.values()) wake = Math.min(wake, probe.deadlineMs);
+  for (const relay of state.relays.values()) wake = Math.min(wake, relay.nackMs ?? relay.endMs);
+  for (const join of state.joins.values()) wake = Math.min(wake, join.nextMs);
+  for (const id of state.suspects) wake = Math.min(wake, suspicionEndMs(id));
+  return wake;
+}
