@@ -20,8 +20,8 @@ export function verwalterCommand(): Command {
   command
     .command('schedule')
     .description('run the scheduler once on an input (as /v1/scheduler_input shows it) and print the schedule')
-    .requiredOption('--input FILE', 'JSON of the input, - for stdin')
-    .requiredOption('--config-dir DIR', 'configuration folder')
+    .requiredOption('--input <file>', 'JSON of the input, - for stdin')
+    .requiredOption('--config-dir <dir>', 'configuration folder')
     .option('--verify', 'run twice and demand the same result', false)
     .action(async (options: { input: string; configDir: string; verify: boolean }) => {
       const { scheduleOnce } = await import('./check.ts');
