@@ -1,0 +1,157 @@
+import type { ElectionConfig } from '../cluster/election/config.ts';
+import type { NodeEffect, NodeEvent, NodeState } from '../cluster/node.ts';
+import type { SimNode, World } from './world.ts';
+
+/** A promise of the protocol was broken: the run's seed shows how. */
+export class InvariantBroken extends Error {
+  readonly invariant: string;
+
+  constructor(invariant: string, atMs: number, detail: string) {
+    super(`${invariant} at ${(atMs / 1000).toFixed(3)} s: ${detail}`);
+    this.name = 'InvariantBroken';
+    this.invariant = invariant;
+  }
+}
+
+/** One leadership as it was won. */
+interface Won {
+  readonly node: SimNode;
+  readonly life: number;
+  readonly votes: ReadonlySet<string>;
+  /** Starts of each voter so far: an earlier life's vote is not this life's. */
+  readonly lives: ReadonlyMap<string, number>;
+  /** All that the winner knew of, itself included. */
+  readonly known: ReadonlySet<string>;
+}
+
+export interface Checker {
+  started(node: SimNode): void;
+  observe(
+    world: World,
+    node: SimNode,
+    before: NodeState,
+    event: NodeEvent,
+    after: NodeState,
+    effects: readonly NodeEffect[],
+  ): void;
+  /** Pairs of leaders of one epoch that the specification allows, by reason. */
+  readonly allowed: Map<string, number>;
+  readonly checks: { steps: number };
+}
+
+/** Looks at every step of every node. Knows more than any node does, and trusts none of them. */
+export function checker(config: ElectionConfig): Checker {
+  const won = new Map<number, Won[]>();
+  /** "id life epoch" → target. */
+  const votes = new Map<string, string>();
+  const incarnations = new Map<string, number>();
+  const startedAtMs = new Map<string, number>();
+  const allowed = new Map<string, number>();
+  const checks = { steps: 0 };
+
+  const electedIn = (world: World, node: SimNode, state: NodeState): void => {
+    const { epoch, role } = state.election;
+    if (role.kind !== 'leader') return;
+    const lives = new Map(world.nodes.map((other) => [other.id, other.life]));
+    const known = new Set([node.id, ...state.election.peers.keys()]);
+    const now: Won = { node, life: node.life, votes: role.votes, lives, known };
+    const earlier = won.get(epoch) ?? [];
+    for (const other of earlier) {
+      const reason = excuse(config, world, epoch, other, now);
+      if (reason !== null) {
+        allowed.set(reason, (allowed.get(reason) ?? 0) + 1);
+        continue;
+      }
+      throw new InvariantBroken(
+        'at most one leader per epoch',
+        world.nowMs(),
+        `epoch ${epoch}: node ${other.node.index} (votes ${names(world, other.votes)}) and node ${node.index} (votes ${names(world, now.votes)})`,
+      );
+    }
+    won.set(epoch, [...earlier, now]);
+  };
+
+  return {
+    allowed,
+    checks,
+    started(node) {
+      if (node.state !== null) startedAtMs.set(node.id, node.state.election.startedMs);
+      incarnations.set(node.id, Math.max(incarnations.get(node.id) ?? 0, 0));
+    },
+    observe(world, node, before, _event, after, effects) {
+      checks.steps += 1;
+      const { election, gossip } = after;
+      const broken = (invariant: string, detail: string): InvariantBroken =>
+        new InvariantBroken(invariant, world.nowMs(), `node ${node.index}: ${detail}`);
+
+      if (election.epoch < before.election.epoch) {
+        throw broken('epochs never fall', `${before.election.epoch} to ${election.epoch}`);
+      }
+      const wasLeader = before.election.role.kind === 'leader' && before.election.epoch === election.epoch;
+      if (election.role.kind === 'leader' && !wasLeader) electedIn(world, node, after);
+      if (election.role.kind === 'follower' && election.role !== before.election.role) {
+        const { leader } = election.role;
+        if (!(won.get(election.epoch) ?? []).some((each) => each.node.id === leader)) {
+          throw broken('who is followed was elected', `follows ${leader} in epoch ${election.epoch}`);
+        }
+      }
+
+      const ownMost = Math.max(incarnations.get(node.id) ?? 0, gossip.self.incarnation);
+      incarnations.set(node.id, ownMost);
+      if (gossip.peers !== before.gossip.peers) {
+        for (const [id, peer] of gossip.peers) {
+          if (peer === before.gossip.peers.get(id)) continue;
+          if (id === node.id) throw broken('no node is its own peer', id);
+          if (peer.record.incarnation > (incarnations.get(id) ?? 0)) {
+            throw broken('only a node itself raises its incarnation', `holds ${peer.record.incarnation} of ${id}`);
+          }
+        }
+      }
+
+      for (const effect of effects) {
+        if (effect.kind !== 'send' || effect.packet.channel !== 'election') continue;
+        const { message } = effect.packet;
+        if (message.kind !== 'vote') continue;
+        const key = `${node.id} ${node.life} ${message.epoch}`;
+        const earlier = votes.get(key);
+        if (earlier !== undefined && earlier !== message.target) {
+          throw broken('one vote per epoch', `epoch ${message.epoch}: for ${earlier} and for ${message.target}`);
+        }
+        votes.set(key, message.target);
+        // Both on the node's own clock.
+        const age = world.nowMs() * node.clock.rate + node.clock.zeroMs - (startedAtMs.get(node.id) ?? 0);
+        if (age < config.intervalMs[1]) {
+          throw broken('no vote in the first election interval', `${age.toFixed(0)} ms after its start`);
+        }
+      }
+    },
+  };
+}
+
+/** Why the specification allows these two leaders of one epoch; null: it does not. */
+function excuse(config: ElectionConfig, world: World, epoch: number, first: Won, second: Won): string | null {
+  if (config.forceLeader) return 'forced leader';
+  const shared = [...first.votes].filter((id) => second.votes.has(id));
+  const sameLife = shared.filter((id) => first.lives.get(id) === second.lives.get(id));
+  if (sameLife.length > 0) return null;
+  if (shared.length > 0) {
+    // Votes are kept in memory only: a voter that restarted may vote again, but by then the first must be gone.
+    return isLeading(world, first, epoch) ? null : 'a voter forgot in a restart, the first leader was gone';
+  }
+  if (config.allowMinority) return 'minority clusters';
+  if (config.expectedPeers !== null) return null;
+  const sameView = first.known.size === second.known.size && [...first.known].every((id) => second.known.has(id));
+  return sameView ? null : 'they did not know the same nodes';
+}
+
+function isLeading(world: World, won: Won, epoch: number): boolean {
+  const { node } = won;
+  if (node.state === null || node.life !== won.life || node.pausedUntilMs > world.nowMs()) return false;
+  return node.state.election.role.kind === 'leader' && node.state.election.epoch === epoch;
+}
+
+const names = (world: World, ids: ReadonlySet<string>): string =>
+  world.nodes
+    .filter((node) => ids.has(node.id))
+    .map((node) => node.index)
+    .join(',');

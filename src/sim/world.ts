@@ -1,0 +1,257 @@
+import { type ElectionConfig, election as electionDefaults } from '../cluster/election/config.ts';
+import type { Env } from '../cluster/env.ts';
+import { type GossipConfig, lan } from '../cluster/gossip/config.ts';
+import type { ScheduleStamp } from '../cluster/member.ts';
+import {
+  type NodeEffect,
+  type NodeEvent,
+  type NodeState,
+  type NodeStep,
+  nodeWakeMs,
+  startNode,
+  stepNode,
+} from '../cluster/node.ts';
+import type { Packet } from '../cluster/packet.ts';
+import { type Checker, checker } from './invariants.ts';
+import { type Network, network, rough, type Weather } from './network.ts';
+import { eventQueue } from './queue.ts';
+import { type Random, seeded } from './random.ts';
+
+export type StepNode = (state: NodeState, event: NodeEvent, env: Env) => NodeStep;
+
+export interface SimNode {
+  readonly index: number;
+  readonly id: string;
+  readonly addr: string;
+  /** Null while it does not run. */
+  state: NodeState | null;
+  /** Counts starts. */
+  life: number;
+  /** Its own monotonic clock: zero and rate differ from node to node. */
+  readonly clock: { readonly zeroMs: number; readonly rate: number };
+  /** Its wall clock minus the true one. */
+  skewMs: number;
+  /** Everything it does comes late by up to this. */
+  lagMs: number;
+  pausedUntilMs: number;
+  wakeAtMs: number;
+}
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly weather?: Weather;
+  readonly gossip?: Partial<GossipConfig>;
+  readonly election?: Partial<ElectionConfig>;
+  /** Indices of the nodes that every node is told to join by; default: 0 and 1. */
+  readonly seeds?: readonly number[];
+  /** The machine; a broken copy shows what the checker can see. */
+  readonly step?: StepNode;
+}
+
+export interface World {
+  readonly options: WorldOptions;
+  readonly nodes: readonly SimNode[];
+  readonly net: Network;
+  readonly checker: Checker;
+  nowMs(): number;
+  /** Runs until this moment of virtual time. Throws InvariantBroken. */
+  runTo(atMs: number): void;
+  /** Runs until the predicate holds, looked at every 50 ms; returns how long that took, null if not within `limitMs`. */
+  runUntil(holds: () => boolean, limitMs: number): number | null;
+  at(atMs: number, act: () => void): void;
+  start(index: number): void;
+  crash(index: number): void;
+  pause(index: number, forMs: number): void;
+  announce(index: number, schedule: ScheduleStamp | null, errors: number): void;
+  stats(): { readonly steps: number; readonly packets: number; readonly lost: number };
+  /** Of all that happened so far, in order: equal digests, equal runs. */
+  digest(): string;
+}
+
+type Happening =
+  | { readonly kind: 'wake'; readonly node: number; readonly life: number }
+  | { readonly kind: 'packet'; readonly from: number; readonly to: number; readonly packet: Packet }
+  | { readonly kind: 'act'; readonly act: () => void };
+
+/** 2001-09-09: any moment would do. */
+const epochMs = 1_000_000_000_000;
+
+export function simId(index: number): string {
+  // Spread over the id space as machine ids are.
+  const random = seeded(0x1d0 + index);
+  return Array.from({ length: 4 }, () =>
+    Math.floor(random() * 0x1_0000_0000)
+      .toString(16)
+      .padStart(8, '0'),
+  ).join('');
+}
+
+export const simAddr = (index: number): string => `10.0.${index >> 8}.${index & 255}:8379`;
+
+export function world(options: WorldOptions): World {
+  const step = options.step ?? stepNode;
+  const gossip: GossipConfig = { ...lan, ...options.gossip };
+  const election: ElectionConfig = { ...electionDefaults, ...options.election };
+  const seeds = (options.seeds ?? [0, 1]).map(simAddr);
+  const chance = seeded(options.seed);
+  const net = network(options.weather ?? rough, seeded(options.seed ^ 0x5eed));
+  const check = checker(election);
+  const queue = eventQueue<Happening>();
+  const counts = { steps: 0, packets: 0, lost: 0 };
+  let now = 0;
+  let hash = 0;
+
+  const nodes: SimNode[] = Array.from({ length: options.nodes }, (_, index) => ({
+    index,
+    id: simId(index),
+    addr: simAddr(index),
+    state: null,
+    life: 0,
+    // Clocks of different hosts have nothing in common but their pace, and that only to half a percent.
+    clock: { zeroMs: chance() * 1e9, rate: 1 + (chance() - 0.5) / 100 },
+    skewMs: 0,
+    lagMs: 0,
+    pausedUntilMs: 0,
+    wakeAtMs: Number.POSITIVE_INFINITY,
+  }));
+  const byAddr = new Map(nodes.map((node) => [node.addr, node]));
+  const randoms: Random[] = nodes.map((node) => seeded(options.seed * 1009 + node.index));
+
+  const envOf = (node: SimNode): Env => ({
+    nowMs: node.clock.zeroMs + now * node.clock.rate,
+    wallMs: Math.round(epochMs + now + node.skewMs),
+    random: randoms[node.index] as Random,
+  });
+
+  const mix = (value: number): void => {
+    hash = (Math.imul(hash ^ (value >>> 0), 0x01000193) + 0x9e37) >>> 0;
+  };
+
+  const schedule = (node: SimNode): void => {
+    if (node.state === null) return;
+    const local = nodeWakeMs(node.state);
+    // Never before it is due by the node's own clock, whatever the rounding.
+    const due = Math.max(now, (local - node.clock.zeroMs) / node.clock.rate + 1e-6) + node.lagMs * chance();
+    const atMs = Math.max(due, node.pausedUntilMs);
+    if (atMs >= node.wakeAtMs) return;
+    node.wakeAtMs = atMs;
+    queue.push(atMs, { kind: 'wake', node: node.index, life: node.life });
+  };
+
+  const deliver = (node: SimNode, effects: readonly NodeEffect[]): void => {
+    for (const effect of effects) {
+      if (effect.kind !== 'send') continue;
+      const to = byAddr.get(effect.addr);
+      if (to === undefined) continue;
+      counts.packets += 1;
+      const delays = net.pass(node.index, to.index);
+      if (delays.length === 0) counts.lost += 1;
+      for (const delay of delays) {
+        queue.push(now + delay + to.lagMs * chance(), {
+          kind: 'packet',
+          from: node.index,
+          to: to.index,
+          packet: effect.packet,
+        });
+      }
+    }
+  };
+
+  const act = (node: SimNode, event: NodeEvent): void => {
+    if (node.state === null) return;
+    const before = node.state;
+    counts.steps += 1;
+    mix(Math.floor(now * 1000));
+    mix(node.index);
+    const { state, effects } = step(before, event, envOf(node));
+    node.state = state;
+    mix(effects.length);
+    check.observe(world, node, before, event, state, effects);
+    deliver(node, effects);
+    schedule(node);
+  };
+
+  const happen = (happening: Happening): void => {
+    switch (happening.kind) {
+      case 'act':
+        happening.act();
+        return;
+      case 'wake': {
+        const node = nodes[happening.node];
+        if (node === undefined || node.life !== happening.life || node.wakeAtMs !== now) return;
+        node.wakeAtMs = Number.POSITIVE_INFINITY;
+        if (node.pausedUntilMs > now) schedule(node);
+        else act(node, { kind: 'tick' });
+        return;
+      }
+      case 'packet': {
+        const node = nodes[happening.to];
+        const from = nodes[happening.from];
+        if (node === undefined || from === undefined || node.state === null) return;
+        // The socket keeps what comes while the process sleeps.
+        if (node.pausedUntilMs > now) queue.push(node.pausedUntilMs, happening);
+        else act(node, { kind: 'packet', from: from.id, addr: from.addr, packet: happening.packet });
+        return;
+      }
+      default:
+        happening satisfies never;
+    }
+  };
+
+  const world: World = {
+    options,
+    nodes,
+    net,
+    checker: check,
+    nowMs: () => now,
+    runTo(atMs) {
+      for (;;) {
+        const next = queue.peekMs();
+        if (next === null || next > atMs) break;
+        const entry = queue.pop();
+        if (entry === null) break;
+        now = Math.max(now, entry.atMs);
+        happen(entry.item);
+      }
+      now = Math.max(now, atMs);
+    },
+    runUntil(holds, limitMs) {
+      const from = now;
+      while (!holds()) {
+        if (now - from >= limitMs) return null;
+        world.runTo(now + 50);
+      }
+      return now - from;
+    },
+    at(atMs, what) {
+      queue.push(Math.max(now, atMs), { kind: 'act', act: what });
+    },
+    start(index) {
+      const node = nodes[index];
+      if (node === undefined || node.state !== null) return;
+      node.life += 1;
+      node.pausedUntilMs = 0;
+      node.wakeAtMs = Number.POSITIVE_INFINITY;
+      const self = { id: node.id, addr: node.addr, hostname: `n${index}`, name: `n${index}.example`, version: '0.1.0' };
+      node.state = startNode({ self, life: node.life * 1000 + index, seeds, gossip, election }, envOf(node));
+      check.started(node);
+      schedule(node);
+    },
+    crash(index) {
+      const node = nodes[index];
+      if (node !== undefined) node.state = null;
+    },
+    pause(index, forMs) {
+      const node = nodes[index];
+      if (node !== undefined) node.pausedUntilMs = Math.max(node.pausedUntilMs, now + forMs);
+    },
+    announce(index, stamp, errors) {
+      const node = nodes[index];
+      if (node !== undefined) act(node, { kind: 'announce', schedule: stamp, errors });
+    },
+    stats: () => ({ ...counts }),
+    digest: () => hash.toString(16).padStart(8, '0'),
+  };
+  return world;
+}
