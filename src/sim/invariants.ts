@@ -131,6 +131,8 @@ export function checker(config: ElectionConfig): Checker {
 /** Why the specification allows these two leaders of one epoch; null: it does not. */
 function excuse(config: ElectionConfig, world: World, epoch: number, first: Won, second: Won): string | null {
   if (config.forceLeader) return 'forced leader';
+  // spec/verwalter.md 4.3: a node that knows of nobody leads itself.
+  if (first.known.size === 1 || second.known.size === 1) return 'one of them knew nobody';
   const shared = [...first.votes].filter((id) => second.votes.has(id));
   const sameLife = shared.filter((id) => first.lives.get(id) === second.lives.get(id));
   if (sameLife.length > 0) return null;

@@ -138,7 +138,9 @@ function receive(draft: Edit, addr: string, packet: GossipPacket): void {
     default:
       message satisfies never;
   }
-  if (tell.length > 0) send(draft, addr, { kind: 'news', news: tell });
+  // Only to what a timer sent: two nodes that correct each other's answers would never end.
+  const answer = message.kind === 'ack' || message.kind === 'nack' || message.kind === 'news';
+  if (tell.length > 0 && !answer) send(draft, addr, { kind: 'news', news: tell });
 }
 
 function heard(draft: Edit, id: string, schedule: ScheduleStamp | null, errors: number | null): void {

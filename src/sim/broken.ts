@@ -1,0 +1,70 @@
+import { neededVotes } from '../cluster/election/quorum.ts';
+import type { Role } from '../cluster/election/state.ts';
+import { type NodeState, stepNode } from '../cluster/node.ts';
+import type { StepNode } from './world.ts';
+
+/**
+ * Copies of the machine with one mistake each. A simulator that passes these would pass anything; its tests demand that
+ * each is caught, by the invariant that it breaks.
+ */
+
+/** Forgets that it voted in this epoch whenever another candidate asks. */
+export const votesTwice: StepNode = (state, event, env) => {
+  const { role, epoch } = state.election;
+  if (event.kind !== 'packet' || event.packet.channel !== 'election') return stepNode(state, event, env);
+  const { message } = event.packet;
+  const forgets = message.kind === 'vote' && message.target === event.from && message.epoch === epoch;
+  if (!forgets || (role.kind !== 'voted' && role.kind !== 'electing')) return stepNode(state, event, env);
+  return stepNode(withElection(state, { epoch: epoch - 1 }), event, env);
+};
+
+/** Leads as soon as it is a candidate. */
+export const leadsWithoutQuorum: StepNode = (state, event, env) => {
+  const result = stepNode(state, event, env);
+  const { election } = result.state;
+  if (election.role.kind !== 'electing' || neededVotes(election, env.nowMs) <= 1) return result;
+  const role: Role = {
+    kind: 'leader',
+    sinceMs: env.nowMs,
+    nextPingMs: env.nowMs,
+    votes: election.role.votes,
+    heardMs: new Map(),
+    schedule: null,
+  };
+  return { ...result, state: withElection(result.state, { role }) };
+};
+
+/** Votes right after its start, when it cannot know whether it voted before. */
+export const votesAtOnce: StepNode = (state, event, env) => {
+  const patient = state.election.config;
+  const hasty = withElection(state, { startedMs: state.election.startedMs - patient.intervalMs[1] });
+  const result = stepNode(hasty, event, env);
+  return { ...result, state: withElection(result.state, { startedMs: state.election.startedMs }) };
+};
+
+/** Takes a dead node's return for granted: raises the other's incarnation in its name. */
+export const speaksForOthers: StepNode = (state, event, env) => {
+  const result = stepNode(state, event, env);
+  const peers = new Map(result.state.gossip.peers);
+  let spoke = false;
+  for (const [id, peer] of peers) {
+    if (peer.record.liveness !== 'suspect') continue;
+    peers.set(id, { ...peer, record: { ...peer.record, liveness: 'alive', incarnation: peer.record.incarnation + 1 } });
+    spoke = true;
+  }
+  if (!spoke) return result;
+  return { ...result, state: { ...result.state, gossip: { ...result.state.gossip, peers } } };
+};
+
+/** Does not hear what others say of it: memberlist's fault, where a mass restart did not heal. */
+export const neverObjects: StepNode = (state, event, env) => {
+  if (event.kind !== 'packet' || event.packet.channel !== 'gossip') return stepNode(state, event, env);
+  const { message } = event.packet;
+  if (!('news' in message)) return stepNode(state, event, env);
+  const news = message.news.filter((rumour) => rumour.id !== state.gossip.self.id);
+  return stepNode(state, { ...event, packet: { ...event.packet, message: { ...message, news } } }, env);
+};
+
+function withElection(state: NodeState, part: Partial<NodeState['election']>): NodeState {
+  return { ...state, election: { ...state.election, ...part } };
+}
