@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { isIP } from 'node:net';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 /** What `stellwerk agent` takes; names as in the specifications of cantal and verwalter. */
 export interface AgentOptions {
@@ -17,29 +18,35 @@ export interface AgentOptions {
   readonly lithosMaster: string;
   readonly interval: number;
   readonly allowMinorityCluster: boolean;
+  readonly logLevel: string;
 }
 
 export function agentCommand(): Command {
   return new Command('stellwerk agent')
     .description('The daemon of a node: cantal and verwalter, gossip, HTTP, web UI')
-    .option('-h, --host IP', 'address of HTTP (TCP) and of the cluster (UDP)', '127.0.0.1')
-    .option('-p, --port N', 'port of both; the same on every node', number('port', 1, 65_535), 8379)
-    .option('--hostname NAME', 'short name: the key of this node in a schedule (default: the host’s)')
-    .option('--name NAME', 'name shown and used in links (default: hostname)')
-    .option('--machine-id HEX', '32 hex digits instead of /etc/machine-id', machineId)
-    .option('--cluster-name NAME', 'packets of other clusters are dropped', 'default')
+    .option('-h, --host <ip>', 'address of HTTP (TCP) and of the cluster (UDP)', '127.0.0.1')
+    .option('-p, --port <n>', 'port of both; the same on every node', number('port', 1, 65_535), 8379)
+    .option('--hostname <name>', 'short name: the key of this node in a schedule (default: the host’s)')
+    .option('--name <name>', 'name shown and used in links (default: hostname)')
+    .option('--machine-id <hex>', '32 hex digits instead of /etc/machine-id', machineId)
+    .option('--cluster-name <name>', 'packets of other clusters are dropped', 'default')
     .option(
-      '--cluster-key-file FILE',
+      '--cluster-key-file <file>',
       'secret of the cluster, a key in hex per line: the first signs, all are accepted',
     )
-    .option('--token-file FILE', 'secret that a request needs to change anything; without it nothing can be changed')
-    .option('--join IP:PORT', 'a node to join by; may be repeated', collect, [])
-    .option('--config-dir DIR', 'scheduler, templates, runtime metadata', '/etc/verwalter')
-    .option('--storage-dir DIR', 'what a restart must remember', '/var/lib/verwalter')
-    .option('--log-dir DIR', 'render logs', '/var/log/verwalter')
-    .option('--lithos-master FILE', 'master config of this host’s tree', '/etc/lithos/master.yaml')
-    .option('-i, --interval MS', 'scan period', number('interval', 100, 60_000), 2000)
+    .option('--token-file <file>', 'secret that a request needs to change anything; without it nothing can be changed')
+    .option('--join <ip:port>', 'a node to join by; may be repeated', collectAddresses, [])
+    .option('--config-dir <dir>', 'scheduler, templates, runtime metadata', '/etc/verwalter')
+    .option('--storage-dir <dir>', 'what a restart must remember', '/var/lib/verwalter')
+    .option('--log-dir <dir>', 'render logs', '/var/log/verwalter')
+    .option('--lithos-master <file>', 'master config of this host’s tree', '/etc/lithos/master.yaml')
+    .option('-i, --interval <ms>', 'scan period', number('interval', 100, 60_000), 2000)
     .option('--allow-minority-cluster', 'elect a leader among the reachable nodes even if they are few', false)
+    .addOption(
+      new Option('--log-level <level>', 'what is logged to standard error')
+        .choices(['fatal', 'error', 'warn', 'info', 'debug'])
+        .default('info'),
+    )
     .helpOption('--help', 'this text')
     .action(async (options: AgentOptions) => {
       const { runAgent } = await import('./agent.ts');
@@ -60,6 +67,9 @@ function machineId(text: string): string {
   throw new InvalidArgumentError('A machine id is 32 lower-case hex digits.');
 }
 
-function collect(value: string, all: readonly string[]): readonly string[] {
-  return [...all, value];
+function collectAddresses(value: string, all: readonly string[]): readonly string[] {
+  const { host, port } = /^(?<host>.+):(?<port>\d{1,5})$/.exec(value)?.groups ?? {};
+  const ip = host?.replace(/^\[(.+)\]$/, '$1') ?? '';
+  if (isIP(ip) !== 0 && Number(port) >= 1 && Number(port) <= 65_535) return [...all, value];
+  throw new InvalidArgumentError('An address is IP:PORT.');
 }

@@ -1,8 +1,53 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { hostname as hostnameOfSystem } from 'node:os';
 
-/** machine-id(5); unreadable: random for this start, and said so by the caller. */
-export function readMachineId(): { readonly id: string; readonly random: boolean } {
+export interface IdentityOptions {
+  readonly host: string;
+  readonly hostname?: string;
+  readonly name?: string;
+  readonly machineId?: string;
+  readonly clusterKeyFile?: string;
+  readonly tokenFile?: string;
+}
+
+/** Who this node is, and the secrets that it shares with the others. */
+export interface Identity {
+  /** 32 hex digits. */
+  readonly id: string;
+  /** Short; the key of this node in a schedule. */
+  readonly hostname: string;
+  readonly name: string;
+  readonly keys: readonly Buffer[];
+  readonly tokens: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Throws with file and line where a secret cannot be used, and where a network could listen in without one. */
+export function readIdentity(options: IdentityOptions): Identity {
+  const { id, random } = options.machineId === undefined ? readMachineId() : { id: options.machineId, random: false };
+  const hostname = options.hostname ?? hostnameOfSystem().split('.')[0] ?? 'localhost';
+  if (options.clusterKeyFile === undefined && !isLoopback(options.host)) {
+    throw new Error(
+      `--host ${options.host} is no loopback address: give --cluster-key-file, or others could join or lead this cluster`,
+    );
+  }
+  return {
+    id,
+    hostname,
+    name: options.name ?? hostname,
+    keys: options.clusterKeyFile === undefined ? [] : readKeys(options.clusterKeyFile),
+    tokens: options.tokenFile === undefined ? [] : readTokens(options.tokenFile),
+    warnings: random ? ['/etc/machine-id cannot be used; the id of this node is random for this start'] : [],
+  };
+}
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || (isIP(host) === 4 && host.startsWith('127.')) || host === '::1';
+
+/** machine-id(5); unreadable: random for this start. */
+function readMachineId(): { readonly id: string; readonly random: boolean } {
   try {
     const text = readFileSync('/etc/machine-id', 'utf8').trim();
     if (/^[0-9a-f]{32}$/.test(text)) return { id: text, random: false };
@@ -13,7 +58,7 @@ export function readMachineId(): { readonly id: string; readonly random: boolean
 }
 
 /** Hex keys of at least 16 bytes, one per line; throws with file and line. */
-export function readKeys(file: string): Buffer[] {
+function readKeys(file: string): Buffer[] {
   const keys = readFileSync(file, 'utf8')
     .split('\n')
     .flatMap((line, index) => {
@@ -29,7 +74,7 @@ export function readKeys(file: string): Buffer[] {
 }
 
 /** One token per line. */
-export function readTokens(file: string): string[] {
+function readTokens(file: string): string[] {
   const tokens = readFileSync(file, 'utf8')
     .split('\n')
     .map((line) => line.trim())

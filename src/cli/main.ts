@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
+import { version } from '../version.ts';
 import { type CommandName, commandNames, isCommandName, summaries } from './names.ts';
-import { version } from './version.ts';
 
 /**
  * One program, five names: `vagga run` is `stellwerk vagga run`. This file loads no part and no framework, because a

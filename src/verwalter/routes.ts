@@ -56,8 +56,15 @@ export const verwalterRoutes = (verwalter: Verwalter): Route[] => {
     read('/v1/pending_actions', 'actions that no round has taken yet', () =>
       json(Object.fromEntries(verwalter.pendingActions().map(({ id, value }) => [String(id), value]))),
     ),
-    read('/v1/action_is_pending/:id', 'whether an action still waits', ({ params }) =>
-      json({ pending: verwalter.pendingActions().some(({ id }) => String(id) === params.id) }),
+    read(
+      '/v1/action_is_pending/:id',
+      'whether an action still waits; 404: refused, or lost with a leader',
+      ({ params }) => {
+        const what = verwalter.actionState(Number(params.id));
+        if (what === 'unknown')
+          return problem(404, 'this node holds no such action: it was refused or lost with its leader');
+        return json({ pending: what === 'pending' });
+      },
     ),
     action('/v1/action', 'queue an action for the scheduler; answers with its id', false),
     action('/v1/wait_action', 'queue an action and wait for the scheduler’s answer', true),

@@ -67,6 +67,8 @@ export interface Verwalter {
   lastInput(): JsonObject | null;
   lastLog(): string | null;
   pendingActions(): readonly QueuedAction[];
+  /** unknown: never queued on this node, or lost with its leadership, or refused by the scheduler. */
+  actionState(id: number): 'pending' | 'done' | 'unknown';
   /** Queues an action; with `wait` the answer comes when a round has seen it, otherwise at once with its id. */
   act(value: Json, wait: boolean): Promise<ActionReply>;
   rolesData(): { readonly to_render: JsonObject; readonly all_roles: readonly string[] };
@@ -82,6 +84,8 @@ export interface Verwalter {
 const tickMs = 100;
 const fetchTimeoutMs = 3000;
 const actionDeadlineMs = 60_000;
+/** Somebody who asks what became of an action asks soon. */
+const keptActions = 10_000;
 
 export const startVerwalter = (options: VerwalterOptions): Verwalter => {
   const { peers, configDir, storageDir, logDir } = options;
@@ -95,6 +99,8 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
   const errors = new Map<ErrorKind, string>();
   const tickets = new Map<number, { wait: boolean; resolve: (reply: ActionReply) => void }>();
   const waiters = new Map<number, (reply: ActionReply) => void>();
+  /** Ids that were queued here and neither refused nor lost with the leadership. */
+  const accepted = new Set<number>();
   let nextTicket = 1;
   let sources: SchedulerSources | null = null;
   let triedSources = '';
@@ -186,6 +192,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       case 'action-queued': {
         const ticket = tickets.get(effect.ticket);
         tickets.delete(effect.ticket);
+        remember(effect.id);
         if (ticket?.wait === true) await504(effect.id, ticket.resolve);
         else ticket?.resolve({ status: 200, value: { registered: effect.id } });
         return;
@@ -195,6 +202,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
         tickets.delete(effect.ticket);
         return;
       case 'action-answered':
+        if (effect.status >= 400) accepted.delete(effect.id);
         waiters.get(effect.id)?.({ status: effect.status, value: effect.value });
         waiters.delete(effect.id);
         return;
@@ -203,9 +211,16 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     }
   };
 
+  const remember = (id: number): void => {
+    accepted.add(id);
+    const [oldest] = accepted;
+    if (accepted.size > keptActions && oldest !== undefined) accepted.delete(oldest);
+  };
+
   const await504 = (id: number, resolve: (reply: ActionReply) => void): void => {
     const timer = setTimeout(() => {
       waiters.delete(id);
+      accepted.delete(id);
       dispatch({ type: 'action-expired', id });
       resolve({ status: 504, value: { error: `no round has taken the action within ${actionDeadlineMs / 1000} s` } });
     }, actionDeadlineMs);
@@ -393,6 +408,10 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     lastInput: () => (state.leadership.role === 'leader' ? lastInput : null),
     lastLog: () => (state.leadership.role === 'leader' ? lastLog : null),
     pendingActions: () => state.actions,
+    actionState(id) {
+      if (state.actions.some((action) => action.id === id)) return 'pending';
+      return accepted.has(id) ? 'done' : 'unknown';
+    },
     act(value, wait) {
       const { leadership } = state;
       if (leadership.role === 'follower') {

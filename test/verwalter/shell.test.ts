@@ -205,10 +205,13 @@ describe('verwalter on two nodes', () => {
     elect('a');
     expect(await b.post('/v1/action', { add: 1 })).toEqual({ status: 307, location: 'http://a/v1/action' });
     expect(await a.post('/v1/wait_action', { add: 5 })).toEqual({ status: 200, json: { count: 5 } });
-    expect(await a.post('/v1/action', { add: 1 })).toMatchObject({
-      status: 200,
-      json: { registered: expect.any(Number) },
-    });
+    const queued = await a.post('/v1/action', { add: 1 });
+    expect(queued).toMatchObject({ status: 200, json: { registered: expect.any(Number) } });
+    const { registered } = (queued as { json: { registered: number } }).json;
+    const asked = `/v1/action_is_pending/${registered}`;
+    expect(await a.get(asked)).toMatchObject({ json: { pending: true } });
+    await expect.poll(() => a.get(asked), until).toMatchObject({ json: { pending: false } });
+    expect(await b.get(asked)).toMatchObject({ status: 404 });
     expect(await a.post('/v1/action', undefined)).toMatchObject({ status: 415 });
     await expect.poll(() => get('out-b'), until).toBe('b 6');
     const poison = a.post('/v1/wait_action', 'poison');
@@ -218,6 +221,7 @@ describe('verwalter on two nodes', () => {
       json: { error: expect.stringContaining('cannot stomach that') },
     });
     expect(await good).toMatchObject({ status: 200 });
+    expect(await a.get('/v1/action_is_pending/1')).toMatchObject({ status: 404 });
   });
 
   it('sees changes of runtime, template and scheduler, and keeps the last good of each', async () => {

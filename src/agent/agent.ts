@@ -1,0 +1,149 @@
+import { mkdirSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { remoteQueries } from '../cantal/remote.ts';
+import { cantalRoutes } from '../cantal/routes.ts';
+import { startCantal } from '../cantal/shell.ts';
+import { clusterRoutes } from '../cluster/routes.ts';
+import { startCluster } from '../cluster/shell.ts';
+import { peerHttp } from '../http/peer-http.ts';
+import { startHttp } from '../http/server.ts';
+import { packageRoot } from '../native/load.ts';
+import { createScanner } from '../native/scanner.ts';
+import { version } from '../version.ts';
+import { verwalterRoutes } from '../verwalter/routes.ts';
+import { startVerwalter } from '../verwalter/shell.ts';
+import { forwardToLeader } from './actions.ts';
+import type { NodeReport } from './api.ts';
+import type { AgentOptions } from './commands.ts';
+import { type Identity, readIdentity } from './identity.ts';
+import { liveStream } from './live.ts';
+import { nodeReport } from './node-report.ts';
+import { collectOverview } from './overview.ts';
+import { agentRoutes, reportPath } from './routes.ts';
+import { treeOf } from './tree.ts';
+
+/** Spec verwalter 7: the first configuration cannot be used, or an address cannot be had. */
+const badStart = 3;
+/** Half of the page's period: a node that answers later is shown as not reachable. */
+const reportTimeoutMs = 1_000;
+/** Some hundred containers. */
+const mostReportBytes = 1024 * 1024;
+
+/** Runs the agent until SIGTERM or SIGINT. The exit code: 0, or 3 where it could not start. */
+export async function runAgent(options: AgentOptions): Promise<number> {
+  const log = pino(
+    { level: options.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: 2, sync: true }),
+  );
+  const stops: (() => Promise<void> | void)[] = [];
+  const stopAll = async (): Promise<void> => {
+    for (const stop of stops.reverse()) await stop();
+  };
+  try {
+    const identity = readIdentity(options);
+    for (const warning of identity.warnings) log.warn(warning);
+    await start(options, identity, stops, (line) => log.warn(line));
+    log.info(`stellwerk ${version}: ${identity.hostname} (${identity.id}) on ${options.host}:${options.port}`);
+  } catch (error) {
+    log.fatal(`cannot start: ${error instanceof Error ? error.message : String(error)}`);
+    await stopAll();
+    return badStart;
+  }
+  const signal = await new Promise<string>((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
+  });
+  log.info(`${signal}: the agent stops; containers run on`);
+  await stopAll();
+  return 0;
+}
+
+/** Puts the parts together; each that was started leaves its stop in `stops`, the last one first to be called. */
+async function start(
+  options: AgentOptions,
+  identity: Identity,
+  stops: (() => Promise<void> | void)[],
+  warn: (line: string) => void,
+): Promise<void> {
+  for (const folder of [options.storageDir, options.logDir]) mkdirSync(folder, { recursive: true });
+  const { id, hostname, name, keys, tokens } = identity;
+
+  const cantal = startCantal({
+    scanner: createScanner({ intervalMs: options.interval }),
+    intervalMs: options.interval,
+    version,
+    log: warn,
+  });
+  stops.push(() => cantal.stop());
+
+  const cluster = await startCluster({
+    host: options.host,
+    port: options.port,
+    machineId: id,
+    hostname,
+    name,
+    clusterName: options.clusterName,
+    keys,
+    join: options.join,
+    allowMinority: options.allowMinorityCluster,
+    storageDir: options.storageDir,
+    log: warn,
+  });
+  stops.push(() => cluster.stop());
+
+  const http = peerHttp({ keys });
+  stops.push(() => http.stop());
+  const remote = remoteQueries({ cantal, cluster, http });
+
+  const verwalter = startVerwalter({
+    peers: cluster,
+    metrics: remote,
+    peerHttp: http,
+    configDir: options.configDir,
+    storageDir: options.storageDir,
+    logDir: options.logDir,
+    version,
+    lithosSwitch: [
+      process.execPath,
+      join(packageRoot(), 'bin', 'stellwerk.js'),
+      ...['lithos', 'switch', '--master', options.lithosMaster],
+    ],
+    log: warn,
+  });
+  stops.push(() => verwalter.stop());
+
+  const tree = treeOf(options.lithosMaster);
+  const report = (): Promise<NodeReport> => nodeReport({ id, hostname, version, cantal, verwalter, treeStatus: tree });
+  const overview = () =>
+    collectOverview({
+      clusterName: options.clusterName,
+      version,
+      peers: cluster,
+      schedule: () => verwalter.schedule(),
+      ownReport: report,
+      // A peer with the cluster's key and this version's shape: collectOverview shows it as it came.
+      reportOf: async (addr) => (await http.getJson(addr, reportPath, reportTimeoutMs, mostReportBytes)) as NodeReport,
+    });
+  const hostnameOf = (host: string): string | null =>
+    host === id ? hostname : (cluster.members().find((member) => member.id === host)?.hostname ?? null);
+
+  const server = await startHttp({
+    host: options.host,
+    port: options.port,
+    routes: [
+      ...cantalRoutes(cantal, remote),
+      ...clusterRoutes(cluster),
+      ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
+      ...agentRoutes({ overview, report, remote, hostnameOf, nowMs: Date.now }),
+    ],
+    streams: [liveStream(overview)],
+    staticDir: join(packageRoot(), 'dist', 'web'),
+    tokens,
+    clusterKeys: keys,
+    // Names of nodes resolve in many networks; an address always does.
+    hostNames: isIP(hostname) === 0 ? [hostname] : [],
+    report: (what, error) => warn(`${what}: ${error instanceof Error ? error.stack : String(error)}`),
+  });
+  stops.push(() => server.stop());
+}
