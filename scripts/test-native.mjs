@@ -28,7 +28,8 @@ export function testNative() {
     { quiet: true },
   );
   run(program, ['--build', 'build/asan', '--parallel', jobs], { quiet: true });
-  run('ctest', ['--test-dir', 'build/asan', '--output-on-failure', '--parallel', jobs]);
+  // ctest stands beside the cmake that was found.
+  run(program.replace(/cmake$/, 'ctest'), ['--test-dir', 'build/asan', '--output-on-failure', '--parallel', jobs]);
 }
 
 function tuple() {
