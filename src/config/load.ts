@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import { type ConfigProblem, sortProblems } from './problem.ts';
+import { invalid, Reading, type Schema } from './schema.ts';
+import { makeProblem, parseYaml } from './yaml-source.ts';
+
+/** A checked value together with the places of its keys, for what only shows when files are put together. */
+export interface LoadedConfig<T> {
+  readonly kind: 'loaded';
+  readonly file: string;
+  readonly value: T;
+  /** A problem at a key, given as its path (`volumes./data.size`), or at the nearest key above it that is there. */
+  problemAt(key: string, message: string): ConfigProblem;
+}
+
+export interface RefusedConfig {
+  readonly kind: 'refused';
+  readonly file: string;
+  readonly problems: readonly ConfigProblem[];
+}
+
+/** Reads bytes of a YAML or JSON file by a schema. Never throws: whatever is wrong is told, all at once. */
+export function readConfig<T>(file: string, bytes: Uint8Array, schema: Schema<T>): LoadedConfig<T> | RefusedConfig {
+  const source = parseYaml(file, bytes);
+  if (source.damaged) return refusal(file, source.problems);
+  const reading = new Reading(source);
+  const value = schema.read(reading, source.root, '');
+  const problems = withoutDoubles([...source.problems, ...reading.problems]);
+  if (value === invalid || problems.length > 0) return refusal(file, problems);
+  return {
+    kind: 'loaded',
+    file,
+    value,
+    problemAt(key, message) {
+      return makeProblem(file, nearest(reading.places, key), key, message);
+    },
+  };
+}
+
+/** Reads a file of the host. A file that cannot be read is one problem of the whole file. */
+export function loadConfig<T>(file: string, schema: Schema<T>): LoadedConfig<T> | RefusedConfig {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    return refusal(file, [makeProblem(file, null, '', `cannot be read: ${(error as NodeJS.ErrnoException).code}`)]);
+  }
+  return readConfig(file, bytes, schema);
+}
+
+function refusal(file: string, problems: readonly ConfigProblem[]): RefusedConfig {
+  return { kind: 'refused', file, problems: sortProblems(problems) };
+}
+
+function nearest<P>(places: ReadonlyMap<string, P>, key: string): P | null {
+  for (let at = key; at !== ''; ) {
+    const place = places.get(at);
+    if (place !== undefined) return place;
+    at = at.slice(0, Math.max(0, at.lastIndexOf('.'), at.lastIndexOf('[')));
+  }
+  return null;
+}
+
+/** The same key twice is seen both while parsing and while reading. */
+function withoutDoubles(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
+  const seen = new Set<string>();
+  return problems.filter(({ line, column, message }) => {
+    const id = `${line}:${column}:${message}`;
+    if (seen.has(id)) return false;
+    seen.add(id);
+    return true;
+  });
+}
