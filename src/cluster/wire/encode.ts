@@ -112,17 +112,20 @@ function gossip(builder: Builder, message: GossipMessage): [Message, Offset] {
 
 function election(builder: Builder, message: ElectionMessage): [Message, Offset] {
   switch (message.kind) {
-    case 'ping':
-      return [
-        Message.ElectionPing,
-        ElectionPing.createElectionPing(builder, whole(message.epoch), stamp(builder, message.schedule)),
-      ];
+    case 'ping': {
+      const schedule = stamp(builder, message.schedule);
+      ElectionPing.startElectionPing(builder);
+      ElectionPing.addEpoch(builder, whole(message.epoch));
+      ElectionPing.addSchedule(builder, schedule);
+      return [Message.ElectionPing, ElectionPing.endElectionPing(builder)];
+    }
     case 'pong': {
       const schedule = stamp(builder, message.schedule);
-      return [
-        Message.ElectionPong,
-        ElectionPong.createElectionPong(builder, whole(message.epoch), schedule, small(message.errors)),
-      ];
+      ElectionPong.startElectionPong(builder);
+      ElectionPong.addEpoch(builder, whole(message.epoch));
+      ElectionPong.addSchedule(builder, schedule);
+      ElectionPong.addErrors(builder, small(message.errors));
+      return [Message.ElectionPong, ElectionPong.endElectionPong(builder)];
     }
     case 'vote': {
       const schedule = stamp(builder, message.schedule);
@@ -134,10 +137,7 @@ function election(builder: Builder, message: ElectionMessage): [Message, Offset]
       return [Message.ElectionVote, ElectionVote.endElectionVote(builder)];
     }
     case 'ask':
-      return [
-        Message.ElectionAsk,
-        ElectionAsk.createElectionAsk(builder, whole(message.epoch), whole(message.life)),
-      ];
+      return [Message.ElectionAsk, ElectionAsk.createElectionAsk(builder, whole(message.epoch), whole(message.life))];
     case 'grant':
       return [
         Message.ElectionGrant,

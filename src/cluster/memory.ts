@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { splitAddr } from './addr.ts';
+import { writeDurably } from './durable-file.ts';
+
+/**
+ * What a node must remember across restarts. Votes are not among it: a restarted node waits until every candidature of
+ * its former life is over (election/state.ts). It is:
+ * - `life`: the number of its last start. Others drop packets of an earlier life as replays, so it may only rise, also
+ *   where the clock was set back.
+ * - `peers.json`: where the others were (spec/cantal.md 5.5), so that a cluster of which every node was restarted finds
+ *   together again.
+ */
+export interface Memory {
+  /** For this start; on disk before it returns, where a disk can be written. */
+  readonly life: number;
+  /** "ip:port" */
+  readonly peers: readonly string[];
+  /** Never rejects: what cannot be written is said. One write at a time, the newest wins. */
+  remember(peers: readonly string[]): Promise<void>;
+}
+
+/** Enough to find the others by. */
+const mostPeers = 1_000;
+/** A clock further ahead than this is broken, and must not leave its mark in the file for ever: the year 2200. */
+const latestLife = Date.UTC(2200, 0);
+
+export async function openMemory(folder: string, wallMs: number, log: (line: string) => void): Promise<Memory> {
+  const lifeFile = join(folder, 'life');
+  const peersFile = join(folder, 'peers.json');
+
+  await mkdir(folder, { recursive: true }).catch((error: Error) => log(`${folder} cannot be made: ${error.message}`));
+  const former = read(lifeFile, log, parseLife) ?? 0;
+  const life = Math.max(Math.floor(wallMs), former + 1);
+  await write(lifeFile, `${life}\n`, log);
+  let wanted = '';
+  let written = '';
+  let writing: Promise<void> | null = null;
+
+  const catchUp = async (): Promise<void> => {
+    while (written !== wanted) {
+      const text = wanted;
+      await write(peersFile, text, log);
+      written = text;
+    }
+    writing = null;
+  };
+
+  return {
+    life,
+    peers: read(peersFile, log, parsePeers) ?? [],
+    remember(peers) {
+      wanted = `${JSON.stringify({ ip_addresses: peers.slice(0, mostPeers) })}\n`;
+      writing ??= catchUp();
+      return writing;
+    },
+  };
+}
+
+/** Null where there is none, or none that can be used; the latter is said. */
+function read<T>(path: string, log: (line: string) => void, parse: (text: string) => T): T | null {
+  try {
+    return parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    log(`${path} cannot be used, starting without it: ${(error as Error).message}`);
+    return null;
+  }
+}
+
+function write(path: string, text: string, log: (line: string) => void): Promise<void> {
+  return writeDurably(path, text).catch((error: Error) => log(`${path} cannot be written, going on: ${error.message}`));
+}
+
+function parseLife(text: string): number {
+  const value = /^\d{1,15}\n$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value <= latestLife)) throw new Error('not the number of a start');
+  return value;
+}
+
+function parsePeers(text: string): string[] {
+  const value: unknown = JSON.parse(text);
+  const list = typeof value === 'object' && value !== null && 'ip_addresses' in value ? value.ip_addresses : null;
+  if (!Array.isArray(list) || list.length > mostPeers) throw new Error('no list "ip_addresses"');
+  return list.map((addr: unknown, index) => {
+    if (typeof addr === 'string' && splitAddr(addr) !== null) return addr;
+    throw new Error(`ip_addresses[${index}] is no IP:PORT`);
+  });
+}

@@ -1,0 +1,45 @@
+import { type HttpReply, json, problem, type Route } from '../http/route.ts';
+import type { Cluster } from './shell.ts';
+
+/** What can be looked at of gossip and election, and the one thing that can be done: introduce a host. */
+export function clusterRoutes(
+  cluster: Pick<Cluster, 'self' | 'peerViews' | 'gossipView' | 'electionView' | 'addHost'>,
+): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/v1/peers',
+      access: 'read',
+      summary: 'The other nodes with liveness, freshness, round trip and clock difference',
+      handle: () => json({ self: cluster.self, peers: cluster.peerViews() }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/election',
+      access: 'read',
+      summary: 'Who leads, in which epoch, by whose votes, and this node’s timers',
+      handle: () => json(cluster.electionView()),
+    },
+    {
+      method: 'GET',
+      path: '/v1/gossip',
+      access: 'read',
+      summary: 'Gossip’s own state: joins, rumours, health, packets in, out and dropped by reason',
+      handle: () => json(cluster.gossipView()),
+    },
+    {
+      method: 'POST',
+      path: '/add_host',
+      access: 'act',
+      summary: '{"addr": "1.2.3.4:8379"} → {"ok": true}: accepted, not yet reached',
+      handle: ({ body }) => addHost(cluster, body),
+    },
+  ];
+}
+
+function addHost(cluster: Pick<Cluster, 'addHost'>, body: unknown): HttpReply {
+  const addr = typeof body === 'object' && body !== null && 'addr' in body ? body.addr : undefined;
+  if (typeof addr !== 'string') return problem(400, 'addr: a text "IP:PORT" is missing');
+  const wrong = cluster.addHost(addr);
+  return wrong === null ? json({ ok: true }) : problem(400, `addr: ${wrong}`);
+}

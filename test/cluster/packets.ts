@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { joinAddr } from '../../src/cluster/addr.ts';
+import type { ElectionMessage } from '../../src/cluster/election/message.ts';
+import type { DigestEntry, GossipMessage } from '../../src/cluster/gossip/message.ts';
+import type { Liveness, NodeRecord, Rumour, ScheduleStamp } from '../../src/cluster/member.ts';
+import { mostTextBytes } from '../../src/cluster/wire/bounds.ts';
+import type { Envelope } from '../../src/cluster/wire/envelope.ts';
+
+/** Everything that a node may say, at its longest too. */
+const digits = (count: number) => fc.stringMatching(new RegExp(`^[0-9a-f]{${count}}$`));
+export const anyId = fc.oneof(digits(32), fc.constantFrom('0'.repeat(32), 'f'.repeat(32)));
+const count = fc.oneof(fc.nat(), fc.maxSafeNat());
+const small = fc.nat({ max: 0xffff_ffff });
+const time = fc.oneof(fc.maxSafeNat(), fc.double({ noDefaultInfinity: true, noNaN: true }));
+const port = fc.integer({ min: 1, max: 65_535 });
+const addr = fc.oneof(
+  fc.tuple(fc.ipV4(), port).map(([host, p]) => joinAddr(host, p)),
+  fc.tuple(fc.ipV6(), port).map(([host, p]) => joinAddr(host, p)),
+);
+const text = (most: number, least = 1) =>
+  fc
+    .string({ unit: 'grapheme', minLength: least, maxLength: most })
+    .filter((value) => Buffer.byteLength(value) <= most && Buffer.byteLength(value) >= least && !/\p{Cc}/u.test(value));
+const longest = (most: number) =>
+  fc.oneof({ weight: 4, arbitrary: text(Math.min(most, 24)) }, fc.constant('x'.repeat(most)));
+const liveness = fc.constantFrom<Liveness>('alive', 'suspect', 'dead');
+
+const stamp: fc.Arbitrary<ScheduleStamp | null> = fc.option(
+  fc.record({ timestamp: time, hash: longest(mostTextBytes.hash), origin: anyId }),
+);
+
+const content = {
+  id: anyId,
+  addr,
+  hostname: longest(mostTextBytes.hostname),
+  name: fc.oneof(longest(mostTextBytes.name), fc.constant('')),
+  version: longest(mostTextBytes.version),
+  incarnation: count,
+  schedule: stamp,
+  errors: small,
+};
+
+export const anyRumour: fc.Arbitrary<Rumour> = fc.record({
+  ...content,
+  liveness,
+  accuser: fc.option(anyId),
+  silentMs: count,
+});
+
+const anySelf: fc.Arbitrary<NodeRecord> = fc.record({ ...content, liveness: fc.constant<Liveness>('alive') });
+
+const entry: fc.Arbitrary<DigestEntry> = fc.record({ id: anyId, incarnation: count, liveness });
+
+const gossipWith = (mostNews: number, mostIds: number): fc.Arbitrary<GossipMessage> => {
+  const news = fc.array(anyRumour, { maxLength: mostNews });
+  return fc.oneof(
+    fc.record({ kind: fc.constant('ping' as const), seq: count, target: fc.option(anyId), news }),
+    fc.record({ kind: fc.constant('ack' as const), seq: count, wallMs: time, news }),
+    fc.record({ kind: fc.constant('ping-request' as const), seq: count, target: anyId, targetAddr: addr, news }),
+    fc.record({ kind: fc.constant('nack' as const), seq: count }),
+    fc.record({ kind: fc.constant('news' as const), news }),
+    fc.record({
+      kind: fc.constant('digest' as const),
+      from: fc.oneof(anyId, fc.constant('')),
+      to: fc.option(anyId),
+      entries: fc
+        .uniqueArray(entry, { maxLength: mostIds, selector: (e) => e.id })
+        .map((list) => list.sort((a, b) => (a.id < b.id ? -1 : 1))),
+    }),
+    fc.record({ kind: fc.constant('want' as const), ids: fc.array(anyId, { maxLength: mostIds }) }),
+  );
+};
+
+const anyElection: fc.Arbitrary<ElectionMessage> = fc.oneof(
+  fc.record({ kind: fc.constant('ping' as const), epoch: count, schedule: stamp }),
+  fc.record({ kind: fc.constant('pong' as const), epoch: count, schedule: stamp, errors: small }),
+  fc.record({ kind: fc.constant('vote' as const), epoch: count, target: anyId, life: count, schedule: stamp }),
+  fc.record({ kind: fc.constant('ask' as const), epoch: count, life: count }),
+  fc.record({ kind: fc.constant('grant' as const), epoch: count, life: count }),
+  fc.record({ kind: fc.constant('current' as const), epoch: count, leader: fc.option(anyId) }),
+);
+
+const enveloped = (gossip: fc.Arbitrary<GossipMessage>): fc.Arbitrary<Envelope> =>
+  fc
+    .record({
+      life: count,
+      counter: count,
+      packet: fc.oneof(
+        fc.record({ channel: fc.constant('gossip' as const), me: anySelf, message: gossip }),
+        fc.record({ channel: fc.constant('election' as const), message: anyElection }),
+      ),
+      stranger: anyId,
+    })
+    .map(({ stranger, ...rest }) => ({
+      ...rest,
+      sender: rest.packet.channel === 'gossip' ? rest.packet.me.id : stranger,
+    }));
+
+/** Fits one datagram whatever the lengths of its texts. */
+export const shortEnvelope = enveloped(gossipWith(1, 16));
+/** As long as the machines make them, and longer. */
+export const longEnvelope = enveloped(gossipWith(12, 200));
