@@ -10,8 +10,8 @@ export interface ReplayGuard {
 export type ReplayVerdict = 'new' | 'replayed' | 'earlier-life';
 
 /** Datagrams overtake each other by a few, never by hundreds. */
-const window = 256n;
-const mask = (1n << window) - 1n;
+const window = 256;
+const mask = (1n << BigInt(window)) - 1n;
 /** A node that lost its memory and whose clock went back is heard again after so long a silence of its former life. */
 const lapseMs = 600_000;
 /** Only key holders get in here: ten times the largest cluster that we think of. */
@@ -50,9 +50,10 @@ export function createReplayGuard(): ReplayGuard {
         const came = ahead >= window ? 1n : ((known.came << BigInt(ahead)) | 1n) & mask;
         return keep(id, { life, highest: counter, came, lastMs: nowMs });
       }
-      const bit = 1n << BigInt(-ahead);
       // Too old to know: better lost, as datagrams may be, than told twice.
-      if (bit > mask || (known.came & bit) !== 0n) return 'replayed';
+      if (-ahead >= window) return 'replayed';
+      const bit = 1n << BigInt(-ahead);
+      if ((known.came & bit) !== 0n) return 'replayed';
       return keep(id, { ...known, came: known.came | bit, lastMs: nowMs });
     },
   };

@@ -62,7 +62,7 @@ export async function openUdp({ host, port, receive, failed }: UdpOptions): Prom
   });
   if (address === '0.0.0.0' || address === '::') throw new UdpBindError('WILDCARD', host, port);
   const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4', lookup: asIs });
-  await bind(socket, address, port);
+  await bind(socket, address, port, host);
   socket.on('error', (error) => failed(codeOf(error)));
   socket.on('message', (bytes: Buffer, from: RemoteInfo) => receive(bytes, joinAddr(from.address, from.port)));
   let open = true;
@@ -83,11 +83,11 @@ export async function openUdp({ host, port, receive, failed }: UdpOptions): Prom
   };
 }
 
-function bind(socket: Socket, address: string, port: number): Promise<void> {
+function bind(socket: Socket, address: string, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const refused = (error: Error): void => {
       socket.close();
-      reject(new UdpBindError(codeOf(error), address, port));
+      reject(new UdpBindError(codeOf(error), host, port));
     };
     socket.once('error', refused);
     socket.bind({ address, port, exclusive: true }, () => {

@@ -68,7 +68,8 @@ export function peerView(peer: Peer, config: GossipConfig, nowMs: number, epochM
     silentMs,
     lastProbeAgoMs: peer.lastProbeMs === null ? null : Math.round(nowMs - peer.lastProbeMs),
     roundtripMs: peer.roundtripMs,
-    skewMs: peer.skewMs,
+    // Rounding makes a small negative number -0, which JSON does not have.
+    skewMs: peer.skewMs === null ? null : peer.skewMs + 0,
     suspectedBy: peer.suspicion?.accusers ?? [],
   };
 }

@@ -1,0 +1,125 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { clusterRoutes } from '../../src/cluster/routes.ts';
+import type { Cluster } from '../../src/cluster/shell.ts';
+import type { HttpReply } from '../../src/http/route.ts';
+import { idOf, type Nodes, testNodes, until } from './nodes.ts';
+
+let nodes: Nodes;
+let first: Cluster;
+let second: Cluster;
+beforeEach(async () => {
+  nodes = testNodes();
+  first = await nodes.start(1);
+  second = await nodes.start(2);
+});
+afterEach(() => nodes.stop());
+
+async function call(cluster: Cluster, method: 'GET' | 'POST', path: string, body?: unknown): Promise<HttpReply> {
+  const route = clusterRoutes(cluster).find((one) => one.method === method && one.path === path);
+  if (route === undefined) throw new Error(`no ${method} ${path}`);
+  const query = new URLSearchParams();
+  return route.handle({ method, path, query, params: {}, body, remoteAddress: '127.0.0.1', principal: 'token' });
+}
+
+const meet = () => {
+  first.addHost(second.self.addr);
+  return until('they know each other', 2_000, () => first.members().length === 1 && second.members().length === 1);
+};
+
+test('a host is introduced by POST /add_host and both know each other within 2 s', async () => {
+  expect(await call(first, 'POST', '/add_host', { addr: second.self.addr })).toEqual({
+    status: 200,
+    json: { ok: true },
+  });
+  await until('they know each other', 2_000, () => first.members().length === 1 && second.members().length === 1);
+});
+
+test('only add_host changes anything, and it needs the token', () => {
+  const access = clusterRoutes(first).map(({ method, path, access: right }) => `${method} ${path} ${right}`);
+  expect(access).toEqual(['GET /v1/peers read', 'GET /v1/election read', 'GET /v1/gossip read', 'POST /add_host act']);
+});
+
+test.each([
+  [undefined, 'addr: a text "IP:PORT" is missing'],
+  [null, 'addr: a text "IP:PORT" is missing'],
+  [{ addr: 7 }, 'addr: a text "IP:PORT" is missing'],
+  [{ addr: 'node2:1' }, 'addr: no IP:PORT'],
+  [{ addr: '127.0.0.1:65536' }, 'addr: no IP:PORT'],
+])('POST /add_host refuses %j', async (body, error) => {
+  expect(await call(first, 'POST', '/add_host', body)).toEqual({ status: 400, json: { error } });
+});
+
+test('GET /v1/peers shows the others with liveness, freshness and times', async () => {
+  const beforeMs = Date.now();
+  await meet();
+  await until('probed', 5_000, () => first.peerViews()[0]?.roundtripMs !== null);
+  const reply = await call(first, 'GET', '/v1/peers');
+  expect(reply).toMatchObject({
+    status: 200,
+    json: {
+      self: { id: idOf(1), addr: first.self.addr, hostname: 'node1', name: 'node1.test' },
+      peers: [
+        {
+          id: idOf(2),
+          addr: second.self.addr,
+          hostname: 'node2',
+          name: 'node2.test',
+          version: 'source',
+          liveness: 'alive',
+          freshness: 'fresh',
+          schedule: null,
+          errors: 0,
+          suspectedBy: [],
+        },
+      ],
+    },
+  });
+  const [peer] = first.peerViews();
+  expect(peer?.knownSince).toBeGreaterThanOrEqual(beforeMs - 1);
+  expect(peer?.lastReportDirect).toBeLessThanOrEqual(Date.now() + 1);
+  expect(Math.abs(peer?.skewMs ?? Number.NaN)).toBeLessThan(50);
+  // All of it can be sent.
+  if (!('json' in reply)) throw new Error('no JSON');
+  expect(JSON.parse(JSON.stringify(reply.json))).toEqual(reply.json);
+});
+
+test('GET /v1/election shows the state, its timer, the votes needed', async () => {
+  await meet();
+  await until('the election knows both', 3_000, () => first.electionView().known === 2);
+  const reply = await call(first, 'GET', '/v1/election');
+  expect(reply).toMatchObject({
+    status: 200,
+    json: {
+      leadership: { role: 'none', epoch: 0 },
+      leaderId: null,
+      state: 'starting',
+      needed: 2,
+      known: 2,
+      visible: 2,
+      votedFor: null,
+      votes: [],
+      peersAreFresh: true,
+      allowMinority: false,
+      counts: { asked: 0, elections: 0, won: 0, steppedDown: 0 },
+    },
+  });
+  expect(first.electionView().endsInMs).toBeGreaterThan(0);
+});
+
+test('GET /v1/gossip shows joins, counts and packets', async () => {
+  first.addHost('127.0.0.99:1');
+  await meet();
+  const reply = await call(first, 'GET', '/v1/gossip');
+  expect(reply).toMatchObject({
+    status: 200,
+    json: {
+      self: { id: idOf(1), liveness: 'alive' },
+      counts: { alive: 1, suspect: 0, dead: 0 },
+      joins: [{ addr: '127.0.0.99:1', seed: false }],
+      packets: { refused: { mac: 0, damaged: 0 }, sendErrors: {}, socketErrors: {} },
+    },
+  });
+  const { packets } = first.gossipView();
+  expect(packets.received).toBeGreaterThan(0);
+  expect(packets.sentBytes).toBeGreaterThan(packets.sent * 28);
+});
