@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type ConfigProblem, sortProblems } from './problem.ts';
 import { invalid, Reading, type Schema } from './schema.ts';
-import { makeProblem, parseYaml } from './yaml-source.ts';
+import { makeProblem, mostFileBytes, parseYaml } from './yaml-source.ts';
 
 /** A checked value together with the places of its keys, for what only shows when files are put together. */
 export interface LoadedConfig<T> {
@@ -38,13 +38,35 @@ export function readConfig<T>(file: string, bytes: Uint8Array, schema: Schema<T>
 
 /** Reads a file of the host. A file that cannot be read is one problem of the whole file. */
 export function loadConfig<T>(file: string, schema: Schema<T>): LoadedConfig<T> | RefusedConfig {
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(file);
-  } catch (error) {
-    return refusal(file, [makeProblem(file, null, '', `cannot be read: ${(error as NodeJS.ErrnoException).code}`)]);
-  }
+  const bytes = readRegularFile(file);
+  if (typeof bytes === 'string') return refusal(file, [makeProblem(file, null, '', bytes)]);
   return readConfig(file, bytes, schema);
+}
+
+/**
+ * The bytes of a file, or why there are none. Never waits, as a FIFO would make a reader do, and reads one byte more
+ * than a configuration may have at the most. `follow` false refuses a symbolic link at the path's end.
+ */
+export function readRegularFile(file: string, follow = true): Uint8Array | string {
+  let fd: number;
+  try {
+    fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | (follow ? 0 : constants.O_NOFOLLOW));
+  } catch (error) {
+    return `cannot be read (${(error as NodeJS.ErrnoException).code})`;
+  }
+  try {
+    if (!fstatSync(fd).isFile()) return 'not a regular file';
+    const bytes = new Uint8Array(mostFileBytes + 1);
+    let length = 0;
+    for (let got = -1; got !== 0 && length < bytes.length; length += got) {
+      got = readSync(fd, bytes, length, bytes.length - length, null);
+    }
+    return bytes.subarray(0, length);
+  } catch (error) {
+    return `cannot be read (${(error as NodeJS.ErrnoException).code})`;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function refusal(file: string, problems: readonly ConfigProblem[]): RefusedConfig {

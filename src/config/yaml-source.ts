@@ -65,7 +65,7 @@ function printable(text: string): string {
 export function parseYaml(file: string, bytes: Uint8Array): YamlSource {
   const nothing = (problem: ConfigProblem): YamlSource => emptySource(file, [problem]);
   if (bytes.length > mostFileBytes) {
-    return nothing(makeProblem(file, null, '', `${bytes.length} bytes; expected at most ${mostFileBytes}`));
+    return nothing(makeProblem(file, null, '', `too large; expected at most ${mostFileBytes} bytes`));
   }
   const text = decode(bytes);
   if (typeof text !== 'string') return nothing(makeProblem(file, text, '', 'not UTF-8 text'));

@@ -9,6 +9,32 @@ export interface InstanceLimits {
   readonly pids: number | null;
 }
 
+/**
+ * What the host has to hold before a start, made by `prepareInstance`. Ids are the host's, paths absolute.
+ *
+ * - `file`: written anew, `copyFrom` (where there is one) and then `append`.
+ * - `folder`: made if it is absent, with what leads to it below `base`; `fresh`: emptied first.
+ * - `beneath`: from `base` to `path` there is no symbolic link, which a container could have planted.
+ */
+export type Preparation =
+  | {
+      readonly kind: 'file';
+      readonly path: string;
+      readonly copyFrom: string | null;
+      readonly append: string;
+      readonly mode: number;
+    }
+  | {
+      readonly kind: 'folder';
+      readonly base: string;
+      readonly path: string;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+      readonly fresh: boolean;
+    }
+  | { readonly kind: 'beneath'; readonly base: string; readonly path: string };
+
 /** One container that is to run. */
 export interface DesiredInstance {
   /** `SANDBOX/PROCESS.N`, N from 0. */
@@ -20,6 +46,8 @@ export interface DesiredInstance {
   readonly instanceJson: string;
   /** The knot's plan, except `state-dir` and `cgroup`, which the tree adds. */
   readonly planWords: readonly string[];
+  /** To be done before every start, in this order. */
+  readonly preparations: readonly Preparation[];
   /** As written in the process config. */
   readonly image: string;
   /** The least time between two starts. */
@@ -35,6 +63,9 @@ export interface DesiredInstance {
 export interface DesiredState {
   readonly instances: readonly DesiredInstance[];
   readonly problems: readonly ConfigProblem[];
-  /** Something of these could not be read or is refused: what runs of them goes on in its last good state. */
+  /**
+   * Something of these could not be read or is refused. Instances of them that are listed above are wanted all the same;
+   * those that are not listed go on in their last good state.
+   */
   readonly brokenSandboxes: readonly string[];
 }

@@ -2,7 +2,9 @@ import { lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { isBelow, normalPath } from './common.ts';
 
 /** What lies at a mount point: a folder of the host, or something whose entries nobody can know beforehand. */
-export type Mounted = { readonly kind: 'bind'; readonly source: string } | { readonly kind: 'made' };
+export type Mounted =
+  | { readonly kind: 'bind'; readonly source: string; readonly exec: boolean }
+  | { readonly kind: 'made' };
 
 /** What a program of the container will see, as far as the host's files tell. */
 export interface View {
