@@ -55,6 +55,37 @@ describe('three nodes with the times of the specification', () => {
   }, 60_000);
 });
 
+describe('restarts', () => {
+  test('nodes that were all killed at once find each other by what they remember', async () => {
+    const first = await nodes.start(1);
+    const second = await nodes.start(2, { join: [first.self.addr] });
+    const third = await nodes.start(3, { join: [first.self.addr] });
+    const all = [first, second, third];
+    await until('they know each other', 2_000, () => all.every((node) => knows(node, 2)));
+    await Promise.all(all.map((node) => node.stop()));
+    const again = await Promise.all(
+      all.map((node, index) => nodes.start(index + 1, { port: Number(node.self.addr.split(':')[1]) })),
+    );
+    await until('they know each other again', 3_000, () => again.every((node) => knows(node, 2)));
+  });
+
+  test('a node that is back before anybody missed it is not taken for its former self', async () => {
+    const first = await nodes.start(1);
+    const second = await nodes.start(2, { join: [first.self.addr] });
+    await until('they know each other', 2_000, () => knows(first, 1) && knows(second, 1));
+    second.announce({ schedule: stamp(idOf(2), 1), errors: 1 });
+    await until('told', 2_000, () => first.members()[0]?.errors === 1);
+    await second.stop();
+    const again = await nodes.start(2, { port: Number(second.self.addr.split(':')[1]) });
+    await until('it says itself what is true now', 5_000, () => {
+      const [member] = first.members();
+      return member?.schedule === null && member.errors === 0 && member.liveness === 'alive';
+    });
+    expect(first.gossipView().packets.refused['earlier-life']).toBe(0);
+    expect(knows(again, 1)).toBe(true);
+  });
+});
+
 describe('announcements', () => {
   test('reach every node, and each is told of the change', async () => {
     const first = await nodes.start(1);

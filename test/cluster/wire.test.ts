@@ -3,9 +3,10 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { NodeRecord, Rumour } from '../../src/cluster/member.ts';
 import type { Packet } from '../../src/cluster/packet.ts';
 import { createSeal, mostBodyBytes } from '../../src/cluster/wire/authenticate.ts';
-import { mostDatagramBytes } from '../../src/cluster/wire/bounds.ts';
+import { mostDatagramBytes, mostTextBytes } from '../../src/cluster/wire/bounds.ts';
 import { decode } from '../../src/cluster/wire/decode.ts';
 import { encode } from '../../src/cluster/wire/encode.ts';
 import type { Envelope } from '../../src/cluster/wire/envelope.ts';
@@ -45,6 +46,28 @@ describe('encode and decode', () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  test('sender and news of the longest texts still fit one datagram', () => {
+    const text = Object.fromEntries(Object.entries(mostTextBytes).map(([kind, most]) => [kind, 'x'.repeat(most)]));
+    const { hostname = '', name = '', version = '', hash = '' } = text;
+    const addr = '[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535';
+    const schedule = { timestamp: Number.MAX_VALUE, hash, origin: 'c'.repeat(32) };
+    const incarnation = Number.MAX_SAFE_INTEGER;
+    const me: NodeRecord = {
+      ...{ id: 'a'.repeat(32), addr, hostname, name, version, incarnation },
+      ...{ liveness: 'alive', schedule, errors: 0xffff_ffff },
+    };
+    const rumour: Rumour = { ...me, liveness: 'suspect', accuser: 'd'.repeat(32), silentMs: incarnation };
+    const target = 'e'.repeat(32);
+    const asked: Packet = {
+      channel: 'gossip',
+      me,
+      message: { kind: 'ping-request', seq: incarnation, target, targetAddr: addr, news: [rumour, rumour] },
+    };
+    const whole: Envelope = { sender: me.id, life: incarnation, counter: incarnation, packet: asked };
+    expect(encode(whole).kind).toBe('too-long');
+    expect(fitting(whole).map((packet) => packet.message.kind)).toEqual(['news', 'news', 'ping-request']);
   });
 
   test('arbitrary bytes are refused without an exception', () => {
