@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type ConfigProblem, sortProblems } from './problem.ts';
-import { invalid, Reading, type Schema } from './schema.ts';
+import { invalid, type Schema, startReading } from './schema.ts';
 import { makeProblem, mostFileBytes, parseYaml } from './yaml-source.ts';
 
 /** A checked value together with the places of its keys, for what only shows when files are put together. */
@@ -22,7 +22,7 @@ export interface RefusedConfig {
 export function readConfig<T>(file: string, bytes: Uint8Array, schema: Schema<T>): LoadedConfig<T> | RefusedConfig {
   const source = parseYaml(file, bytes);
   if (source.damaged) return refusal(file, source.problems);
-  const reading = new Reading(source);
+  const reading = startReading(source);
   const value = schema.read(reading, source.root, '');
   const problems = withoutDoubles([...source.problems, ...reading.problems]);
   if (value === invalid || problems.length > 0) return refusal(file, problems);

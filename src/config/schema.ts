@@ -22,60 +22,63 @@ export type ValueOf<S> = S extends Schema<infer T> ? T : never;
 /** Visits of nodes while one file is read. Aliases can multiply a small file without end. */
 const mostVisits = 200_000;
 
-/** One file while it is read: collects problems and remembers where each key stands. */
-export class Reading {
+/** One file while it is read. */
+export interface Reading {
   readonly source: YamlSource;
-  readonly problems: ConfigProblem[] = [];
-  readonly places = new Map<string, Position>();
-  readonly #chosenBy = new WeakSet<Node>();
-  #visits = 0;
-
-  constructor(source: YamlSource) {
-    this.source = source;
-  }
-
+  /** What was told so far. */
+  readonly problems: readonly ConfigProblem[];
+  /** Where the keys stand that were met so far, by their paths. */
+  readonly places: Map<string, Position>;
   /** Tells a problem at a node, or where there is none at the key that should hold it. */
-  refuse(node: Node | null, key: string, message: string): Invalid {
-    const position = node === null ? (this.places.get(key) ?? { line: 1, column: 1 }) : this.source.positionOf(node);
-    if (this.problems.length < mostProblems) {
-      this.problems.push(makeProblem(this.source.file, position, key, message));
-    }
-    return invalid;
-  }
-
+  refuse(node: Node | null, key: string, message: string): Invalid;
   /** The node itself, or what the alias stands for. */
-  resolve(node: Node | null, key: string): Node | null | Invalid {
-    if (++this.#visits > mostVisits) {
-      if (this.#visits === mostVisits + 1) this.refuse(node, key, 'aliases make this file too large');
-      return invalid;
-    }
-    if (!this.places.has(key) && node !== null) this.places.set(key, this.source.positionOf(node));
-    if (!isAlias(node)) return node;
-    return this.source.target(node) ?? this.refuse(node, key, `unknown anchor ${node.source}`);
-  }
-
+  resolve(node: Node | null, key: string): Node | null | Invalid;
   /** The tag that chooses a variant, with its `!`; null for plain values, YAML's own types, and once it has chosen. */
-  tagOf(node: Node | null): string | null {
+  tagOf(node: Node | null): string | null;
+  /** The tag has done its work: what is left is a plain value. */
+  takeTag(node: Node): void;
+  /** Left out, empty, `~` or `null`. */
+  isNothing(node: Node | null): boolean;
+}
+
+export function startReading(source: YamlSource): Reading {
+  const problems: ConfigProblem[] = [];
+  const places = new Map<string, Position>();
+  const tagsTaken = new WeakSet<Node>();
+  let visits = 0;
+
+  const refuse = (node: Node | null, key: string, message: string): Invalid => {
+    const position = node === null ? (places.get(key) ?? { line: 1, column: 1 }) : source.positionOf(node);
+    if (problems.length < mostProblems) problems.push(makeProblem(source.file, position, key, message));
+    return invalid;
+  };
+  const tagOf = (node: Node | null): string | null => {
     const tag = (node as { tag?: string } | null)?.tag;
     if (node === null || tag === undefined || tag === '!' || tag.startsWith(coreTag)) return null;
-    return this.#chosenBy.has(node) ? null : tag;
-  }
-
-  /** The tag has done its work: what is left is a plain value. */
-  takeTag(node: Node): void {
-    this.#chosenBy.add(node);
-  }
-
-  /** Left out, empty, `~` or `null`. */
-  isNothing(node: Node | null): boolean {
-    if (node === null) return true;
-    return (
-      isScalar(node) &&
-      node.type === 'PLAIN' &&
-      this.tagOf(node) === null &&
-      /^(?:|~|null|Null|NULL)$/.test(String(node.value))
-    );
-  }
+    return tagsTaken.has(node) ? null : tag;
+  };
+  return {
+    source,
+    problems,
+    places,
+    refuse,
+    tagOf,
+    takeTag: (node) => tagsTaken.add(node),
+    resolve(node, key) {
+      if (++visits > mostVisits) {
+        if (visits === mostVisits + 1) refuse(node, key, 'aliases make this file too large');
+        return invalid;
+      }
+      if (!places.has(key) && node !== null) places.set(key, source.positionOf(node));
+      if (!isAlias(node)) return node;
+      return source.target(node) ?? refuse(node, key, `unknown anchor ${node.source}`);
+    },
+    isNothing(node) {
+      if (node === null) return true;
+      if (!isScalar(node) || node.type !== 'PLAIN' || tagOf(node) !== null) return false;
+      return /^(?:|~|null|Null|NULL)$/.test(String(node.value));
+    },
+  };
 }
 
 /** Prefix of the types that YAML 1.2.2 itself knows (chapter 10). */

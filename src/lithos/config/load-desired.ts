@@ -30,7 +30,7 @@ const configSuffix = '.yaml';
 const ownStarter = (): Starter => ({
   uid: process.geteuid?.() ?? 0,
   gid: process.getegid?.() ?? 0,
-  term: process.env['TERM'] || 'dumb',
+  term: process.env.TERM || 'dumb',
 });
 
 /** The names of a folder's `*.yaml`, sorted; anything else in it is none of ours. */
