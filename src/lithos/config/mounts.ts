@@ -4,7 +4,7 @@ import type { LoadedConfig } from '../../config/load.ts';
 import type { ConfigProblem } from '../../config/problem.ts';
 import type { Mount } from '../../native/container.ts';
 import type { Preparation } from '../desired.ts';
-import { isBelow } from './common.ts';
+import { isBelow, normalPath } from './common.ts';
 import type { ContainerConfig, Volume } from './container.ts';
 import { type Identity, outside } from './identity.ts';
 import type { SandboxConfig } from './sandbox.ts';
@@ -110,8 +110,9 @@ function sourceOf(context: MountContext, volume: Volume): Source | { readonly pr
         preparations: [],
       };
     case 'Statedir': {
-      const base = join(context.stateDir, 'volume');
-      const folder = folderPreparation(context, volume.value, context.stateDir, join(base, volume.value.path), true);
+      // Beside the knot's own files, which are none of the program's business.
+      const path = normalPath(join(context.stateDir, 'volume', volume.value.path));
+      const folder = folderPreparation(context, volume.value, context.stateDir, path, true);
       if ('problem' in folder) return folder;
       return {
         mount: { kind: 'bind', source: folder.path, readonly: false, exec: false },
