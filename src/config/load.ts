@@ -15,6 +15,8 @@ export interface LoadedConfig<T> {
 export interface RefusedConfig {
   readonly kind: 'refused';
   readonly file: string;
+  /** There is no file to look into, or no right to: nothing is known, rather than something wrong. */
+  readonly unreadable: boolean;
   readonly problems: readonly ConfigProblem[];
 }
 
@@ -39,7 +41,7 @@ export function readConfig<T>(file: string, bytes: Uint8Array, schema: Schema<T>
 /** Reads a file of the host. A file that cannot be read is one problem of the whole file. */
 export function loadConfig<T>(file: string, schema: Schema<T>): LoadedConfig<T> | RefusedConfig {
   const bytes = readRegularFile(file);
-  if (typeof bytes === 'string') return refusal(file, [makeProblem(file, null, '', bytes)]);
+  if (typeof bytes === 'string') return refusal(file, [makeProblem(file, null, '', bytes)], true);
   return readConfig(file, bytes, schema);
 }
 
@@ -69,8 +71,8 @@ export function readRegularFile(file: string, follow = true): Uint8Array | strin
   }
 }
 
-function refusal(file: string, problems: readonly ConfigProblem[]): RefusedConfig {
-  return { kind: 'refused', file, problems: sortProblems(problems) };
+function refusal(file: string, problems: readonly ConfigProblem[], unreadable = false): RefusedConfig {
+  return { kind: 'refused', file, unreadable, problems: sortProblems(problems) };
 }
 
 function nearest<P>(places: ReadonlyMap<string, P>, key: string): P | null {

@@ -115,6 +115,18 @@ describe('master.yaml', () => {
   });
 });
 
+describe('a runtime-dir', () => {
+  it('leaves room for the socket in it', () => {
+    const long = `/${'r'.repeat(97)}`;
+    const load = (text: string) => loadMaster(host.write('m.yaml', `\nruntime-dir: ${text}\n`));
+    expect(load(long)).toMatchObject({
+      kind: 'refused',
+      problems: [{ line: 2, key: 'runtime-dir', message: expect.stringContaining('has room for 107') }],
+    });
+    expect(load(long.slice(0, -1)).kind).toBe('loaded');
+  });
+});
+
 describe('a sandbox', () => {
   it('that is broken does not stop the others, and is named', () => {
     host.write('sandboxes/other.yaml', 'image-dri: /x\n');
@@ -137,6 +149,8 @@ describe('a sandbox', () => {
     expect(problems).toEqual([]);
     expect(warnings.map(formatProblem)).toEqual([`${host.dir}/processes/other.yaml: cannot be read (ENOENT)`]);
     expect(summary).toBe('2 sandbox(es), 1 instance(s)');
+    host.write('processes/other.yaml', '['.repeat(600_000));
+    expect(checkAll(join(host.dir, 'master.yaml'))).toMatchObject({ problems: [{ line: 0 }], warnings: [] });
   });
 
   it('keeps all that runs when not even the list of sandboxes can be read', () => {

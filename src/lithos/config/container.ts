@@ -142,5 +142,5 @@ export function readContainer(file: string, bytes: Uint8Array): LoadedContainer 
     );
   }
   if (value.volumes.has('/')) problems.push(problemAt('volumes./', 'the root is the image; expected a folder in it'));
-  return problems.length === 0 ? loaded : { kind: 'refused', file, problems };
+  return problems.length === 0 ? loaded : { kind: 'refused', file, unreadable: false, problems };
 }

@@ -65,8 +65,8 @@ export function loadOneSandbox(master: MasterConfig, name: string, options: Load
   const file = alternate ?? resolve(master.processesDir, sandbox.value.configFile ?? `${name}${configSuffix}`);
   const processes = loadProcesses(file);
   if (processes.kind === 'refused') {
-    const unreadable = alternate === null && processes.problems.some(({ line }) => line === 0);
-    const [problems, warnings] = unreadable ? [[], processes.problems] : [processes.problems, []];
+    const [problems, warnings] =
+      processes.unreadable && alternate === null ? [[], processes.problems] : [processes.problems, []];
     return { name, instances: [], problems, warnings };
   }
   const starter = options.starter ?? ownStarter();

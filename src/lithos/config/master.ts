@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { loadConfig } from '../../config/load.ts';
 import type { ConfigProblem } from '../../config/problem.ts';
 import { list, optional, record, refused } from '../../config/record.ts';
@@ -41,11 +41,19 @@ export type LoadedMaster =
   | { readonly kind: 'loaded'; readonly master: MasterConfig }
   | { readonly kind: 'refused'; readonly problems: readonly ConfigProblem[] };
 
+/** The longest path that fits sockaddr_un with its closing NUL, unix(7). */
+const longestSocketBytes = 107;
+
 /** Reads master.yaml, which must be there and may be empty. Makes no folder. */
 export function loadMaster(file: string): LoadedMaster {
   const loaded = loadConfig(file, masterSchema);
   if (loaded.kind === 'refused') return loaded;
   const { value } = loaded;
+  const socketBytes = Buffer.byteLength(join(value.runtimeDir, 'tree.sock'));
+  if (socketBytes > longestSocketBytes) {
+    const message = `tree.sock in it has a path of ${socketBytes} bytes; a unix socket has room for ${longestSocketBytes}`;
+    return { kind: 'refused', problems: [loaded.problemAt('runtime-dir', message)] };
+  }
   const own = dirname(resolve(file));
   const logDir = resolve(own, value.defaultLogDir);
   return {

@@ -70,5 +70,5 @@ export function loadSandbox(file: string): LoadedConfig<SandboxConfig> | Refused
     if (map.length > 0 && mapId(map, id) === null)
       problems.push(problemAt(key, `${who} is not in mapped range (${id})`));
   }
-  return problems.length === 0 ? loaded : { kind: 'refused', file, problems };
+  return problems.length === 0 ? loaded : { kind: 'refused', file, unreadable: false, problems };
 }
