@@ -161,7 +161,8 @@ describe('what is prepared before a start', () => {
 
   it('says what cannot be done, and follows no link that was planted', () => {
     const disk = host.folder('disk');
-    symlinkSync('/etc', join(disk, 'a'));
+    const victim = host.folder('victim');
+    symlinkSync(victim, join(disk, 'a'));
     const folder = {
       kind: 'folder',
       base: disk,
@@ -172,7 +173,7 @@ describe('what is prepared before a start', () => {
       fresh: false,
     } as const;
     expect(prepareInstance({ preparations: [folder] })).toEqual({ message: `prepare: ${disk}/a is a symbolic link` });
-    expect(lstatSync('/etc/b', { throwIfNoEntry: false })).toBeUndefined();
+    expect(lstatSync(`${victim}/b`, { throwIfNoEntry: false })).toBeUndefined();
     expect(prepareInstance({ preparations: [{ kind: 'beneath', base: disk, path: `${disk}/a` }] })).not.toBeNull();
     const file = { kind: 'file', path: `${disk}/f`, copyFrom: '/nowhere', append: '', mode: 0o644 } as const;
     expect(prepareInstance({ preparations: [file] })).toEqual({ message: 'prepare: open: /nowhere: ENOENT' });
