@@ -36,7 +36,32 @@
     },
     {
       "target_name": "scanner",
-      "sources": ["native/scanner/addon.cc"]
+      "defines": ["_GNU_SOURCE"],
+      "sources": [
+        "native/history/series.cc",
+        "native/scanner/addon.cc",
+        "native/scanner/cgroup_files.cc",
+        "native/scanner/cgroup_mounts.cc",
+        "native/scanner/cgroups.cc",
+        "native/scanner/cpu_stat.cc",
+        "native/scanner/disks.cc",
+        "native/scanner/kept_file.cc",
+        "native/scanner/labels_json.cc",
+        "native/scanner/load_average.cc",
+        "native/scanner/mem_info.cc",
+        "native/scanner/meta.cc",
+        "native/scanner/net_counters.cc",
+        "native/scanner/net_interfaces.cc",
+        "native/scanner/open_files.cc",
+        "native/scanner/pressure.cc",
+        "native/scanner/process_files.cc",
+        "native/scanner/processes.cc",
+        "native/scanner/scan.cc",
+        "native/scanner/series_table.cc",
+        "native/scanner/uptime.cc",
+        "native/scanner/values_file.cc",
+        "native/scanner/vm_stat.cc"
+      ]
     }
   ]
 }

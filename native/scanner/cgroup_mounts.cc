@@ -89,7 +89,9 @@ const CgroupMount* namingHierarchy(const std::vector<CgroupMount>& mounts) noexc
   const CgroupMount* best = nullptr;
   int bestRank = -1;
   for (const CgroupMount& mount : mounts) {
-    int rank = mount.unified ? (mount.controllers.empty() ? 0 : 4)
+    // A v2 tree that has got only, say, hugetlb is not where services are put.
+    bool used = has(mount, "cpu") || has(mount, "memory") || has(mount, "pids");
+    int rank = mount.unified ? (used ? 4 : 0)
                : has(mount, "name=systemd") ? 3
                : has(mount, "pids")         ? 2
                                             : 1;

@@ -15,10 +15,11 @@ struct CgroupMount {
   std::string root;                     // the part of the hierarchy that is visible here, "/" outside of containers
 };
 
+// Of v2 the controllers are left empty: they stand in its cgroup.controllers.
 // The text of mountinfo; a mount point below /sys is looked for below sysRoot. One entry per hierarchy.
 std::vector<CgroupMount> parseCgroupMounts(std::string_view mountinfo, const std::string& sysRoot);
 
-// The hierarchy that names processes: v2 if it has controllers, else v1 name=systemd, else what there is.
+// The hierarchy that names processes: v2 if it has cpu, memory or pids, else v1 name=systemd, else what there is.
 const CgroupMount* namingHierarchy(const std::vector<CgroupMount>& mounts) noexcept;
 
 // The path of a process in that hierarchy, from the text of /proc/PID/cgroup, relative to the visible root.

@@ -1,0 +1,423 @@
+// Node-API face of the scanner; src/native/scanner.ts is its contract.
+#include "scanner/scan_thread.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <napi.h>
+
+namespace stellwerk {
+namespace {
+
+Napi::Object labelsObject(Napi::Env env, const std::vector<OwnedLabel>& labels) {
+  auto object = Napi::Object::New(env);
+  for (const auto& [name, value] : labels) {
+    object.Set(name, value);
+  }
+  return object;
+}
+
+Napi::Value orNull(Napi::Env env, const std::optional<std::uint64_t>& value) {
+  return value ? Napi::Number::New(env, static_cast<double>(*value)).As<Napi::Value>() : env.Null();
+}
+
+// A buffer over memory that lives as long as the buffer.
+Napi::ArrayBuffer bufferOver(Napi::Env env, const std::shared_ptr<SnapshotMemory>& memory, void* bytes,
+                             std::size_t size) {
+  auto* owner = new std::shared_ptr<SnapshotMemory>(memory);
+  return Napi::ArrayBuffer::New(
+      env, bytes, size, [](Napi::Env, void*, std::shared_ptr<SnapshotMemory>* held) { delete held; }, owner);
+}
+
+class ScannerObject final : public Napi::ObjectWrap<ScannerObject> {
+public:
+  static Napi::Function define(Napi::Env env) {
+    using Self = ScannerObject;
+    return DefineClass(env, "Scanner",
+                       {InstanceMethod<&Self::start>("start"), InstanceMethod<&Self::stop>("stop"),
+                        InstanceMethod<&Self::scanOnce>("scanOnce"), InstanceMethod<&Self::snapshot>("snapshot"),
+                        InstanceMethod<&Self::keysSince>("keysSince"),
+                        InstanceMethod<&Self::keyGeneration>("keyGeneration"),
+                        InstanceMethod<&Self::history>("history"), InstanceMethod<&Self::processes>("processes"),
+                        InstanceMethod<&Self::states>("states"), InstanceMethod<&Self::health>("health"),
+                        InstanceMethod<&Self::messages>("messages")});
+  }
+
+  explicit ScannerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ScannerObject>(info) {
+    ScanOptions options{};
+    if (readOptions(info, options)) {
+      scan_ = std::make_unique<Scan>(std::move(options));
+    }
+  }
+  ~ScannerObject() override { halt(); }
+
+private:
+  static bool fail(Napi::Env env, const std::string& message) {
+    Napi::TypeError::New(env, "scanner: " + message).ThrowAsJavaScriptException();
+    return false;
+  }
+
+  static bool readOptions(const Napi::CallbackInfo& info, ScanOptions& options) {
+    if (info.Length() < 1 || !info[0].IsObject()) {
+      return fail(info.Env(), "options: expected an object");
+    }
+    const auto object = info[0].As<Napi::Object>();
+    auto number = [&](const char* name, double least, double most, auto& into) {
+      const Napi::Value value = object.Get(name);
+      const double given = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::nan("");
+      if (!(given >= least && given <= most)) {
+        return fail(info.Env(), std::string(name) + ": expected a number from " + std::to_string(std::int64_t(least)) +
+                                    " to " + std::to_string(std::int64_t(most)));
+      }
+      into = static_cast<std::decay_t<decltype(into)>>(given);
+      return true;
+    };
+    auto text = [&](const char* name, std::string& into) {
+      const Napi::Value value = object.Get(name);
+      if (!value.IsString()) {
+        return fail(info.Env(), std::string(name) + ": expected a string");
+      }
+      into = value.As<Napi::String>().Utf8Value();
+      return true;
+    };
+    options.processMetrics = object.Get("processMetrics").ToBoolean();
+    constexpr double kWeekMs = 7.0 * 24 * 3'600'000;
+    return number("intervalMs", 10, 3'600'000, options.intervalMs) &&
+           number("keepHistoryMs", 1'000, kWeekMs, options.keepHistoryMs) &&
+           number("maxSeries", 1, 10'000'000, options.maxSeries) && text("procRoot", options.procRoot) &&
+           text("sysRoot", options.sysRoot);
+  }
+
+  Napi::Value start(const Napi::CallbackInfo& info) {
+    if (info.Length() < 1 || !info[0].IsFunction()) {
+      fail(info.Env(), "start: expected a function");
+      return info.Env().Undefined();
+    }
+    if (thread_) {
+      fail(info.Env(), "start: it runs already");
+      return info.Env().Undefined();
+    }
+    callback_ = Function::New(info.Env(), info[0].As<Napi::Function>(), "stellwerk:scan", 0, 1, this);
+    // After the function's own hook, that is before it at teardown: the thread must not call what is gone.
+    hook_ = info.Env().AddCleanupHook(onTeardown, this);
+    hooked_ = true;
+    thread_ = std::make_unique<ScanThread>(*scan_, [this] {
+      // One call under way is enough: it tells of the newest scan.
+      if (!told_.exchange(true)) {
+        callback_.NonBlockingCall();
+      }
+    });
+    return info.Env().Undefined();
+  }
+
+  static void onTeardown(ScannerObject* self) {
+    self->hooked_ = false;
+    self->halt();
+  }
+
+  Napi::Value stop(const Napi::CallbackInfo& info) {
+    halt();
+    return info.Env().Undefined();
+  }
+
+  void halt() {
+    if (!thread_) {
+      return;
+    }
+    thread_.reset();
+    callback_.Release();
+    if (hooked_) {
+      hook_.Remove(Env());
+      hooked_ = false;
+    }
+  }
+
+  Napi::Value scanOnce(const Napi::CallbackInfo& info) {
+    if (thread_) {
+      fail(info.Env(), "scanOnce: the thread is scanning");
+      return info.Env().Undefined();
+    }
+    return Napi::Number::New(info.Env(), scan_->scan(wallMs()));
+  }
+
+  Napi::Value snapshot(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const SnapshotView view = scan_->publication().snapshot();
+    if (!snapshot_.IsEmpty() && view.generation == snapshotGeneration_) {
+      return snapshot_.Value();
+    }
+    auto object = Napi::Object::New(env);
+    object.Set("generation", static_cast<double>(view.generation));
+    object.Set("timestamp", static_cast<double>(view.timestamp));
+    object.Set("seriesCount", view.count);
+    const Napi::Object buffers = buffersOf(env, view.memory);
+    const auto values = buffers.Get("values").As<Napi::ArrayBuffer>();
+    object.Set("unsigned", Napi::BigUint64Array::New(env, view.count, values, 0));
+    object.Set("signed", Napi::BigInt64Array::New(env, view.count, values, 0));
+    object.Set("float", Napi::Float64Array::New(env, view.count, values, 0));
+    object.Set("kinds", Napi::Uint8Array::New(env, view.count, buffers.Get("kinds").As<Napi::ArrayBuffer>(), 0));
+    object.Set("fresh", Napi::Uint8Array::New(env, view.count, buffers.Get("fresh").As<Napi::ArrayBuffer>(), 0));
+    snapshot_ = Napi::Persistent(object);
+    snapshotGeneration_ = view.generation;
+    return object;
+  }
+
+  // The memories take turns, so their buffers are made once.
+  Napi::Object buffersOf(Napi::Env env, const std::shared_ptr<SnapshotMemory>& memory) {
+    for (auto& [known, buffers] : buffers_) {
+      if (known == memory) {
+        return buffers.Value();
+      }
+    }
+    auto object = Napi::Object::New(env);
+    if (!memory) {
+      for (const char* name : {"values", "kinds", "fresh"}) {
+        object.Set(name, Napi::ArrayBuffer::New(env, 0));
+      }
+      return object;
+    }
+    object.Set("values", bufferOver(env, memory, memory->values.get(), memory->capacity * sizeof(std::uint64_t)));
+    object.Set("kinds", bufferOver(env, memory, memory->kinds.get(), memory->capacity));
+    object.Set("fresh", bufferOver(env, memory, memory->fresh.get(), memory->capacity));
+    auto& [known, buffers] = buffers_[nextBuffers_++ % buffers_.size()];
+    known = memory;
+    buffers = Napi::Persistent(object);
+    return object;
+  }
+
+  Napi::Value keysSince(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    if (info.Length() < 1 || !info[0].IsNumber()) {
+      fail(env, "keysSince: expected a number");
+      return env.Undefined();
+    }
+    auto keys = Napi::Array::New(env);
+    std::uint32_t found = 0;
+    SeriesTable& table = scan_->series();
+    std::lock_guard lock(table.keysMutex());
+    for (std::uint32_t id = info[0].As<Napi::Number>().Uint32Value(); id < table.keyCount(); ++id) {
+      const std::string* key = table.key(id);
+      if (key == nullptr) {
+        continue;
+      }
+      auto labels = Napi::Object::New(env);
+      decodeKey(*key, [&](std::string_view name, std::string_view value) {
+        labels.Set(std::string(name), std::string(value));
+      });
+      auto entry = Napi::Object::New(env);
+      entry.Set("id", id);
+      entry.Set("kind", static_cast<std::uint32_t>(table.keyKind(id)));
+      entry.Set("labels", labels);
+      keys.Set(found++, entry);
+    }
+    return keys;
+  }
+
+  Napi::Value keyGeneration(const Napi::CallbackInfo& info) {
+    std::lock_guard lock(scan_->series().keysMutex());
+    return Napi::Number::New(info.Env(), scan_->series().keyGeneration());
+  }
+
+  Napi::Value history(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    if (info.Length() < 2 || !info[0].IsNumber() || !info[1].IsNumber()) {
+      fail(env, "history: expected an id and a number of samples");
+      return env.Undefined();
+    }
+    const std::uint32_t id = info[0].As<Napi::Number>().Uint32Value();
+    const double asked = info[1].As<Napi::Number>().DoubleValue();
+    const auto samples = static_cast<std::uint32_t>(std::clamp(std::isnan(asked) ? 0 : asked, 0.0, 1e9));
+    Kind kind{};
+    {
+      SeriesTable& table = scan_->series();
+      std::lock_guard lock(table.keysMutex());
+      if (id >= table.keyCount() || table.key(id) == nullptr) {
+        return env.Null();
+      }
+      kind = table.keyKind(id);
+    }
+    scan_->publication().withHistory([&](const History& history) { decode(history, id, kind, samples); });
+
+    const std::size_t count = times_.size();
+    auto timestamps = Napi::Float64Array::New(env, count);
+    auto values = Napi::Float64Array::New(env, count);
+    auto exact = Napi::BigInt64Array::New(env, count);
+    std::copy(times_.begin(), times_.end(), timestamps.Data());
+    std::copy(numbers_.begin(), numbers_.end(), values.Data());
+    std::copy(words_.begin(), words_.end(), exact.Data());
+    auto object = Napi::Object::New(env);
+    object.Set("kind", static_cast<std::uint32_t>(kind));
+    object.Set("timestamps", timestamps);
+    object.Set("values", values);
+    object.Set("exact", exact);
+    return object;
+  }
+
+  // Newest first into times_, numbers_ and words_; a missing sample is NaN.
+  void decode(const History& history, std::uint32_t id, Kind kind, std::uint32_t samples) {
+    const Timeline& timeline = history.timeline();
+    const std::uint32_t end = timeline.end();
+    const std::uint32_t count = std::min(samples, end - timeline.first());
+    times_.resize(count);
+    numbers_.assign(count, std::numeric_limits<double>::quiet_NaN());
+    words_.assign(count, 0);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      times_[i] = static_cast<double>(timeline.at(end - 1 - i));
+    }
+    history.read(id, end - count, end, [&](std::uint32_t scan, std::uint64_t word) {
+      const std::size_t at = end - 1 - scan;
+      words_[at] = static_cast<std::int64_t>(word);
+      switch (kind) {
+      case Kind::Counter:
+        numbers_[at] = static_cast<double>(word);
+        break;
+      case Kind::Integer:
+        numbers_[at] = static_cast<double>(static_cast<std::int64_t>(word));
+        break;
+      case Kind::Float:
+        numbers_[at] = std::bit_cast<double>(word);
+        break;
+      }
+    });
+  }
+
+  Napi::Value processes(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto rows = scan_->publication().processes();
+    auto all = Napi::Array::New(env, rows->size());
+    std::uint32_t at = 0;
+    const auto pageSize = static_cast<double>(sysconf(_SC_PAGESIZE));
+    for (const ProcessRow& row : *rows) {
+      auto object = Napi::Object::New(env);
+      auto set = [&object](const char* name, auto value) { object.Set(name, static_cast<double>(value)); };
+      set("pid", row.stat.pid);
+      set("ppid", row.stat.ppid);
+      set("uid", row.status.uid);
+      set("gid", row.status.gid);
+      object.Set("name", row.name);
+      object.Set("state", std::string(1, row.stat.state));
+      object.Set("cmdline", row.cmdline);
+      object.Set("cgroup", row.cgroup.empty() ? env.Null() : Napi::String::New(env, row.cgroup).As<Napi::Value>());
+      set("vsize", row.stat.vsize);
+      set("rss", static_cast<double>(row.stat.rssPages) * pageSize);
+      set("swap", row.status.swap);
+      set("threads", row.stat.threads);
+      set("startTime", row.stat.startTime);
+      set("startTimestamp", row.startTimestamp);
+      set("userTime", row.stat.userTime);
+      set("systemTime", row.stat.systemTime);
+      set("childUserTime", row.stat.childUserTime);
+      set("childSystemTime", row.stat.childSystemTime);
+      object.Set("readBytes", orNull(env, row.io.readBytes));
+      object.Set("writeBytes", orNull(env, row.io.writeBytes));
+      all.Set(at++, object);
+    }
+    return all;
+  }
+
+  Napi::Value states(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto [rows, timestamp] = scan_->publication().states();
+    auto all = Napi::Array::New(env, rows->size());
+    std::uint32_t at = 0;
+    for (const StateRow& row : *rows) {
+      auto object = Napi::Object::New(env);
+      object.Set("labels", labelsObject(env, row.labels));
+      object.Set("timestamp", static_cast<double>(timestamp));
+      object.Set("since", static_cast<double>(row.since));
+      object.Set("text", row.text);
+      all.Set(at++, object);
+    }
+    return all;
+  }
+
+  Napi::Value health(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const Health health = scan_->publication().health();
+    auto object = Napi::Object::New(env);
+    auto set = [&object](const char* name, auto value) { object.Set(name, static_cast<double>(value)); };
+    set("scans", health.scans);
+    set("missedScans", health.missedScans);
+    set("lastScanMs", health.lastScanMs);
+    auto phases = Napi::Object::New(env);
+    for (const auto& [name, micros] : health.phasesUs) {
+      phases.Set(name, micros);
+    }
+    object.Set("phasesUs", phases);
+    set("series", health.series);
+    set("refusedSeries", health.refusedSeries);
+    set("historyBytes", health.historyBytes);
+    set("historySamples", health.historySamples);
+    set("filesRead", health.filesRead);
+    auto rejected = Napi::Object::New(env);
+    for (const auto& [reason, rejection] : scan_->notes().rejected()) {
+      auto entry = Napi::Object::New(env);
+      entry.Set("count", static_cast<double>(rejection.count));
+      entry.Set("message", rejection.message);
+      rejected.Set(reason, entry);
+    }
+    object.Set("rejected", rejected);
+    return object;
+  }
+
+  Napi::Value messages(const Napi::CallbackInfo& info) {
+    const auto messages = scan_->notes().take();
+    auto all = Napi::Array::New(info.Env(), messages.size());
+    for (std::uint32_t i = 0; i < messages.size(); ++i) {
+      all.Set(i, messages[i]);
+    }
+    return all;
+  }
+
+public:
+  // On the event loop, for one or several scans.
+  static void told(Napi::Env env, Napi::Function callback, ScannerObject* self, void*) {
+    if (env == nullptr || callback.IsEmpty()) {
+      return; // the environment is going down
+    }
+    self->told_ = false;
+    callback.Call({Napi::Number::New(env, static_cast<double>(self->scan_->publication().snapshot().generation))});
+  }
+
+private:
+  using Function = Napi::TypedThreadSafeFunction<ScannerObject, void, &ScannerObject::told>;
+
+  std::unique_ptr<Scan> scan_;
+  Function callback_;
+  std::atomic<bool> told_ = false;
+  Napi::Env::CleanupHook<void (*)(ScannerObject*), ScannerObject> hook_;
+  bool hooked_ = false;
+  Napi::ObjectReference snapshot_;
+  std::uint64_t snapshotGeneration_ = 0;
+  std::array<std::pair<std::shared_ptr<SnapshotMemory>, Napi::ObjectReference>, 3> buffers_;
+  std::size_t nextBuffers_ = 0;
+  // Kept to spare their allocation at each query.
+  std::vector<double> times_;
+  std::vector<double> numbers_;
+  std::vector<std::int64_t> words_;
+  std::unique_ptr<ScanThread> thread_; // last: it uses all of the above
+};
+
+// The class of this environment, kept for createScanner.
+struct AddonData {
+  Napi::FunctionReference scanner;
+};
+
+Napi::Value createScanner(const Napi::CallbackInfo& info) {
+  return info.Env().GetInstanceData<AddonData>()->scanner.New({info.Length() > 0 ? info[0] : info.Env().Undefined()});
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  auto* data = new AddonData{Napi::Persistent(ScannerObject::define(env))};
+  env.SetInstanceData(data); // deleted with the environment
+  exports.Set("createScanner", Napi::Function::New(env, createScanner));
+  return exports;
+}
+
+} // namespace
+
+NODE_API_MODULE(scanner, init)
+
+} // namespace stellwerk

@@ -1,0 +1,75 @@
+// All processes, and what they export: proc(5), spec/cantal.md 4.2.
+#pragma once
+
+#include "scanner/cgroup_mounts.hpp"
+#include "scanner/cgroups.hpp"
+#include "scanner/collector.hpp"
+#include "scanner/process_files.hpp"
+#include "scanner/values_file.hpp"
+
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace stellwerk {
+
+struct ProcessRow {
+  ProcessStat stat; // its name is below
+  ProcessStatus status;
+  ProcessIo io;
+  std::string name;
+  std::string cmdline;
+  std::string cgroup; // empty: none
+  double startTimestamp = 0; // ms since the epoch
+};
+
+class Processes final : public Collector {
+public:
+  // `naming`: the hierarchy whose groups name processes, null where there is none.
+  Processes(const std::string& procRoot, std::optional<CgroupMount> naming, bool metrics, Cgroups& cgroups);
+  const char* name() const noexcept override { return "processes"; }
+  void collect(ScanContext& context) override;
+  // Reads the values files of the processes of this scan.
+  void collectValues(ScanContext& context, std::vector<StateRow>& states);
+  // Of this scan, by pid.
+  const std::vector<ProcessRow>& rows() const noexcept { return rows_; }
+
+private:
+  static constexpr std::size_t kMetrics = 8;
+  struct Process {
+    std::uint64_t startTime = 0;
+    std::uint64_t startStack = 0;
+    std::uint64_t seen = 0;   // scan
+    std::uint64_t lookAt = 0; // scan at which cgroup, command line and environment are read again
+    KeptFile stat;
+    KeptFile status;
+    KeptFile io;
+    bool ioRefused = false; // until the next look
+    std::string cmdline;
+    std::string cgroup;
+    std::string appname;
+    std::array<SeriesRef, kMetrics> refs;
+    std::unique_ptr<ValuesFile> values;
+    std::string valuesPath;
+  };
+
+  bool read(ScanContext& context, std::uint32_t pid, Process& process);
+  void look(ScanContext& context, std::uint32_t pid, Process& process, bool kernelThread);
+  void put(ScanContext& context, std::uint32_t pid, Process& process, const ProcessRow& row);
+
+  std::string procRoot_;
+  std::optional<CgroupMount> naming_;
+  bool metrics_;
+  Cgroups& cgroups_;
+  std::uint64_t pageSize_;
+  double bootTimeMs_ = 0;
+  std::map<std::uint32_t, Process> known_; // by pid
+  std::vector<std::uint32_t> pids_;
+  std::vector<ProcessRow> rows_;
+  SeenInodes seenInodes_;
+};
+
+} // namespace stellwerk

@@ -1,0 +1,130 @@
+#include "scanner/scan.hpp"
+
+#include "base/number.hpp"
+
+#include <chrono>
+#include <fcntl.h>
+
+namespace stellwerk {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Series that have gone are forgotten within a minute after their hour (spec/cantal.md 5.4).
+constexpr std::int64_t kExpireEveryMs = 60'000;
+
+double microsSince(Clock::time_point start) {
+  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+}
+
+std::string readText(const std::string& path) {
+  Reader reader{FdBudget(0)};
+  KeptFile file;
+  std::string_view text;
+  return file.read(reader, AT_FDCWD, path.c_str(), text, ReadWhole::Loop) ? std::string(text) : std::string();
+}
+
+std::vector<CgroupMount> findCgroups(const ScanOptions& options) {
+  auto mounts = parseCgroupMounts(readText(options.procRoot + "/self/mountinfo"), options.sysRoot);
+  for (CgroupMount& mount : mounts) {
+    if (!mount.unified) {
+      continue;
+    }
+    const std::string controllers = readText(mount.path + "/cgroup.controllers");
+    Cursor cursor(controllers);
+    for (std::string_view word = cursor.word(); !word.empty(); word = cursor.word()) {
+      mount.controllers.emplace_back(word);
+    }
+  }
+  return mounts;
+}
+
+} // namespace
+
+Scan::Scan(ScanOptions options)
+    : options_(std::move(options)), series_(options_.maxSeries), reader_(FdBudget::ofProcess()),
+      publication_(options_.keepHistoryMs) {
+  const std::string& proc = options_.procRoot;
+  for (auto make : {makeUptime, makeLoadAverage, makeCpuStat, makeMemInfo, makeVmStat, makeOpenFiles,
+                    makeNetInterfaces, makeDisks, makePressure, makeNetCounters}) {
+    machine_.push_back(make(proc));
+  }
+  auto mounts = findCgroups(options_);
+  const CgroupMount* naming = namingHierarchy(mounts);
+  const std::optional<CgroupMount> named = naming == nullptr ? std::nullopt : std::optional(*naming);
+  cgroups_ = std::make_unique<Cgroups>(std::move(mounts));
+  processes_ = std::make_unique<Processes>(proc, named, options_.processMetrics, *cgroups_);
+}
+
+double Scan::scan(std::int64_t nowMs) {
+  const Clock::time_point start = Clock::now();
+  // A clock that was set back must not put a scan before its elder.
+  timestamp_ = std::max(nowMs, timestamp_ + 1);
+  ++scans_;
+  reader_.filesRead = 0;
+  series_.beginScan();
+  ScanContext context{series_, reader_, notes_, options_.procRoot, options_.sysRoot, scans_, timestamp_};
+  std::map<std::string, double> phases;
+  auto timed = [&phases](const char* name, auto work) {
+    const Clock::time_point begin = Clock::now();
+    work();
+    phases[name] = microsSince(begin);
+  };
+  timed("machine", [&] {
+    for (const auto& collector : machine_) {
+      collector->collect(context);
+    }
+  });
+  timed("cgroups", [&] { cgroups_->collect(context); });
+  timed("processes", [&] { processes_->collect(context); });
+  states_.clear();
+  timed("values", [&] { processes_->collectValues(context, states_); });
+  timed("history", [&] { remember(timestamp_); });
+
+  publication_.publish(series_, scans_, timestamp_);
+  Health health;
+  health.scans = scans_;
+  health.missedScans = missed_;
+  health.phasesUs = std::move(phases);
+  health.series = series_.count();
+  health.refusedSeries = series_.refused();
+  health.filesRead = reader_.filesRead;
+  publication_.withHistory([&health](const History& history) {
+    health.historyBytes = history.bytes();
+    health.historySamples = history.samples();
+  });
+  health.lastScanMs = microsSince(start) / 1000;
+  const double lasted = health.lastScanMs;
+  publication_.publish(std::make_shared<const std::vector<ProcessRow>>(processes_->rows()),
+                       std::make_shared<const std::vector<StateRow>>(states_), timestamp_, std::move(health));
+  return lasted;
+}
+
+void Scan::remember(std::int64_t timestamp) {
+  lastSeen_.resize(series_.size());
+  const std::uint32_t firstKept = publication_.withHistory([&](History& history) {
+    const std::uint32_t scan = history.beginScan(timestamp);
+    for (std::uint32_t id = 0; id < series_.size(); ++id) {
+      if (series_.fresh(id)) {
+        history.append(id, series_.kind(id), series_.value(id));
+        lastSeen_[id] = scan;
+      }
+    }
+    return history.timeline().first();
+  });
+  if (timestamp - expiredAt_ >= kExpireEveryMs) {
+    expiredAt_ = timestamp;
+    expire(firstKept);
+  }
+}
+
+void Scan::expire(std::uint32_t firstKept) {
+  for (std::uint32_t id = 0; id < series_.size(); ++id) {
+    if (series_.used(id) && lastSeen_[id] < firstKept) {
+      publication_.withHistory([id](History& history) { history.erase(id); });
+      series_.expire(id);
+    }
+  }
+}
+
+} // namespace stellwerk

@@ -1,0 +1,55 @@
+// One scanner: its collectors, its series and what it publishes. One thread at a time may call scan().
+#pragma once
+
+#include "scanner/processes.hpp"
+#include "scanner/publication.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace stellwerk {
+
+struct ScanOptions {
+  std::int64_t intervalMs;
+  std::int64_t keepHistoryMs;
+  std::string procRoot;
+  std::string sysRoot;
+  std::uint32_t maxSeries;
+  bool processMetrics;
+};
+
+class Scan {
+public:
+  explicit Scan(ScanOptions options);
+
+  // Returns its duration, ms.
+  double scan(std::int64_t nowMs);
+  void missed() noexcept { ++missed_; }
+
+  const ScanOptions& options() const noexcept { return options_; }
+  SeriesTable& series() noexcept { return series_; }
+  Publication& publication() noexcept { return publication_; }
+  Notes& notes() noexcept { return notes_; }
+
+private:
+  void remember(std::int64_t timestamp);
+  void expire(std::uint32_t firstKept);
+
+  ScanOptions options_;
+  SeriesTable series_;
+  Reader reader_;
+  Notes notes_;
+  Publication publication_;
+  std::vector<std::unique_ptr<Collector>> machine_;
+  std::unique_ptr<Cgroups> cgroups_;
+  std::unique_ptr<Processes> processes_;
+  std::vector<std::uint32_t> lastSeen_; // by series id: index of the last scan with a sample
+  std::vector<StateRow> states_;
+  std::uint64_t scans_ = 0;
+  std::uint64_t missed_ = 0;
+  std::int64_t timestamp_ = 0;
+  std::int64_t expiredAt_ = 0;
+};
+
+} // namespace stellwerk
