@@ -1,0 +1,294 @@
+import type { DesiredInstance } from '../desired.ts';
+import type { KnotStatus } from '../knot-status.ts';
+import type { ContainerEnd } from '../status.ts';
+import type { Counts, Effect, Event, FoundKnot, Instance, LiveKnot, State, Step } from './state.ts';
+
+/** A knot kills its container at the kill-timeout; one that is still there so much later hangs itself. */
+const knotGraceMs = 5_000;
+const sigterm = 15;
+
+/**
+ * What a tree decides, without clock, process or file. Invariants: at most one knot per name is asked for at a time; two
+ * starts of a name are at least its restart-timeout apart; a knot that runs what is wanted gets no signal.
+ */
+export function step(state: State, event: Event): Step {
+  switch (event.type) {
+    case 'found':
+      return found(state, event.knots);
+    case 'configured':
+      return then(configured(state, event.desired.instances, event.desired.brokenSandboxes, event.nowMs), event.nowMs);
+    case 'spawned':
+      return spawned(state, event.name, event.knot, event.nowMs);
+    case 'not-spawned':
+      return notSpawned(state, event.name, event.end, event.nowMs);
+    case 'running':
+      return update(state, event.name, (instance) => ({
+        ...instance,
+        phase: instance.phase === 'starting' ? 'running' : instance.phase,
+        program: programOf(event.status),
+      }));
+    case 'ended':
+      return then(ended(state, event.name, event.status, event.nowMs), event.nowMs);
+    case 'tick':
+      return due(state, event.nowMs);
+    case 'shutdown':
+      return shutdown(state, event.nowMs);
+    default:
+      return event satisfies never;
+  }
+}
+
+/** When the next tick has something to do; null: not before another event. */
+export function nextDeadlineMs(state: State): number | null {
+  const deadlines = [...state.instances.values()].flatMap((instance) => {
+    const kill = killAtMs(instance);
+    if (kill !== null) return [kill];
+    return instance.phase === 'waiting' && instance.nextStartAtMs !== null && !state.stopping
+      ? [instance.nextStartAtMs]
+      : [];
+  });
+  return deadlines.length === 0 ? null : Math.min(...deadlines);
+}
+
+const done = (state: State): Step => ({ state, effects: [] });
+
+function then({ state, effects }: Step, nowMs: number): Step {
+  const more = due(state, nowMs);
+  return { state: more.state, effects: [...effects, ...more.effects] };
+}
+
+function put(state: State, instance: Instance): State {
+  return { ...state, instances: new Map(state.instances).set(instance.name, instance) };
+}
+
+function drop(state: State, name: string): State {
+  const instances = new Map(state.instances);
+  instances.delete(name);
+  return { ...state, instances };
+}
+
+/** What comes about a name that is forgotten is late, and of no interest. */
+function update(state: State, name: string, change: (instance: Instance) => Instance): Step {
+  const instance = state.instances.get(name);
+  return done(instance === undefined ? state : put(state, change(instance)));
+}
+
+const programOf = (status: KnotStatus): Instance['program'] =>
+  status.pid > 0 ? { pid: status.pid, startTime: status.startTime, startedAtMs: status.startedAtMs } : null;
+
+function found(state: State, knots: readonly FoundKnot[]): Step {
+  let next = state;
+  for (const { name, sandbox, process, instance, knot, status } of knots) {
+    const known = state.instances.get(name);
+    next = put(next, {
+      name,
+      sandbox,
+      process,
+      instance,
+      desired: known?.desired ?? null,
+      phase: status.phase === 'running' ? 'running' : status.phase === 'stopping' ? 'stopping' : 'starting',
+      knot,
+      program: programOf(status),
+      stopSentAtMs: null,
+      killSent: false,
+      adopted: true,
+      restarts: known?.restarts ?? 0,
+      // A start of an earlier tree counts for the time between two starts.
+      lastStartMs: status.startedAtMs,
+      nextStartAtMs: null,
+      lastEnd: known?.lastEnd ?? null,
+    });
+  }
+  const text = `adopted ${knots.length} running container${knots.length === 1 ? '' : 's'}`;
+  return { state: next, effects: knots.length === 0 ? [] : [{ type: 'say', level: 'info', text }] };
+}
+
+function configured(state: State, desired: readonly DesiredInstance[], broken: readonly string[], nowMs: number): Step {
+  if (state.stopping) return done(state);
+  let next = state;
+  const effects: Effect[] = [];
+  for (const wanted of desired) {
+    const instance = state.instances.get(wanted.name);
+    if (instance === undefined) {
+      next = put(next, newInstance(wanted, nowMs));
+    } else if (instance.knot === null || instance.knot.instanceJson === wanted.instanceJson) {
+      next = put(next, { ...instance, desired: wanted });
+    } else {
+      effects.push({ type: 'say', level: 'info', text: `${wanted.name}: its definition has changed` });
+      const stopped = stop({ ...instance, desired: wanted }, nowMs);
+      next = put(next, stopped.instance);
+      effects.push(...stopped.effects);
+    }
+  }
+  const names = new Set(desired.map(({ name }) => name));
+  for (const instance of state.instances.values()) {
+    if (names.has(instance.name) || broken.includes(instance.sandbox)) continue;
+    const retired = retire(next, { ...instance, desired: null }, nowMs);
+    next = retired.state;
+    effects.push(...retired.effects);
+  }
+  return { state: next, effects };
+}
+
+const newInstance = (wanted: DesiredInstance, nowMs: number): Instance => ({
+  name: wanted.name,
+  sandbox: wanted.sandbox,
+  process: wanted.process,
+  instance: wanted.instance,
+  desired: wanted,
+  phase: 'waiting',
+  knot: null,
+  program: null,
+  stopSentAtMs: null,
+  killSent: false,
+  adopted: false,
+  restarts: 0,
+  lastStartMs: null,
+  nextStartAtMs: nowMs,
+  lastEnd: null,
+});
+
+function stop(
+  instance: Instance,
+  nowMs: number,
+): { readonly instance: Instance; readonly effects: readonly Effect[] } {
+  if (instance.knot === null || instance.stopSentAtMs !== null) return { instance, effects: [] };
+  return {
+    instance: { ...instance, phase: 'stopping', stopSentAtMs: nowMs },
+    effects: [{ type: 'stop', name: instance.name }],
+  };
+}
+
+/** A start that is under way (asked for, not yet spawned) ends with `spawned` or `not-spawned` first. */
+function retire(state: State, instance: Instance, nowMs: number): Step {
+  if (instance.knot !== null) {
+    const stopped = stop(instance, nowMs);
+    return { state: put(state, stopped.instance), effects: stopped.effects };
+  }
+  if (instance.phase === 'starting') return done(put(state, instance));
+  return { state: drop(state, instance.name), effects: [{ type: 'forget', name: instance.name }] };
+}
+
+/** What is wanted may have changed since the start was asked for. */
+function spawned(state: State, name: string, knot: LiveKnot, nowMs: number): Step {
+  const instance = state.instances.get(name);
+  if (instance === undefined) return done(state);
+  const running: Instance = { ...instance, knot, adopted: false };
+  if (!state.stopping && instance.desired?.instanceJson === knot.instanceJson) return done(put(state, running));
+  const stopped = stop(running, nowMs);
+  return { state: put(state, stopped.instance), effects: stopped.effects };
+}
+
+function notSpawned(state: State, name: string, end: ContainerEnd, nowMs: number): Step {
+  const instance = state.instances.get(name);
+  if (instance === undefined) return done(state);
+  const text = `${name}: cannot be started: ${end.failure?.message ?? 'unknown reason'}`;
+  const after = afterEnd(count(state, instance, { deaths: 1, failures: 1 }), { ...instance, lastEnd: end }, nowMs);
+  return { ...after, effects: [{ type: 'say', level: 'error', text }, ...after.effects] };
+}
+
+function ended(state: State, name: string, status: KnotStatus | null, nowMs: number): Step {
+  const instance = state.instances.get(name);
+  if (instance === undefined) return done(state);
+  const end: ContainerEnd = {
+    atMs: status !== null && status.endedAtMs > 0 ? status.endedAtMs : nowMs,
+    exitCode: status?.exitCode ?? null,
+    signal: status?.signal ?? null,
+    failure: status?.failure ?? null,
+  };
+  const failed = isFailure(instance, status);
+  const counted = count(state, instance, { deaths: 1, failures: failed ? 1 : 0 });
+  const after = afterEnd(counted, { ...instance, lastEnd: end }, nowMs);
+  const text = `${name}: ${describeEnd(end, status)}`;
+  return { ...after, effects: [{ type: 'say', level: failed ? 'error' : 'info', text }, ...after.effects] };
+}
+
+/** Not a failure (lithos 6): ended because we asked, died of SIGTERM, or ended with one of its normal exit codes. */
+function isFailure(instance: Instance, status: KnotStatus | null): boolean {
+  if (instance.stopSentAtMs !== null) return false;
+  if (status === null || status.failure !== null) return true;
+  if (status.signal === sigterm) return false;
+  return status.exitCode === null || instance.knot?.normalExitCodes.includes(status.exitCode) !== true;
+}
+
+function describeEnd({ exitCode, signal, failure }: ContainerEnd, status: KnotStatus | null): string {
+  if (failure !== null) return `cannot be started: ${failure.message}`;
+  if (signal !== null) return `ended by signal ${signal}`;
+  if (exitCode !== null) return `ended with exit code ${exitCode}`;
+  return status === null ? 'its knot left no status' : 'its knot was killed, and the container with it';
+}
+
+function afterEnd(state: State, instance: Instance, nowMs: number): Step {
+  const { desired } = instance;
+  if (desired === null || state.stopping) {
+    return { state: drop(state, instance.name), effects: [{ type: 'forget', name: instance.name }] };
+  }
+  // A clock that was set back must not keep it down for longer than the timeout.
+  const earliest = Math.min((instance.lastStartMs ?? 0), nowMs) + desired.restartTimeoutMs;
+  return done(
+    put(state, {
+      ...instance,
+      phase: 'waiting',
+      knot: null,
+      program: null,
+      stopSentAtMs: null,
+      killSent: false,
+      adopted: false,
+      nextStartAtMs: Math.max(nowMs, earliest),
+    }),
+  );
+}
+
+function count(state: State, { sandbox, process }: Instance, more: Partial<Counts>): State {
+  const key = `${sandbox}.${process}`;
+  const { started, deaths, failures } = state.counts.get(key) ?? { started: 0, deaths: 0, failures: 0 };
+  const next = {
+    started: started + (more.started ?? 0),
+    deaths: deaths + (more.deaths ?? 0),
+    failures: failures + (more.failures ?? 0),
+  };
+  return { ...state, counts: new Map(state.counts).set(key, next) };
+}
+
+function killAtMs({ knot, stopSentAtMs, killSent }: Instance): number | null {
+  return knot === null || stopSentAtMs === null || killSent ? null : stopSentAtMs + knot.killTimeoutMs + knotGraceMs;
+}
+
+function due(state: State, nowMs: number): Step {
+  let next = state;
+  const effects: Effect[] = [];
+  for (const instance of state.instances.values()) {
+    const kill = killAtMs(instance);
+    if (kill !== null && kill <= nowMs) {
+      next = put(next, { ...instance, killSent: true });
+      effects.push(
+        { type: 'say', level: 'warn', text: `${instance.name}: its knot does not stop, killed` },
+        { type: 'kill', name: instance.name },
+      );
+    }
+    const { desired, nextStartAtMs } = instance;
+    const starts = instance.phase === 'waiting' && nextStartAtMs !== null && nextStartAtMs <= nowMs;
+    if (!starts || desired === null || state.stopping) continue;
+    next = count(next, instance, { started: 1 });
+    next = put(next, {
+      ...instance,
+      phase: 'starting',
+      lastStartMs: nowMs,
+      nextStartAtMs: null,
+      restarts: instance.lastStartMs === null ? 0 : instance.restarts + 1,
+    });
+    effects.push({ type: 'start', instance: desired });
+  }
+  return { state: next, effects };
+}
+
+function shutdown(state: State, nowMs: number): Step {
+  let next: State = { ...state, stopping: true };
+  const effects: Effect[] = [];
+  for (const instance of state.instances.values()) {
+    const retired = retire(next, instance, nowMs);
+    next = retired.state;
+    effects.push(...retired.effects);
+  }
+  return { state: next, effects };
+}
