@@ -18,12 +18,10 @@ const noMemoryLimit = 2 ** 53;
 
 /** What is mounted, and where in it this process is. `procSelf` is /proc/self. */
 export function findHierarchies(mountinfo: string, cgroup: string): readonly Hierarchy[] {
-  const paths = cgroup
-    .split('\n')
-    .flatMap((line) => {
-      const { id, names, path } = /^(?<id>\d+):(?<names>[^:]*):(?<path>\/.*)$/.exec(line)?.groups ?? {};
-      return id === undefined || names === undefined || path === undefined ? [] : [{ names: names.split(','), path }];
-    });
+  const paths = cgroup.split('\n').flatMap((line) => {
+    const { id, names, path } = /^(?<id>\d+):(?<names>[^:]*):(?<path>\/.*)$/.exec(line)?.groups ?? {};
+    return id === undefined || names === undefined || path === undefined ? [] : [{ names: names.split(','), path }];
+  });
   const seen = new Set<string>();
   return mountinfo.split('\n').flatMap((line): readonly Hierarchy[] => {
     const [before, after] = line.split(' - ');
@@ -89,7 +87,8 @@ export function openCgroups({ name, controllers, warn }: CgroupsOptions): Cgroup
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       // Swap accounting and the like may not be compiled in.
-      if (code !== 'ENOENT') warnOnce(`cgroup: ${file.replace(/[^/]+\/([^/]+)$/, '…/$1')}: ${code}: limits do not hold there`);
+      if (code !== 'ENOENT')
+        warnOnce(`cgroup: ${file.replace(/[^/]+\/([^/]+)$/, '…/$1')}: ${code}: limits do not hold there`);
       else if (hierarchy.unified) warnOnce(`cgroup: ${file.split('/').pop()} is not there: limits do not hold`);
     }
   };
@@ -127,7 +126,13 @@ export function openCgroups({ name, controllers, warn }: CgroupsOptions): Cgroup
       return shown === undefined ? null : folder(shown, leaf);
     },
     remove: (leaf) => usable.map((hierarchy) => removed(folder(hierarchy, leaf))).every((gone) => gone),
-    removeAll: () => usable.map((hierarchy) => removed(join(hierarchy.own, name))).every((gone) => gone),
+    removeAll: () =>
+      usable
+        .map((hierarchy) => {
+          if (hierarchy.unified) undelegate(hierarchy, name);
+          return removed(join(hierarchy.own, name));
+        })
+        .every((gone) => gone),
   };
 }
 
@@ -156,18 +161,31 @@ function withOffered(hierarchy: Hierarchy): Hierarchy {
 function delegate(hierarchy: Hierarchy, name: string, warnOnce: (text: string) => void): void {
   const supervisor = join(hierarchy.own, name, 'supervisor.scope');
   mkdirSync(supervisor, { recursive: true });
-  const enable = ['cpu', 'memory', 'pids', 'io']
-    .filter((each) => hierarchy.controllers.includes(each))
-    .map((each) => `+${each}`)
-    .join(' ');
   try {
     writeFileSync(join(supervisor, 'cgroup.procs'), `${process.pid}`);
     for (const dir of [hierarchy.own, join(hierarchy.own, name)]) {
-      writeFileSync(join(dir, 'cgroup.subtree_control'), enable);
+      writeFileSync(join(dir, 'cgroup.subtree_control'), delegated(hierarchy, '+'));
     }
   } catch (error) {
     const { code, path } = error as NodeJS.ErrnoException;
-    warnOnce(`cgroup: ${path}: ${code}: limits do not hold; run the tree in a cgroup of its own (systemd: Delegate=yes)`);
+    warnOnce(
+      `cgroup: ${path}: ${code}: limits do not hold; run the tree in a cgroup of its own (systemd: Delegate=yes)`,
+    );
+  }
+}
+
+const delegated = ({ controllers }: Hierarchy, sign: '+' | '-'): string =>
+  ['cpu', 'memory', 'pids', 'io'].flatMap((each) => (controllers.includes(each) ? [`${sign}${each}`] : [])).join(' ');
+
+/** The way back, so that the folders can go before this process does. */
+function undelegate(hierarchy: Hierarchy, name: string): void {
+  try {
+    for (const dir of [join(hierarchy.own, name), hierarchy.own]) {
+      writeFileSync(join(dir, 'cgroup.subtree_control'), delegated(hierarchy, '-'));
+    }
+    writeFileSync(join(hierarchy.own, 'cgroup.procs'), `${process.pid}`);
+  } catch {
+    // It was never delegated, or others live there: what is left, the removal tells.
   }
 }
 

@@ -10,7 +10,9 @@ export interface Knot {
   signal(name: 'SIGTERM' | 'SIGKILL'): void;
 }
 
-export type Spawned = { readonly kind: 'spawned'; readonly knot: Knot } | { readonly kind: 'failed'; readonly message: string };
+export type Spawned =
+  | { readonly kind: 'spawned'; readonly knot: Knot }
+  | { readonly kind: 'failed'; readonly message: string };
 
 const signalNumbers = { SIGTERM: 15, SIGKILL: 9 } as const;
 

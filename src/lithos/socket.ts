@@ -46,9 +46,7 @@ export function serveSocket(path: string, controlUsers: readonly number[], handl
   });
 }
 
-const routes = (
-  handlers: SocketHandlers,
-): Readonly<Record<string, Readonly<Record<string, () => unknown>>>> => ({
+const routes = (handlers: SocketHandlers): Readonly<Record<string, Readonly<Record<string, () => unknown>>>> => ({
   '/v1/status': { GET: handlers.status },
   '/v1/config': { GET: handlers.config },
   '/v1/reload': { POST: handlers.reload },

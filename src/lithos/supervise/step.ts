@@ -148,10 +148,7 @@ const newInstance = (wanted: DesiredInstance, nowMs: number): Instance => ({
   lastEnd: null,
 });
 
-function stop(
-  instance: Instance,
-  nowMs: number,
-): { readonly instance: Instance; readonly effects: readonly Effect[] } {
+function stop(instance: Instance, nowMs: number): { readonly instance: Instance; readonly effects: readonly Effect[] } {
   if (instance.knot === null || instance.stopSentAtMs !== null) return { instance, effects: [] };
   return {
     instance: { ...instance, phase: 'stopping', stopSentAtMs: nowMs },
@@ -224,7 +221,7 @@ function afterEnd(state: State, instance: Instance, nowMs: number): Step {
     return { state: drop(state, instance.name), effects: [{ type: 'forget', name: instance.name }] };
   }
   // A clock that was set back must not keep it down for longer than the timeout.
-  const earliest = Math.min((instance.lastStartMs ?? 0), nowMs) + desired.restartTimeoutMs;
+  const earliest = Math.min(instance.lastStartMs ?? 0, nowMs) + desired.restartTimeoutMs;
   return done(
     put(state, {
       ...instance,
