@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander';
-import type { LogLevel } from './config/master-config.ts';
 import { logLevels } from './config/master-config.ts';
 
 const usualMaster = '/etc/lithos/master.yaml';
