@@ -114,11 +114,17 @@ export function supervisor(options: SupervisorOptions): Supervisor {
       cgroupsToRemove.delete(instance.cgroupLeaf);
       const plan = writeInstance(dirOf(name), instance, cgroups?.create(instance.cgroupLeaf, instance.limits) ?? []);
       const refused = prepareInstance(instance);
-      if (refused !== null) return fail(refused.message);
+      if (refused !== null) {
+        fail(refused.message);
+        return;
+      }
       const messages = openSync(join(master.logDir, `${instance.sandbox}.log`), 'a', 0o640);
       const spawned = startKnot(plan, messages, (exitCode) => ended(name, exitCode));
       closeSync(messages);
-      if (spawned.kind === 'failed') return fail(spawned.message, 'spawn');
+      if (spawned.kind === 'failed') {
+        fail(spawned.message, 'spawn');
+        return;
+      }
       knots.set(name, spawned.knot);
       const knot = {
         pid: spawned.knot.pid,

@@ -1,0 +1,77 @@
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { formatProblem } from '../config/problem.ts';
+import { treeClient } from './client.ts';
+import { checkAll } from './config/check.ts';
+import { loadMaster } from './config/master.ts';
+import type { MasterConfig } from './config/master-config.ts';
+import { loadSandbox } from './config/sandbox.ts';
+
+export interface SwitchOptions {
+  readonly sandbox: string;
+  /** The new process config. */
+  readonly file: string;
+  readonly master: string;
+  readonly verbose: boolean;
+}
+
+/** lithos 3, lithos_switch. 0: the new config is in place; 1: it is not, and nothing was changed. */
+export async function switchConfig({ sandbox, file, master: masterFile, verbose }: SwitchOptions): Promise<number> {
+  const { problems } = checkAll(masterFile, { alternate: { sandbox, file: resolve(file) } });
+  if (problems.length > 0) {
+    for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
+    process.stderr.write(`lithos switch: nothing was changed\n`);
+    return 1;
+  }
+  const loaded = loadMaster(resolve(masterFile));
+  if (loaded.kind === 'refused') return 1;
+  const target = targetOf(loaded.master, sandbox);
+  if (target === null) return 1;
+  try {
+    replaceDurably(file, target, sandbox);
+  } catch (error) {
+    process.stderr.write(`lithos switch: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+  return tell(loaded.master, verbose);
+}
+
+function targetOf(master: MasterConfig, sandbox: string): string | null {
+  const loaded = loadSandbox(join(master.sandboxesDir, `${sandbox}.yaml`));
+  // The check has just read it: only a race ends here.
+  return loaded.kind === 'refused' ? null : resolve(master.processesDir, loaded.value.configFile ?? `${sandbox}.yaml`);
+}
+
+/** Whole or not at all, also after a power cut: written beside the target, synced, renamed. */
+function replaceDurably(file: string, target: string, sandbox: string): void {
+  const next = join(dirname(target), `.tmp.${sandbox}`);
+  const bytes = readFileSync(file);
+  try {
+    const fd = openSync(next, 'w', 0o644);
+    try {
+      for (let at = 0; at < bytes.length; at += writeSync(fd, bytes, at));
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(next, target);
+  } catch (error) {
+    rmSync(next, { force: true });
+    throw error;
+  }
+  const folder = openSync(dirname(target), 'r');
+  fsyncSync(folder);
+  closeSync(folder);
+}
+
+/** No tree is a warning: it reads the file when it starts. */
+async function tell(master: MasterConfig, verbose: boolean): Promise<number> {
+  try {
+    const { changed } = await treeClient(join(master.runtimeDir, 'tree.sock')).reload();
+    process.stdout.write(`${changed.length} instance${changed.length === 1 ? '' : 's'} changed\n`);
+    if (verbose) for (const name of changed) process.stdout.write(`  ${name}\n`);
+  } catch (error) {
+    process.stderr.write(`warning: ${error instanceof Error ? error.message : String(error)}\n`);
+  }
+  return 0;
+}
