@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { containerAddon, isFailure } from '../native/container.ts';
 import { packageRoot } from '../native/load.ts';
@@ -27,31 +27,41 @@ export function knotMissing(): string | null {
 
 /**
  * Starts a knot in a session of its own: it has to outlive this process, and signals of a terminal are not for it. Its
- * messages go to `messagesFd`. `ended` is called once, with its exit code, null where a signal ended it.
+ * messages go to `messagesFile`. `ended` is called once, with its exit code, null where a signal ended it.
  */
-export function startKnot(plan: string, messagesFd: number, ended: (exitCode: number | null) => void): Spawned {
-  const child = spawn(knotProgram(), ['--plan', plan], {
-    detached: true,
-    stdio: ['ignore', messagesFd, messagesFd],
-    env: {},
-    cwd: '/',
-  });
-  const { pid } = child;
-  if (pid === undefined) {
-    // The reason comes with the event; without a listener it would end this process.
-    child.once('error', () => {});
-    return { kind: 'failed', message: `${knotProgram()} cannot be started` };
+export function startKnot(plan: string, messagesFile: string, ended: (exitCode: number | null) => void): Spawned {
+  const messages = openSync(messagesFile, 'a', 0o640);
+  try {
+    const child = spawn(knotProgram(), ['--plan', plan], {
+      detached: true,
+      stdio: ['ignore', messages, messages],
+      env: {},
+      cwd: '/',
+    });
+    // A reason that comes as an event comes too late for an answer; unheard it would end this process.
+    child.on('error', () => {});
+    const { pid } = child;
+    if (pid === undefined)
+      return { kind: 'failed', message: `${knotProgram()}: cannot be spawned (processes or files at their limit?)` };
+    child.once('exit', (exitCode) => ended(exitCode));
+    return { kind: 'spawned', knot: { pid, signal: (name) => child.kill(name) } };
+  } finally {
+    closeSync(messages);
   }
-  child.once('exit', (exitCode) => ended(exitCode));
-  child.on('error', () => {});
-  return { kind: 'spawned', knot: { pid, signal: (name) => child.kill(name) } };
 }
 
-/** A knot of an earlier tree, held by a pidfd (pidfd_open(2)), which no reuse of its pid can deceive. */
-export function adoptKnot(pid: number, ended: () => void): Knot | null {
+/**
+ * A knot of an earlier tree, held by a pidfd (pidfd_open(2)), which no reuse of its pid can deceive once `isStill` has
+ * said that the pidfd is of the right process.
+ */
+export function adoptKnot(pid: number, isStill: () => boolean, ended: () => void): Knot | null {
   const addon = containerAddon();
   const pidfd = addon.pidfdOpen(pid);
   if (isFailure(pidfd)) return null;
+  if (!isStill()) {
+    addon.closeFd(pidfd);
+    return null;
+  }
   void addon.waitPidfd(pidfd).then(() => {
     addon.closeFd(pidfd);
     ended();

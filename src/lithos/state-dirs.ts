@@ -64,7 +64,7 @@ export function findKnots(stateDir: string): Found {
       const knot = process === undefined ? null : findKnot(stateDir, name);
       if (knot !== null && process !== undefined) {
         knots.push({ name, sandbox, process, instance: Number(instance), ...knot });
-      } else if (lockHeld(join(stateDir, name))) unclear.push(name);
+      } else if (knotHolds(join(stateDir, name))) unclear.push(name);
       else dead.push(name);
     }
   }
@@ -89,8 +89,8 @@ export function findKnot(stateDir: string, name: string): Pick<FoundKnot, 'knot'
   };
 }
 
-/** flock(2): a knot holds it for its whole life. */
-function lockHeld(dir: string): boolean {
+/** Whether a knot lives there, known or not: it holds a flock(2) for its whole life. */
+export function knotHolds(dir: string): boolean {
   const addon = containerAddon();
   const lock = addon.tryLock(join(dir, 'lock'));
   if (isFailure(lock)) return false;

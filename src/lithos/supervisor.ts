@@ -1,4 +1,3 @@
-import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { formatProblem } from '../config/problem.ts';
@@ -16,6 +15,7 @@ import {
   findKnot,
   findKnots,
   forgetInstance,
+  knotHolds,
   normalExitCodesOf,
   readStatus,
   stateDirOf,
@@ -71,11 +71,19 @@ export function supervisor(options: SupervisorOptions): Supervisor {
   let timer: NodeJS.Timeout | null = null;
   let closed = false;
 
+  /** What effects bring about waits until all effects of one step are done. */
+  const waiting: Event[] = [];
+  let stepping = false;
   const dispatch = (event: Event): void => {
-    if (closed) return;
-    const next = step(state, event);
-    state = next.state;
-    for (const effect of next.effects) perform(effect);
+    waiting.push(event);
+    if (stepping) return;
+    stepping = true;
+    for (let next = waiting.shift(); next !== undefined && !closed; next = waiting.shift()) {
+      const stepped = step(state, next);
+      state = stepped.state;
+      for (const effect of stepped.effects) perform(effect);
+    }
+    stepping = false;
     if (state.stopping && state.instances.size === 0) options.stopped();
   };
 
@@ -110,6 +118,11 @@ export function supervisor(options: SupervisorOptions): Supervisor {
       const end: ContainerEnd = { atMs: nowMs(), exitCode: null, signal: null, failure };
       dispatch({ type: 'not-spawned', name, end, nowMs: nowMs() });
     };
+    // A knot that this tree knows nothing of holds the place: its files must stay as they are.
+    if (knotHolds(dirOf(name))) {
+      if (!adopt([name])) fail('another knot of this name is starting');
+      return;
+    }
     try {
       cgroupsToRemove.delete(instance.cgroupLeaf);
       const plan = writeInstance(dirOf(name), instance, cgroups?.create(instance.cgroupLeaf, instance.limits) ?? []);
@@ -118,9 +131,9 @@ export function supervisor(options: SupervisorOptions): Supervisor {
         fail(refused.message);
         return;
       }
-      const messages = openSync(join(master.logDir, `${instance.sandbox}.log`), 'a', 0o640);
-      const spawned = startKnot(plan, messages, (exitCode) => ended(name, exitCode));
-      closeSync(messages);
+      const spawned = startKnot(plan, join(master.logDir, `${instance.sandbox}.log`), (exitCode) =>
+        ended(name, exitCode),
+      );
       if (spawned.kind === 'failed') {
         fail(spawned.message, 'spawn');
         return;
@@ -152,13 +165,13 @@ export function supervisor(options: SupervisorOptions): Supervisor {
   const adopt = (names: readonly string[]): boolean => {
     const found = findKnots(master.stateDir).knots.filter(({ name }) => names.includes(name));
     const held = found.filter(({ name, knot }) => {
-      const adopted = adoptKnot(knot.pid, () => ended(name, null));
-      if (adopted === null) return false;
-      knots.set(name, adopted);
-      // Between the look and the pidfd the pid could have gone to another process.
-      return findKnot(master.stateDir, name)?.knot.pid === knot.pid;
+      // Between the look and the pidfd the pid could go to another process: hence the second look.
+      const isStill = (): boolean => findKnot(master.stateDir, name)?.knot.pid === knot.pid;
+      const adopted = adoptKnot(knot.pid, isStill, () => ended(name, null));
+      if (adopted !== null) knots.set(name, adopted);
+      return adopted !== null;
     });
-    dispatch({ type: 'found', knots: held });
+    dispatch({ type: 'found', knots: held, nowMs: nowMs() });
     return held.length > 0;
   };
 

@@ -59,7 +59,7 @@ export interface FoundKnot {
 }
 
 export type Event =
-  | { readonly type: 'found'; readonly knots: readonly FoundKnot[] }
+  | { readonly type: 'found'; readonly knots: readonly FoundKnot[]; readonly nowMs: number }
   | { readonly type: 'configured'; readonly desired: DesiredState; readonly nowMs: number }
   /** The knot was spawned. */
   | { readonly type: 'spawned'; readonly name: string; readonly knot: LiveKnot; readonly nowMs: number }

@@ -14,7 +14,7 @@ const sigterm = 15;
 export function step(state: State, event: Event): Step {
   switch (event.type) {
     case 'found':
-      return found(state, event.knots);
+      return found(state, event.knots, event.nowMs);
     case 'configured':
       return then(configured(state, event.desired.instances, event.desired.brokenSandboxes, event.nowMs), event.nowMs);
     case 'spawned':
@@ -76,11 +76,12 @@ function update(state: State, name: string, change: (instance: Instance) => Inst
 const programOf = (status: KnotStatus): Instance['program'] =>
   status.pid > 0 ? { pid: status.pid, startTime: status.startTime, startedAtMs: status.startedAtMs } : null;
 
-function found(state: State, knots: readonly FoundKnot[]): Step {
+function found(state: State, knots: readonly FoundKnot[], nowMs: number): Step {
   let next = state;
+  const effects: Effect[] = [];
   for (const { name, sandbox, process, instance, knot, status } of knots) {
     const known = state.instances.get(name);
-    next = put(next, {
+    const adopted: Instance = {
       name,
       sandbox,
       process,
@@ -97,10 +98,16 @@ function found(state: State, knots: readonly FoundKnot[]): Step {
       lastStartMs: status.startedAtMs,
       nextStartAtMs: null,
       lastEnd: known?.lastEnd ?? null,
-    });
+    };
+    // Met where it was not expected, when its place was to be taken.
+    const unwanted = known !== undefined && (state.stopping || known.desired?.instanceJson !== knot.instanceJson);
+    const settled = unwanted ? stop(adopted, nowMs) : { instance: adopted, effects: [] };
+    next = put(next, settled.instance);
+    effects.push(...settled.effects);
   }
   const text = `adopted ${knots.length} running container${knots.length === 1 ? '' : 's'}`;
-  return { state: next, effects: knots.length === 0 ? [] : [{ type: 'say', level: 'info', text }] };
+  if (knots.length > 0) effects.push({ type: 'say', level: 'info', text });
+  return { state: next, effects };
 }
 
 function configured(state: State, desired: readonly DesiredInstance[], broken: readonly string[], nowMs: number): Step {
