@@ -98,7 +98,8 @@ export function accessControl(options: AccessOptions): AccessControl {
     },
 
     decide(asked, nowMs) {
-      if (asked.access === 'cluster') return cluster(asked, nowMs);
+      // A peer that signs expects a signed answer, also to what others may read without a key.
+      if (asked.access === 'cluster' || (asked.access === 'read' && asked.proof !== null)) return cluster(asked, nowMs);
       const token = bearer(asked.authorization) ?? asked.queryToken;
       if (token !== null) {
         if (hasToken(token)) return { kind: 'granted', principal: 'token' };

@@ -14,6 +14,7 @@ const routes: readonly Route[] = [
   { method: 'GET', path: '/v1/peer/report', access: 'cluster', summary: '', handle: ({ query }) => json([...query]) },
   { method: 'POST', path: '/v1/peer/query', access: 'cluster', summary: '', handle: ({ body }) => json({ body }) },
   { method: 'GET', path: '/v1/peer/large', access: 'cluster', summary: '', handle: () => json('x'.repeat(5000)) },
+  { method: 'GET', path: '/v1/open', access: 'read', summary: '', handle: ({ principal }) => json(principal) },
   { method: 'GET', path: '/v1/peer/never', access: 'cluster', summary: '', handle: () => new Promise(() => {}) },
 ];
 
@@ -34,6 +35,10 @@ afterAll(async () => {
 describe('a peer with the key', () => {
   test('reads, with the query', async () => {
     expect(await peers.getJson(addr, '/v1/peer/report?a=b%20c', 1000, 1000)).toEqual([['a', 'b c']]);
+  });
+
+  test('reads what is open to others too, and can trust the answer', async () => {
+    expect(await peers.getJson(addr, '/v1/open', 1000, 1000)).toBe('cluster');
   });
 
   test('posts, and an older key still opens while keys rotate', async () => {
