@@ -19,7 +19,7 @@ import type { NodeReport } from './api.ts';
 import type { AgentOptions } from './commands.ts';
 import { type Identity, readIdentity } from './identity.ts';
 import { liveStream } from './live.ts';
-import { nodeReport } from './node-report.ts';
+import { isNodeReport, nodeReport } from './node-report.ts';
 import { collectOverview } from './overview.ts';
 import { agentRoutes, reportPath } from './routes.ts';
 import { treeOf } from './tree.ts';
@@ -115,6 +115,7 @@ async function start(
 
   const tree = treeOf(options.lithosMaster);
   const report = (): Promise<NodeReport> => nodeReport({ id, hostname, version, cantal, verwalter, treeStatus: tree });
+  const lastReports = new Map<string, NodeReport>();
   const overview = () =>
     collectOverview({
       clusterName: options.clusterName,
@@ -122,12 +123,13 @@ async function start(
       peers: cluster,
       schedule: () => verwalter.schedule(),
       ownReport: report,
-      // A peer with the cluster's key and this version's shape: collectOverview shows it as it came.
-      reportOf: async (addr) => (await http.getJson(addr, reportPath, reportTimeoutMs, mostReportBytes)) as NodeReport,
+      lastReports,
+      async reportOf(addr) {
+        const reply = await http.getJson(addr, reportPath, reportTimeoutMs, mostReportBytes);
+        if (!isNodeReport(reply)) throw new Error(`${addr}: its report is not understood`);
+        return reply;
+      },
     });
-  const hostnameOf = (host: string): string | null =>
-    host === id ? hostname : (cluster.members().find((member) => member.id === host)?.hostname ?? null);
-
   const server = await startHttp({
     host: options.host,
     port: options.port,
@@ -135,7 +137,7 @@ async function start(
       ...cantalRoutes(cantal, remote),
       ...clusterRoutes(cluster),
       ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
-      ...agentRoutes({ overview, report, remote, hostnameOf, nowMs: Date.now }),
+      ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
     streams: [liveStream(overview)],
     staticDir: join(packageRoot(), 'dist', 'web'),

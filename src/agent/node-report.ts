@@ -55,3 +55,12 @@ function containersOf({ containers }: TreeStatus, cantal: ReportSources['cantal'
     memoryBytes: used.get(container.name)?.memoryBytes ?? null,
   }));
 }
+
+/** As much of a peer's report as shows that it is one: peers have the key, but perhaps another version. */
+export function isNodeReport(value: unknown): value is NodeReport {
+  if (typeof value !== 'object' || value === null) return false;
+  const { id, hostname, containers, failedRoles, errors } = value as Readonly<Record<string, unknown>>;
+  return (
+    typeof id === 'string' && typeof hostname === 'string' && [containers, failedRoles, errors].every(Array.isArray)
+  );
+}

@@ -8,9 +8,14 @@ export interface OverviewSources {
   readonly schedule: () => Overview['schedule'];
   readonly ownReport: () => Promise<NodeReport>;
   readonly reportOf: (addr: string) => Promise<NodeReport>;
+  /** By id, kept from call to call: what nodes said when they last answered. */
+  readonly lastReports: Map<string, NodeReport>;
 }
 
-/** Asks every node that gossip does not call dead; one that does not answer is shown with what gossip knows. */
+/**
+ * Asks every node that gossip does not call dead. One that does not answer is shown as it was when it last did: its
+ * containers most likely run on.
+ */
 export async function collectOverview(sources: OverviewSources): Promise<Overview> {
   const leadership = sources.peers.leadership();
   const { self } = sources.peers;
@@ -27,9 +32,12 @@ export async function collectOverview(sources: OverviewSources): Promise<Overvie
   const others = sources.peers.members().map(async (member): Promise<OverviewNode> => {
     const known = { addr: member.addr, liveness: member.liveness, leader: member.id === leaderId };
     const report = member.liveness === 'dead' ? null : await sources.reportOf(member.addr).catch(() => null);
-    return report === null
-      ? { ...unknownReport(member.id, member.hostname), ...known, reachable: false }
-      : { ...report, ...known, reachable: true };
+    if (report !== null) {
+      sources.lastReports.set(member.id, report);
+      return { ...report, ...known, reachable: true };
+    }
+    const last = sources.lastReports.get(member.id) ?? unknownReport(member.id, member.hostname);
+    return { ...last, ...known, reachable: false };
   });
   const nodes = await Promise.all([own, ...others]);
   return {

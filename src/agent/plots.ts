@@ -30,41 +30,50 @@ export function plotRules(spanMs: number): Readonly<Record<string, unknown>> {
 }
 
 /**
- * Puts the answers of all hosts on one grid. A host counts only what carries its own node name: on a host with several
- * agents each of them sees the values files of all.
+ * Puts the answers of all hosts on one grid. On a host with several agents each of them sees the values files of all, so
+ * of each node's series one counts: the longest, because an agent that was started again remembers less than the others.
  */
-export function assemblePlots(
-  byHost: ByHost['byHost'],
-  hostnameOf: (id: string) => string | null,
-  sinceMs: number,
-  untilMs: number,
-): Plots {
-  const grid = slots(sinceMs, untilMs);
-  const requests: Points[] = [];
-  const running = new Map<string, Points[]>();
-  for (const [id, datasets] of Object.entries(byHost)) {
-    const hostname = hostnameOf(id);
-    for (const { key, points } of seriesOf(datasets.requests)) if (key.node === hostname) requests.push(points);
-    for (const { key, points } of seriesOf(datasets.running)) {
-      const process = runningMetric.exec(key.metric ?? '')?.groups?.process;
-      if (key.node !== hostname || process === undefined) continue;
-      const all = running.get(process);
-      if (all === undefined) running.set(process, [points]);
-      else all.push(points);
-    }
+export function assemblePlots(byHost: ByHost['byHost'], sinceMs: number, untilMs: number): Plots {
+  const answers = Object.values(byHost);
+  const requests = longest(
+    answers.flatMap(({ requests }) => seriesOf(requests)),
+    ({ node }) => node ?? null,
+  );
+  const running = longest(
+    answers.flatMap(({ running }) => seriesOf(running)),
+    ({ node, metric }) => (node === undefined || metric === undefined ? null : JSON.stringify([node, metric])),
+  );
+  const processes = new Map<string, Points[]>();
+  for (const { key, points } of running) {
+    const process = runningMetric.exec(key.metric ?? '')?.groups?.process;
+    if (process !== undefined) processes.set(process, [...(processes.get(process) ?? []), points]);
   }
-  const instances = [...running]
+  const grid = slots(sinceMs, untilMs);
+  const instances = [...processes]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([process, series]) => [process, sumOnGrid(grid, series)] as const);
   return {
     timestamps: grid,
     series: {
-      requestsPerMinute: sumOnGrid(grid, requests).map((perSecond) =>
-        perSecond === null ? null : (perSecond * msPerMinute) / 1000,
-      ),
+      requestsPerMinute: sumOnGrid(
+        grid,
+        requests.map(({ points }) => points),
+      ).map((perSecond) => (perSecond === null ? null : (perSecond * msPerMinute) / 1000)),
       instances: Object.fromEntries(instances),
     },
   };
+}
+
+/** Of the series with the same name, the one with most points; series without a name are nobody's. */
+function longest(all: readonly Keyed[], nameOf: (key: Keyed['key']) => string | null): readonly Keyed[] {
+  const best = new Map<string, Keyed>();
+  for (const each of all) {
+    const name = nameOf(each.key);
+    if (name === null) continue;
+    const known = best.get(name);
+    if (known === undefined || known.points.timestamps.length < each.points.timestamps.length) best.set(name, each);
+  }
+  return [...best.values()];
 }
 
 interface Keyed {

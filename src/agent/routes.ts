@@ -7,7 +7,6 @@ export interface AgentRoutesOptions {
   readonly overview: () => Promise<Overview>;
   readonly report: () => Promise<NodeReport>;
   readonly remote: Remote;
-  readonly hostnameOf: (id: string) => string | null;
   readonly nowMs: () => number;
 }
 
@@ -16,7 +15,7 @@ export const reportPath = '/v1/peer/node';
 /** Hosts that have not answered by then are missing in the sums. */
 const plotDeadlineMs = 2_000;
 
-export function agentRoutes({ overview, report, remote, hostnameOf, nowMs }: AgentRoutesOptions): readonly Route[] {
+export function agentRoutes({ overview, report, remote, nowMs }: AgentRoutesOptions): readonly Route[] {
   return [
     {
       method: 'GET',
@@ -37,7 +36,7 @@ export function agentRoutes({ overview, report, remote, hostnameOf, nowMs }: Age
         if (!Number.isFinite(since)) return problem(400, 'since is a time in milliseconds since 1970');
         const from = Math.min(Math.max(since, now - longestPlotMs), now);
         const { byHost } = await remote.queryByHost(plotRules(Math.ceil(now - from)), plotDeadlineMs);
-        return json(assemblePlots(byHost, hostnameOf, from, now));
+        return json(assemblePlots(byHost, from, now));
       },
     },
     {

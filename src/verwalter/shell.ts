@@ -364,7 +364,11 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
   );
   const look = (): void => dispatch({ type: 'cluster', leadership: peers.leadership(), members: peers.members() });
   const unsubscribe = peers.onChange(look);
-  const ticker = setInterval(() => dispatch({ type: 'tick' }), tickMs);
+  const ticker = setInterval(() => {
+    // That a peer was heard is no change worth telling, but a gathering leader waits for just that.
+    if (state.phase.kind === 'gathering') look();
+    dispatch({ type: 'tick' });
+  }, tickMs);
   look();
   changed();
 

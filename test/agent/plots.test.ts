@@ -3,10 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { assemblePlots, plotRules } from '../../src/agent/plots.ts';
 import type { ByHost } from '../../src/cantal/remote.ts';
 
-const names: Readonly<Record<string, string>> = { a1: 'node1', b2: 'node2' };
-const hostnameOf = (id: string): string | null => names[id] ?? null;
-const plots = (byHost: unknown, since = 0, until = 6_000) =>
-  assemblePlots(byHost as ByHost['byHost'], hostnameOf, since, until);
+const plots = (byHost: unknown, since = 0, until = 6_000) => assemblePlots(byHost as ByHost['byHost'], since, until);
 
 describe('plots', () => {
   it('add up what each host says of itself, per minute', () => {
@@ -26,6 +23,15 @@ describe('plots', () => {
     ];
     const { series } = plots({ a1: { running: ['MultiSeries', both] }, b2: { running: ['MultiSeries', both] } }, 4_000);
     expect(series.instances).toEqual({ web: [7, 7], 'work.er': [1, 1] });
+  });
+
+  it('keep the past of a node whose agent has forgotten it, as long as another one saw it', () => {
+    const key = { node: 'node2' };
+    const { series } = plots({
+      a1: { requests: ['SingleSeries', key, ['Float', [3, 2, 1]], [5_100, 3_100, 1_100]] },
+      b2: { requests: ['SingleSeries', key, ['Float', [3]], [5_100]] },
+    });
+    expect(series.requestsPerMinute).toEqual([60, 120, 180, 180]);
   });
 
   it('are empty, not wrong, where hosts have nothing to say', () => {

@@ -198,6 +198,8 @@ local function scheduler(input)
     state = {
       level = level,
       load = load,
+      -- For the page, which draws the line.
+      quickstart = { threshold_per_minute = numbers.high_rpm },
       placement = {
         web = json.object(counts.web),
         worker = json.object(counts.worker),
