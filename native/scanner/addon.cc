@@ -99,7 +99,10 @@ private:
       fail(info.Env(), "start: it runs already");
       return info.Env().Undefined();
     }
-    callback_ = Function::New(info.Env(), info[0].As<Napi::Function>(), "stellwerk:scan", 0, 1, this);
+    // A call may be under way when the thread has stopped: this lives until the function is gone.
+    Ref();
+    callback_ = Function::New(info.Env(), info[0].As<Napi::Function>(), "stellwerk:scan", 0, 1, this,
+                              [](Napi::Env, void*, ScannerObject* self) { self->Unref(); }, static_cast<void*>(nullptr));
     // After the function's own hook, that is before it at teardown: the thread must not call what is gone.
     hook_ = info.Env().AddCleanupHook(onTeardown, this);
     hooked_ = true;
@@ -139,7 +142,7 @@ private:
       fail(info.Env(), "scanOnce: the thread is scanning");
       return info.Env().Undefined();
     }
-    return Napi::Number::New(info.Env(), scan_->scan(wallMs()));
+    return Napi::Number::New(info.Env(), scan_->scan(wallMs(), bootMs()));
   }
 
   Napi::Value snapshot(const Napi::CallbackInfo& info) {
@@ -378,6 +381,9 @@ public:
       return; // the environment is going down
     }
     self->told_ = false;
+    if (!self->thread_) {
+      return; // stopped meanwhile
+    }
     callback.Call({Napi::Number::New(env, static_cast<double>(self->scan_->publication().snapshot().generation))});
   }
 

@@ -128,10 +128,15 @@ std::optional<std::string_view> cgroupPathOf(std::string_view text, const Cgroup
     if (path.ends_with(kDeleted)) {
       path.remove_suffix(kDeleted.size());
     }
-    if (mount.root != "/" && path.starts_with(mount.root)) {
-      path.remove_prefix(mount.root.size());
+    if (mount.root == "/") {
+      return path;
     }
-    return path;
+    // What is not below the visible root has no name here.
+    const std::string_view root = mount.root;
+    if (!path.starts_with(root) || (path.size() > root.size() && path[root.size()] != '/')) {
+      return std::nullopt;
+    }
+    return path.substr(root.size());
   }
   return std::nullopt;
 }

@@ -22,7 +22,7 @@ inline bool cgroupSkipped(std::string_view component, bool topLevel) noexcept {
          (topLevel && (component == "user" || component == "user.slice"));
 }
 
-// `system.slice/nscd.service` → `system.nscd`; empty for the root and for skipped groups.
+// `system.slice/nscd.service` → `system.nscd`; empty for the root, skipped groups and those outside.
 inline std::string cgroupName(std::string_view path) {
   std::string name;
   bool topLevel = true;
@@ -33,7 +33,8 @@ inline std::string cgroupName(std::string_view path) {
     if (component.empty()) {
       continue;
     }
-    if (cgroupSkipped(component, topLevel)) {
+    // `/../other`: outside of our cgroup namespace (cgroup_namespaces(7)).
+    if (component == ".." || cgroupSkipped(component, topLevel)) {
       return {};
     }
     topLevel = false;

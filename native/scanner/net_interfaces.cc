@@ -25,6 +25,9 @@ public:
     } else {
       cursor.line();
     }
+    if (fields_.empty()) {
+      return;
+    }
     while (!cursor.done()) {
       std::string_view line = cursor.line();
       // An alias such as eth0:1 has a colon of its own.

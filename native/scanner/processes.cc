@@ -91,7 +91,13 @@ void Processes::collect(ScanContext& context) {
       put(context, pid, process, rows_.back());
     }
   }
-  std::erase_if(known_, [&](const auto& entry) { return entry.second.seen != context.scan; });
+  std::erase_if(known_, [&](const auto& entry) {
+    const bool gone = entry.second.seen != context.scan;
+    if (gone) {
+      retire(context, entry.second);
+    }
+    return gone;
+  });
 }
 
 bool Processes::read(ScanContext& context, std::uint32_t pid, Process& process) {
@@ -112,6 +118,7 @@ bool Processes::read(ScanContext& context, std::uint32_t pid, Process& process) 
   if (process.startTime != stat->startTime) {
     // Another process under an old number.
     KeptFile file = std::move(process.stat);
+    retire(context, process);
     process = Process{};
     process.stat = std::move(file);
     process.startTime = stat->startTime;
@@ -139,6 +146,13 @@ bool Processes::read(ScanContext& context, std::uint32_t pid, Process& process) 
   row.cgroup = process.cgroup;
   row.startTimestamp = bootTimeMs_ + static_cast<double>(stat->startTime) * kMillisPerTick;
   return true;
+}
+
+// The counters of the next process under this number start anew: no rate may be made of both.
+void Processes::retire(ScanContext& context, const Process& process) {
+  for (const SeriesRef& ref : process.refs) {
+    context.series.retire(ref);
+  }
 }
 
 void Processes::look(ScanContext& context, std::uint32_t pid, Process& process, bool kernelThread) {
@@ -172,6 +186,13 @@ void Processes::look(ScanContext& context, std::uint32_t pid, Process& process, 
       const ProcessEnvironment environment = parseEnvironment(text);
       valuesPath = environment.path;
       appname = environment.appname;
+      if (std::any_of(appname.begin(), appname.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) {
+        if (!process.appnameRefused) {
+          context.notes.say("pid " + std::to_string(pid) + ": CANTAL_APPNAME is not ASCII, ignored");
+        }
+        process.appnameRefused = true;
+        appname.clear();
+      }
     } else {
       valuesPath = process.valuesPath;
       appname = process.appname;

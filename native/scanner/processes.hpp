@@ -51,6 +51,7 @@ private:
     std::string cmdline;
     std::string cgroup;
     std::string appname;
+    bool appnameRefused = false;
     std::array<SeriesRef, kMetrics> refs;
     std::unique_ptr<ValuesFile> values;
     std::string valuesPath;
@@ -58,6 +59,7 @@ private:
 
   bool read(ScanContext& context, std::uint32_t pid, Process& process);
   void look(ScanContext& context, std::uint32_t pid, Process& process, bool kernelThread);
+  static void retire(ScanContext& context, const Process& process);
   void put(ScanContext& context, std::uint32_t pid, Process& process, const ProcessRow& row);
 
   std::string procRoot_;

@@ -56,10 +56,10 @@ Scan::Scan(ScanOptions options)
   processes_ = std::make_unique<Processes>(proc, named, options_.processMetrics, *cgroups_);
 }
 
-double Scan::scan(std::int64_t nowMs) {
+double Scan::scan(std::int64_t wallMs, std::int64_t bootMs) {
   const Clock::time_point start = Clock::now();
-  // A clock that was set back must not put a scan before its elder.
-  timestamp_ = std::max(nowMs, timestamp_ + 1);
+  timestamp_ = stamp(wallMs, bootMs);
+  bootMs_ = bootMs;
   ++scans_;
   reader_.filesRead = 0;
   series_.beginScan();
@@ -98,6 +98,13 @@ double Scan::scan(std::int64_t nowMs) {
   publication_.publish(std::make_shared<const std::vector<ProcessRow>>(processes_->rows()),
                        std::make_shared<const std::vector<StateRow>>(states_), timestamp_, std::move(health));
   return lasted;
+}
+
+// Behind a clock that was set back, time goes on from where it was, a tenth slower until the clock has caught up: stamps
+// rise, and rates are off by no more than that tenth.
+std::int64_t Scan::stamp(std::int64_t wallMs, std::int64_t bootMs) const noexcept {
+  const std::int64_t elapsed = bootMs - bootMs_;
+  return scans_ == 0 ? wallMs : std::max(wallMs, timestamp_ + std::max<std::int64_t>(1, elapsed - elapsed / 10));
 }
 
 void Scan::remember(std::int64_t timestamp) {

@@ -23,8 +23,8 @@ class Scan {
 public:
   explicit Scan(ScanOptions options);
 
-  // Returns its duration, ms.
-  double scan(std::int64_t nowMs);
+  // Returns its duration, ms. `wallMs`: since the epoch; `bootMs`: of a clock that nobody sets.
+  double scan(std::int64_t wallMs, std::int64_t bootMs);
   void missed() noexcept { ++missed_; }
 
   const ScanOptions& options() const noexcept { return options_; }
@@ -33,6 +33,7 @@ public:
   Notes& notes() noexcept { return notes_; }
 
 private:
+  std::int64_t stamp(std::int64_t wallMs, std::int64_t bootMs) const noexcept;
   void remember(std::int64_t timestamp);
   void expire(std::uint32_t firstKept);
 
@@ -49,6 +50,7 @@ private:
   std::uint64_t scans_ = 0;
   std::uint64_t missed_ = 0;
   std::int64_t timestamp_ = 0;
+  std::int64_t bootMs_ = 0; // at timestamp_
   std::int64_t expiredAt_ = 0;
 };
 

@@ -9,12 +9,20 @@
 #include <mutex>
 #include <sys/prctl.h>
 #include <thread>
+#include <time.h>
 
 namespace stellwerk {
 
 inline std::int64_t wallMs() {
   using namespace std::chrono;
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+// clock_gettime(2): goes on in suspend, and is never set.
+inline std::int64_t bootMs() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
 class ScanThread {
@@ -42,7 +50,7 @@ private:
     std::unique_lock lock(mutex_);
     while (!stopping_) {
       lock.unlock();
-      scan_.scan(wallMs());
+      scan_.scan(wallMs(), bootMs());
       scanned_();
       next += interval;
       // Behind by whole periods: they are counted, not caught up with.

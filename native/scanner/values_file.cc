@@ -16,8 +16,10 @@ namespace stellwerk {
 namespace {
 
 constexpr off_t kMostMetaBytes = 1 << 20;
+constexpr std::size_t kMostTypeShown = 64;
 constexpr off_t kMostValuesBytes = 16 << 20;
 constexpr int kAttempts = 3;
+constexpr unsigned kDescriptors = 2; // .meta and .values
 // What the scanner says of processes itself, with the same labels: an application cannot speak in its name.
 constexpr std::array<std::string_view, 8> kOwnMetrics = {"vsize",     "rss",         "swap",       "num_threads",
                                                          "user_time", "system_time", "read_bytes", "write_bytes"};
@@ -73,11 +75,18 @@ Kind kindOf(ValueType type) noexcept {
 void ValuesFile::close() noexcept {
   meta_.reset();
   values_.reset();
-  if (budget_ != nullptr) {
+  for (; counted_ > 0; --counted_) {
     budget_->give();
-    budget_->give();
-    budget_ = nullptr;
   }
+  budget_ = nullptr;
+}
+
+bool ValuesFile::keep(FdBudget& budget, unsigned descriptors) noexcept {
+  budget_ = &budget;
+  while (counted_ < descriptors && budget.take()) {
+    ++counted_;
+  }
+  return counted_ == descriptors;
 }
 
 // Deleted, renamed over, or changed in place; the last is against the protocol and still seen.
@@ -120,7 +129,7 @@ void ValuesFile::collect(ScanContext& context, const ValuesOwner& owner, SeenIno
       publish(context, buffer.data());
       readStates(context, states);
     }
-    if (budget_ == nullptr) {
+    if (!keep(context.reader.budget, kDescriptors)) {
       close();
     }
     return;
@@ -131,6 +140,8 @@ ValuesFile::Opened ValuesFile::open(ScanContext& context, const ValuesOwner& own
   close();
   refusedFor_ = nullptr;
   const std::string root = context.procRoot + "/" + std::to_string(owner.pid) + "/root";
+  const struct stat before = metaSeen_;
+  metaSeen_ = {};
   const Fd rootFd(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!rootFd) {
     return Opened::Nothing; // gone, or of another user
@@ -142,6 +153,9 @@ ValuesFile::Opened ValuesFile::open(ScanContext& context, const ValuesOwner& own
   }
   if (fstat(meta_.get(), &metaSeen_) != 0 || !S_ISREG(metaSeen_.st_mode)) {
     return refuse(context, owner, "no-file", ".meta is no regular file");
+  }
+  if (metaSeen_.st_ino != before.st_ino || !sameTime(metaSeen_.st_mtim, before.st_mtim)) {
+    refusal_.clear(); // another generation, another message
   }
   if (metaSeen_.st_size > kMostMetaBytes) {
     return refuse(context, owner, "too-large", ".meta is larger than 1 MiB");
@@ -173,18 +187,15 @@ ValuesFile::Opened ValuesFile::open(ScanContext& context, const ValuesOwner& own
   if (meta.totalSize > static_cast<std::uint64_t>(kMostValuesBytes)) {
     return refuse(context, owner, "too-large", ".meta describes more than 16 MiB");
   }
-  for (const std::string& type : meta.unknownTypes) {
-    context.notes.say("pid " + std::to_string(owner.pid) + ": " + path_ + ".meta: type " + type + " is not known, skipped");
+  // One message, whatever the file has: it must not push out those of others.
+  if (!meta.unknownTypes.empty()) {
+    const std::string others = meta.unknownTypes.size() == 1 ? "" : " and others";
+    context.notes.say("pid " + std::to_string(owner.pid) + ": " + path_ + ".meta: type " +
+                      meta.unknownTypes.front().substr(0, kMostTypeShown) + others + ": not known, skipped");
   }
   size_ = meta.totalSize;
   label(context, owner, std::move(meta));
-  if (context.reader.budget.take()) {
-    if (context.reader.budget.take()) {
-      budget_ = &context.reader.budget;
-    } else {
-      context.reader.budget.give();
-    }
-  }
+  refusal_.clear();
   return Opened::Ready;
 }
 
@@ -196,10 +207,10 @@ ValuesFile::Opened ValuesFile::refuse(ScanContext& context, const ValuesOwner& o
   context.notes.reject(reason, refusal_, first);
   values_.reset();
   // A regular .meta stays open to see when it is replaced; of anything else we let go.
-  if (meta_ && S_ISREG(metaSeen_.st_mode)) {
+  if (meta_ && S_ISREG(metaSeen_.st_mode) && keep(context.reader.budget, 1)) {
     refusedFor_ = reason;
   } else {
-    meta_.reset();
+    close();
   }
   return Opened::Nothing;
 }

@@ -56,6 +56,7 @@ private:
   Opened open(ScanContext& context, const ValuesOwner& owner);
   void label(ScanContext& context, const ValuesOwner& owner, Meta&& meta);
   bool replaced() const noexcept;
+  bool keep(FdBudget& budget, unsigned descriptors) noexcept;
   void publish(ScanContext& context, const char* bytes);
   bool readStates(ScanContext& context, std::vector<StateRow>& states);
   Opened refuse(ScanContext& context, const ValuesOwner& owner, const char* reason, const std::string& what);
@@ -63,7 +64,8 @@ private:
   std::string path_;
   Fd meta_;
   Fd values_;
-  FdBudget* budget_ = nullptr; // set while the two count against it
+  FdBudget* budget_ = nullptr; // set while they count against it
+  unsigned counted_ = 0;
   struct stat metaSeen_ = {};
   std::pair<dev_t, ino_t> inode_;
   std::uint64_t size_ = 0;
@@ -71,7 +73,7 @@ private:
   std::vector<Slot> states_;
   // Set while the file of this generation is refused.
   const char* refusedFor_ = nullptr;
-  std::string refusal_;
+  std::string refusal_; // the last; also of one that is not kept open, so that it is said once
 };
 
 } // namespace stellwerk
