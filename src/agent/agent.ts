@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { remoteQueries } from '../cantal/remote.ts';
 import { cantalRoutes } from '../cantal/routes.ts';
 import { startCantal } from '../cantal/shell.ts';
@@ -9,6 +8,7 @@ import { clusterRoutes } from '../cluster/routes.ts';
 import { startCluster } from '../cluster/shell.ts';
 import { peerHttp } from '../http/peer-http.ts';
 import { startHttp } from '../http/server.ts';
+import { logTo } from '../log.ts';
 import { packageRoot } from '../native/load.ts';
 import { createScanner } from '../native/scanner.ts';
 import { version } from '../version.ts';
@@ -26,6 +26,7 @@ import { treeOf } from './tree.ts';
 
 /** Spec verwalter 7: the first configuration cannot be used, or an address cannot be had. */
 const badStart = 3;
+const standardError = 2;
 /** Half of the page's period: a node that answers later is shown as not reachable. */
 const reportTimeoutMs = 1_000;
 /** Some hundred containers. */
@@ -33,10 +34,7 @@ const mostReportBytes = 1024 * 1024;
 
 /** Runs the agent until SIGTERM or SIGINT. The exit code: 0, or 3 where it could not start. */
 export async function runAgent(options: AgentOptions): Promise<number> {
-  const log = pino(
-    { level: options.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: 2, sync: true }),
-  );
+  const log = logTo(standardError, options.logLevel);
   const stops: (() => Promise<void> | void)[] = [];
   const stopAll = async (): Promise<void> => {
     for (const stop of stops.reverse()) await stop();

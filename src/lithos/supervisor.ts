@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { Logger } from 'pino';
 import { formatProblem } from '../config/problem.ts';
+import type { Logger } from '../log.ts';
 import { version } from '../version.ts';
 import { type Cgroups, openCgroups } from './cgroups.ts';
 import type { ReloadAnswer } from './client.ts';
@@ -81,10 +81,19 @@ export function supervisor(options: SupervisorOptions): Supervisor {
     for (let next = waiting.shift(); next !== undefined && !closed; next = waiting.shift()) {
       const stepped = step(state, next);
       state = stepped.state;
-      for (const effect of stepped.effects) perform(effect);
+      for (const effect of stepped.effects) attempt(effect);
     }
     stepping = false;
     if (state.stopping && state.instances.size === 0) options.stopped();
+  };
+
+  /** A full disk and the like hinder one effect, not the supervision of the others. */
+  const attempt = (effect: Effect): void => {
+    try {
+      perform(effect);
+    } catch (error) {
+      log.error(`${effect.type}: ${error instanceof Error ? error.message : String(error)}`);
+    }
   };
 
   const perform = (effect: Effect): void => {

@@ -1,8 +1,8 @@
 import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { dirname, join, resolve } from 'node:path';
-import { type Logger, pino } from 'pino';
 import { formatProblem } from '../config/problem.ts';
+import { type Logger, logTo } from '../log.ts';
 import { containerAddon, isFailure } from '../native/container.ts';
 import { loadMaster } from './config/master.ts';
 import type { LogLevel, MasterConfig } from './config/master-config.ts';
@@ -22,6 +22,7 @@ export interface TreeOptions {
 const fatal = 1;
 /** lithos 3: a sibling binary is missing. */
 const missingBinary = 127;
+const standardError = 2;
 
 /**
  * Runs the supervisor of this host. Exit code 0 after an orderly shutdown (SIGTERM, SIGINT: containers are stopped;
@@ -115,9 +116,6 @@ function takeLock(runtimeDir: string): number {
 function openLog(master: MasterConfig, options: TreeOptions): Logger {
   const path = resolve(master.logDir, master.logFile);
   if (!options.logStderr) mkdirSync(dirname(path), { recursive: true });
-  const dest = options.logStderr ? 2 : openSync(path, 'a', 0o640);
-  return pino(
-    { level: options.logLevel ?? master.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest, sync: true }),
-  );
+  const fd = options.logStderr ? standardError : openSync(path, 'a', 0o640);
+  return logTo(fd, options.logLevel ?? master.logLevel);
 }

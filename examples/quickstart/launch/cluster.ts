@@ -13,6 +13,13 @@ export interface RunningNode {
   readonly nginx: Service | null;
 }
 
+export interface StartOptions extends LayoutOptions {
+  readonly nginxProgram: string | null;
+  readonly say: (line: string) => void;
+  /** Told what goes wrong while it runs. */
+  readonly problem: (line: string) => void;
+}
+
 export interface RunningCluster {
   readonly layout: Layout;
   readonly nodes: readonly RunningNode[];
@@ -24,10 +31,7 @@ const agentRestartDelayMs = 10_000;
 const treeRestartDelayMs = 3_000;
 const nginxRestartDelayMs = 1_000;
 
-export function startCluster(
-  layout: Layout,
-  options: LayoutOptions & { readonly nginxProgram: string | null; readonly say: (line: string) => void },
-): RunningCluster {
+export function startCluster(layout: Layout, options: StartOptions): RunningCluster {
   writeLayout(layout, options);
   const nodes = layout.nodes.map((node) => startNode(layout, node, options));
   return {
@@ -41,11 +45,7 @@ export function startCluster(
   };
 }
 
-function startNode(
-  layout: Layout,
-  node: NodeLayout,
-  options: LayoutOptions & { readonly nginxProgram: string | null; readonly say: (line: string) => void },
-): RunningNode {
+function startNode(layout: Layout, node: NodeLayout, options: StartOptions): RunningNode {
   const program = [process.execPath, join(packageRoot(), 'bin', 'stellwerk.js')] as const;
   const address = (each: NodeLayout): string => `${each.ip}:${each.ports.agent}`;
   const env = { PATH: `${process.env.PATH ?? ''}:/usr/sbin`, STELLWERK_NODE: node.name };
@@ -63,6 +63,7 @@ function startNode(
       pidFile: join(node.dir, `${name}.pid`),
       restartDelayMs: delayMs,
       say: options.say,
+      problem: options.problem,
     });
 
   const tree = service(

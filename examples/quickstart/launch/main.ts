@@ -115,6 +115,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
+// Whatever goes wrong here, what was started is not left behind.
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`npm start: ${error.stack ?? error.message}\n`);
+  void stopAll().finally(() => process.exit(1));
+});
+
 try {
   if (!chosen.check) {
     say(
@@ -133,7 +139,8 @@ try {
       `in use: ${used.slice(0, 5).join(', ')}${used.length > 5 ? ' …' : ''}; choose others with --port and --web-port`,
     );
   }
-  cluster = startCluster(layout, { ...layoutOptions, nginxProgram, say: chosen.check ? () => {} : say });
+  const problem = (line: string): void => void process.stderr.write(`${line}\n`);
+  cluster = startCluster(layout, { ...layoutOptions, nginxProgram, say: chosen.check ? () => {} : say, problem });
 } catch (error) {
   await stopAll();
   refuse(error instanceof Error ? error.message : String(error));

@@ -10,6 +10,8 @@ export interface ServiceOptions {
   /** As systemd's RestartSec: how long it stays down after it was killed. */
   readonly restartDelayMs: number;
   readonly say: (line: string) => void;
+  /** Told why it cannot be started; it is tried again after the delay. */
+  readonly problem: (line: string) => void;
 }
 
 /** What a service manager does for a daemon: start it, start it again when it dies, stop it in the end. */
@@ -30,6 +32,15 @@ export function startService(options: ServiceOptions): Service {
   let stopping = false;
 
   const start = (): void => {
+    try {
+      launch();
+    } catch (error) {
+      options.problem(`${options.name}: cannot start: ${error instanceof Error ? error.message : String(error)}`);
+      if (!stopping) timer = setTimeout(start, options.restartDelayMs);
+    }
+  };
+
+  const launch = (): void => {
     timer = null;
     const log = openSync(options.logFile, 'a', 0o640);
     const [program, ...args] = options.argv;
@@ -37,8 +48,7 @@ export function startService(options: ServiceOptions): Service {
     const started = spawn(program, args, { stdio: ['ignore', log, log], env: options.env, detached: true });
     closeSync(log);
     child = started;
-    if (started.pid !== undefined) writeFileSync(options.pidFile, `${started.pid}\n`);
-    started.once('error', (error) => options.say(`${options.name}: cannot start: ${error.message}`));
+    started.once('error', (error) => options.problem(`${options.name}: cannot start: ${error.message}`));
     started.once('exit', (code, signal) => {
       child = null;
       rmSync(options.pidFile, { force: true });
@@ -50,6 +60,8 @@ export function startService(options: ServiceOptions): Service {
       );
       timer = setTimeout(start, options.restartDelayMs);
     });
+    // Last: a full disk loses the file, not the hold on the program.
+    writePid(options, started.pid);
   };
   start();
 
@@ -81,4 +93,13 @@ export function startService(options: ServiceOptions): Service {
       });
     },
   };
+}
+
+function writePid({ pidFile, name, problem }: ServiceOptions, pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    writeFileSync(pidFile, `${pid}\n`);
+  } catch (error) {
+    problem(`${name}: ${pidFile}: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
