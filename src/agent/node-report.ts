@@ -1,4 +1,5 @@
 import type { Cantal } from '../cantal/shell.ts';
+import { formatProblem } from '../config/problem.ts';
 import type { TreeStatus } from '../lithos/status.ts';
 import type { Verwalter } from '../verwalter/shell.ts';
 import type { ContainerReport, NodeReport } from './api.ts';
@@ -19,7 +20,7 @@ export async function nodeReport(sources: ReportSources): Promise<NodeReport> {
   const tree = await sources.treeStatus().catch(() => null);
   const status = verwalter.status();
   const usage = cantal.machineUsage();
-  const problems = (tree?.problems ?? []).map(({ file, line, message }) => `lithos: ${file}:${line}: ${message}`);
+  const problems = (tree?.problems ?? []).map((problem) => `lithos: ${formatProblem(problem)}`);
   return {
     id: sources.id,
     hostname: sources.hostname,
