@@ -1,35 +1,11 @@
+import type { ContainerEnd, ContainerStatus } from '../lithos/status.ts';
+
 /** What the UI and scripts read of a cluster: GET /v1/overview, the stream /v1/live, GET /v1/plots. */
 
-export interface LastEnd {
-  readonly atMs: number;
-  readonly exitCode: number | null;
-  readonly signal: number | null;
-  readonly failure: {
-    readonly step: string;
-    readonly call: string;
-    readonly subject: string;
-    readonly errno: number;
-    /** errno in words. */
-    readonly message?: string;
-  } | null;
-}
+export type LastEnd = ContainerEnd;
 
-export interface ContainerReport {
-  /** SANDBOX/PROCESS.N */
-  readonly name: string;
-  readonly sandbox: string;
-  readonly process: string;
-  readonly instance: number;
-  readonly phase: 'waiting' | 'starting' | 'running' | 'stopping' | 'ended';
-  readonly pid: number | null;
-  /** Clock ticks since boot, proc(5) stat field 22: with the pid, the identity of the process. */
-  readonly startTime: number | null;
-  readonly startedAtMs: number | null;
-  readonly restarts: number;
-  /** Taken over from an earlier tree, not started by this one. */
-  readonly adopted: boolean;
-  readonly lastEnd: LastEnd | null;
-  readonly nextStartAtMs: number | null;
+/** As its tree supervises it, and what it uses. */
+export interface ContainerReport extends Omit<ContainerStatus, 'knotPid' | 'image' | 'cgroup'> {
   /** Of one core. */
   readonly cpuShare: number | null;
   readonly memoryBytes: number | null;

@@ -39,19 +39,8 @@ export async function nodeReport(sources: ReportSources): Promise<NodeReport> {
 
 function containersOf({ containers }: TreeStatus, cantal: ReportSources['cantal']): readonly ContainerReport[] {
   const used = new Map(cantal.usageOfContainers(containers).map((usage) => [usage.name, usage] as const));
-  return containers.map((container) => ({
-    name: container.name,
-    sandbox: container.sandbox,
-    process: container.process,
-    instance: container.instance,
-    phase: container.phase,
-    pid: container.pid,
-    startTime: container.startTime,
-    startedAtMs: container.startedAtMs,
-    restarts: container.restarts,
-    adopted: container.adopted,
-    lastEnd: container.lastEnd,
-    nextStartAtMs: container.nextStartAtMs,
+  return containers.map(({ knotPid: _knot, image: _image, cgroup: _cgroup, ...container }) => ({
+    ...container,
     cpuShare: used.get(container.name)?.cpuShare ?? null,
     memoryBytes: used.get(container.name)?.memoryBytes ?? null,
   }));

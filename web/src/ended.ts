@@ -23,13 +23,11 @@ const signals: Readonly<Record<number, string>> = {
   31: 'SIGSYS',
 };
 
-/** "exit 1", "SIGKILL", "not started: mount /proc: errno 13". */
+/** "exit 1", "SIGKILL", "not started: mount: mount: /proc: permission denied". */
 export function endCause(end: ContainerEnd): string {
   const { failure } = end;
   if (failure !== null) {
-    const why = failure.message ?? `errno ${failure.errno}`;
-    const where = [failure.call || failure.step, failure.subject].filter((word) => word !== '').join(' ');
-    return `not started: ${where}: ${why}`;
+    return `not started: ${failure.message}`;
   }
   if (end.signal !== null) return signals[end.signal] ?? `signal ${end.signal}`;
   if (end.exitCode !== null) return `exit ${end.exitCode}`;
