@@ -14,8 +14,8 @@
 namespace stellwerk {
 namespace {
 
-// What changes at exec or never is read then; what can change without one (the cgroup, the command line) now and again.
-constexpr std::uint64_t kScansBetweenLooks = 15;
+// What changes at exec or never is read then; what can change without one (the cgroup, the command line) once a minute.
+constexpr std::uint64_t kScansBetweenLooks = 30;
 constexpr std::size_t kMostCommandLine = 4096;
 // USER_HZ is 100 on x86_64 and arm64.
 constexpr double kMillisPerTick = 10;
@@ -76,21 +76,24 @@ Processes::Processes(const std::string& procRoot, std::optional<CgroupMount> nam
       pageSize_(static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE))), bootTimeMs_(readBootTimeMs(procRoot)) {}
 
 void Processes::collect(ScanContext& context) {
-  pids_.clear();
-  // The order of /proc can shift while it is read, and a process be missed: two listings have all.
-  listPids(procRoot_, pids_);
-  listPids(procRoot_, pids_);
-  std::sort(pids_.begin(), pids_.end());
-  pids_.erase(std::unique(pids_.begin(), pids_.end()), pids_.end());
-
-  rows_.clear();
+  list(context);
+  auto& table = tables_[context.scan % tables_.size()];
+  if (!table || table.use_count() > 1) {
+    table = std::make_shared<std::vector<ProcessRow>>();
+  }
+  table->resize(pids_.size());
+  std::size_t count = 0;
   for (std::uint32_t pid : pids_) {
     Process& process = known_[pid];
-    if (read(context, pid, process)) {
+    ProcessRow& row = (*table)[count];
+    if (read(context, pid, process, row)) {
       process.seen = context.scan;
-      put(context, pid, process, rows_.back());
+      put(context, pid, process, row);
+      ++count;
     }
   }
+  table->resize(count);
+  table_ = table;
   std::erase_if(known_, [&](const auto& entry) {
     const bool gone = entry.second.seen != context.scan;
     if (gone) {
@@ -100,20 +103,50 @@ void Processes::collect(ScanContext& context) {
   });
 }
 
-bool Processes::read(ScanContext& context, std::uint32_t pid, Process& process) {
+// The order of /proc can shift while it is read, and a process be missed. Where one of the last scan is not in the
+// listing, it has gone or was missed: a second listing tells. A new one that was missed is met by the next scan.
+void Processes::list(const ScanContext& context) {
+  auto read = [&] {
+    listPids(context.procRoot, pids_);
+    std::sort(pids_.begin(), pids_.end());
+    pids_.erase(std::unique(pids_.begin(), pids_.end()), pids_.end());
+  };
+  pids_.clear();
+  read();
+  const bool missing = std::any_of(known_.begin(), known_.end(), [&](const auto& entry) {
+    return !std::binary_search(pids_.begin(), pids_.end(), entry.first);
+  });
+  if (missing) {
+    read();
+  }
+}
+
+bool Processes::readKept(ScanContext& context, KeptFile& file, std::uint32_t pid, const char* name,
+                         std::string_view& text) {
+  if (file.open()) {
+    return file.read(context.reader, AT_FDCWD, nullptr, text);
+  }
+  return file.read(context.reader, AT_FDCWD, ProcPath(procRoot_, pid, name).text, text);
+}
+
+bool Processes::read(ScanContext& context, std::uint32_t pid, Process& process, ProcessRow& row) {
   std::string_view text;
-  if (!process.stat.read(context.reader, AT_FDCWD, ProcPath(procRoot_, pid, "stat").text, text)) {
+  if (!readKept(context, process.stat, pid, "stat", text)) {
     return false;
   }
   const auto stat = parseProcessStat(text);
   if (!stat) {
     return false;
   }
-  rows_.emplace_back();
-  ProcessRow& row = rows_.back();
   row.stat = *stat;
   row.stat.pid = pid;
-  row.name = lossyUtf8(stat->name);
+  row.status = {};
+  row.io = {};
+  if (validUtf8(stat->name)) {
+    row.name = stat->name;
+  } else {
+    row.name = lossyUtf8(stat->name);
+  }
   row.stat.name = {};
   if (process.startTime != stat->startTime) {
     // Another process under an old number.
@@ -131,11 +164,11 @@ bool Processes::read(ScanContext& context, std::uint32_t pid, Process& process) 
     process.lookAt = context.scan + kScansBetweenLooks - (process.seen == 0 ? pid % kScansBetweenLooks : 0);
   }
   if (!kernelThread) {
-    if (process.status.read(context.reader, AT_FDCWD, ProcPath(procRoot_, pid, "status").text, text)) {
+    if (readKept(context, process.status, pid, "status", text)) {
       row.status = parseProcessStatus(text);
     }
     if (!process.ioRefused) {
-      if (process.io.read(context.reader, AT_FDCWD, ProcPath(procRoot_, pid, "io").text, text)) {
+      if (readKept(context, process.io, pid, "io", text)) {
         row.io = parseProcessIo(text);
       } else {
         process.ioRefused = errno == EACCES || errno == EPERM;

@@ -34,8 +34,9 @@ public:
   void collect(ScanContext& context) override;
   // Reads the values files of the processes of this scan.
   void collectValues(ScanContext& context, std::vector<StateRow>& states);
-  // Of this scan, by pid.
-  const std::vector<ProcessRow>& rows() const noexcept { return rows_; }
+  // Of this scan, by pid. Who holds the table keeps it as it is.
+  std::shared_ptr<const std::vector<ProcessRow>> table() const noexcept { return table_; }
+  const std::vector<ProcessRow>& rows() const noexcept { return *table_; }
 
 private:
   static constexpr std::size_t kMetrics = 8;
@@ -57,7 +58,9 @@ private:
     std::string valuesPath;
   };
 
-  bool read(ScanContext& context, std::uint32_t pid, Process& process);
+  void list(const ScanContext& context);
+  bool read(ScanContext& context, std::uint32_t pid, Process& process, ProcessRow& row);
+  bool readKept(ScanContext& context, KeptFile& file, std::uint32_t pid, const char* name, std::string_view& text);
   void look(ScanContext& context, std::uint32_t pid, Process& process, bool kernelThread);
   static void retire(ScanContext& context, const Process& process);
   void put(ScanContext& context, std::uint32_t pid, Process& process, const ProcessRow& row);
@@ -70,7 +73,9 @@ private:
   double bootTimeMs_ = 0;
   std::map<std::uint32_t, Process> known_; // by pid
   std::vector<std::uint32_t> pids_;
-  std::vector<ProcessRow> rows_;
+  // They take turns, so that the memory of their texts is used again.
+  std::array<std::shared_ptr<std::vector<ProcessRow>>, 3> tables_;
+  std::shared_ptr<std::vector<ProcessRow>> table_ = std::make_shared<std::vector<ProcessRow>>();
   SeenInodes seenInodes_;
 };
 

@@ -95,7 +95,7 @@ double Scan::scan(std::int64_t wallMs, std::int64_t bootMs) {
   });
   health.lastScanMs = microsSince(start) / 1000;
   const double lasted = health.lastScanMs;
-  publication_.publish(std::make_shared<const std::vector<ProcessRow>>(processes_->rows()),
+  publication_.publish(processes_->table(),
                        std::make_shared<const std::vector<StateRow>>(states_), timestamp_, std::move(health));
   return lasted;
 }

@@ -227,7 +227,11 @@ void ValuesFile::label(ScanContext& context, const ValuesOwner& owner, Meta&& me
       const bool ours = name == "pid" || name == "cgroup" || name == "appname";
       const bool own = std::find(kOwnMetrics.begin(), kOwnMetrics.end(), value) != kOwnMetrics.end();
       speaksForUs = speaksForUs && name == "metric" && own;
-      slot.labels.emplace_back(ours ? "app_" + name : name, value);
+      const std::string label = ours ? "app_" + name : name;
+      // Sorted, an `app_pid` of its own stands before its `pid`, and stays.
+      if (std::none_of(slot.labels.begin(), slot.labels.end(), [&](const OwnedLabel& other) { return other.first == label; })) {
+        slot.labels.emplace_back(label, value);
+      }
     }
     if (speaksForUs && !slot.labels.empty()) {
       context.notes.say("pid " + std::to_string(owner.pid) + ": " + path_ + ".meta: \"" + slot.labels.front().second +

@@ -113,7 +113,7 @@ inline void writeProcess(const TempDir& machine, const FakeProcess& process) {
   machine.write(folder + "status", "Name:\tweb\nUid:\t33\t0\t0\t0\nGid:\t34\t0\t0\t0\nVmSwap:\t      12 kB\n");
   machine.write(folder + "io", "rchar: 1\nread_bytes: 4096\nwrite_bytes: 8192\n");
   machine.write(folder + "cgroup", process.cgroup);
-  machine.write(folder + "cmdline", std::string_view("web\0-p\0\70\70\0", 10));
+  machine.write(folder + "cmdline", std::string_view("web\0-p\0\70\60\0", 10));
   machine.write(folder + "environ", process.environ);
   fs::create_directories(machine.path + "/root");
   if (!fs::is_symlink(machine.path + "/" + folder + "root")) {

@@ -1,0 +1,211 @@
+// Whole scans: stamps, history, snapshot, expiry; on a machine of folders and on this one.
+#include "fixture.hpp"
+
+#include <bit>
+
+using namespace stellwerk;
+using namespace stellwerk::test;
+
+namespace {
+
+struct Host {
+  explicit Host(std::int64_t keepMs = 3'600'000, std::uint32_t maxSeries = 100'000) {
+    machine.write("proc/uptime", "100.25 200.50\n");
+    machine.write("proc/loadavg", "0.20 0.18 0.12 1/80 11206\n");
+    machine.write("proc/stat", "cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\nctxt 77\nbtime 1000\nprocesses 5\n");
+    machine.write("proc/meminfo", "MemTotal:     1000 kB\nHugePages_Total:  3\nActive(anon): 5 kB\n");
+    machine.write("proc/net/dev", "Inter-|   Receive        |  Transmit\n face |bytes packets|bytes packets\n  lo: 1 2 3 4\neth0:1:5 6 7 8\n");
+    machine.write("proc/net/netstat", "TcpExt: ListenDrops MaxConn\nTcpExt: 4 -1\n");
+    machine.write("proc/diskstats", "8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n7 0 loop0 1 2 3 4 5 6 7 8 9 10 11\n");
+    machine.write("proc/pressure/cpu", "some avg10=0.00 avg60=0.00 avg300=0.00 total=31\n");
+    fs::create_directories(machine.path + "/sys/fs/cgroup");
+    scan = std::make_unique<Scan>(ScanOptions{2000, keepMs, machine.path + "/proc", machine.path + "/sys", maxSeries, true});
+  }
+  void at(std::int64_t wallMs, std::int64_t bootMs) { scan->scan(wallMs, bootMs); }
+  std::optional<std::uint64_t> value(const LabelMap& labels) const { return valueOf(scan->series(), labels); }
+  std::vector<std::pair<std::int64_t, std::uint64_t>> past(const LabelMap& labels) const {
+    std::vector<std::pair<std::int64_t, std::uint64_t>> samples;
+    const auto id = idOf(scan->series(), labels);
+    scan->publication().withHistory([&](const History& history) {
+      const Timeline& line = history.timeline();
+      history.read(*id, line.first(), line.end(),
+                   [&](std::uint32_t at, std::uint64_t word) { samples.emplace_back(line.at(at), word); });
+    });
+    return samples;
+  }
+  TempDir machine;
+  std::unique_ptr<Scan> scan;
+};
+
+TEST(Scan, HasTheMachinesNumbers) {
+  Host host;
+  host.at(1'000'000, 0);
+  EXPECT_EQ(host.value({{"metric", "uptime"}}), std::bit_cast<std::uint64_t>(100.25));
+  EXPECT_EQ(host.value({{"metric", "proc_total"}}), 80u);
+  EXPECT_EQ(host.value({{"metric", "last_pid"}}), 11'206u);
+  EXPECT_EQ(host.value({{"metric", "cpu.idle"}}), 4u);
+  EXPECT_EQ(host.value({{"cpu", "0"}, {"metric", "cpu.steal"}}), 8u);
+  EXPECT_EQ(host.value({{"metric", "cpu.ctxt"}}), 77u);
+  EXPECT_EQ(host.value({{"metric", "memory.MemTotal"}}), 1'024'000u);
+  EXPECT_EQ(host.value({{"metric", "memory.HugePages_Total"}}), 3u);
+  EXPECT_EQ(host.value({{"metric", "memory.Active(anon)"}}), 5120u);
+  EXPECT_EQ(host.value({{"interface", "lo"}, {"metric", "net.interface.tx.packets"}}), 4u);
+  EXPECT_EQ(host.value({{"interface", "eth0:1"}, {"metric", "net.interface.rx.bytes"}}), 5u);
+  EXPECT_EQ(host.value({{"metric", "net.TcpExt.ListenDrops"}}), 4u);
+  EXPECT_FALSE(host.value({{"metric", "net.TcpExt.MaxConn"}}));
+  EXPECT_EQ(host.value({{"device", "sda"}, {"metric", "disk.read.bytes"}}), 1536u);
+  EXPECT_FALSE(host.value({{"device", "loop0"}, {"metric", "disk.read.bytes"}}));
+  EXPECT_EQ(host.value({{"metric", "psi.cpu.some.total"}}), 31u);
+}
+
+TEST(Scan, LosesOnlyTheNumbersOfAMissingFile) {
+  Host host;
+  host.at(1000, 0);
+  fs::remove(host.machine.path + "/proc/loadavg");
+  fs::remove(host.machine.path + "/proc/meminfo");
+  auto fresh = std::make_unique<Scan>(host.scan->options());
+  fresh->scan(1000, 0);
+  EXPECT_FALSE(valueOf(fresh->series(), {{"metric", "load_avg_1min"}}));
+  EXPECT_TRUE(valueOf(fresh->series(), {{"metric", "uptime"}}));
+}
+
+TEST(Scan, StampsRiseAndKeepTheirPaceBehindAClockSetBack) {
+  Host host;
+  host.at(1'000'000, 0);
+  host.at(1'002'000, 2000);
+  // Set back by an hour, then a scan every two seconds.
+  std::int64_t wall = 1'002'000 - 3'600'000;
+  std::int64_t boot = 2000;
+  for (int scan = 0; scan < 10; ++scan) {
+    host.at(wall += 2000, boot += 2000);
+  }
+  auto samples = host.past({{"metric", "uptime"}});
+  ASSERT_EQ(samples.size(), 12u);
+  for (std::size_t i = 2; i < samples.size(); ++i) {
+    EXPECT_EQ(samples[i].first - samples[i - 1].first, 1800);
+  }
+  // The clock is right again, and ahead: no more is made up.
+  host.at(2'000'000, boot + 2000);
+  EXPECT_EQ(host.past({{"metric", "uptime"}}).back().first, 2'000'000);
+  // Even without any time between.
+  host.at(0, boot + 2000);
+  EXPECT_EQ(host.past({{"metric", "uptime"}}).back().first, 2'000'001);
+}
+
+TEST(Scan, CatchesUpWithASmallStepBack) {
+  Host host;
+  host.at(100'000, 0);
+  std::int64_t boot = 0;
+  std::int64_t wall = 95'000;
+  for (int scan = 0; scan < 30; ++scan) {
+    host.at(wall += 2000, boot += 2000);
+  }
+  EXPECT_EQ(host.past({{"metric", "uptime"}}).back().first, wall);
+}
+
+TEST(Scan, RemembersWhatItHasSeenAndNoMore) {
+  Host host;
+  writeProcess(host.machine, {});
+  const LabelMap labels{{"metric", "user_time"}, {"pid", "100"}};
+  std::vector<std::pair<std::int64_t, std::uint64_t>> wanted;
+  for (std::uint64_t scan = 1; scan <= 200; ++scan) {
+    const std::uint64_t ticks = scan * scan;
+    writeStat(host.machine, {.userTime = ticks});
+    host.at(static_cast<std::int64_t>(scan) * 2000, static_cast<std::int64_t>(scan) * 2000);
+    wanted.emplace_back(scan * 2000, ticks);
+  }
+  EXPECT_EQ(host.past(labels), wanted);
+  // The values of the snapshot are those of the last scan.
+  const SnapshotView view = host.scan->publication().snapshot();
+  EXPECT_EQ(view.generation, 200u);
+  EXPECT_EQ(view.memory->values[*idOf(host.scan->series(), labels)], 40'000u);
+}
+
+TEST(Scan, LeavesASnapshotAloneForTwoMoreScans) {
+  Host host;
+  host.at(1000, 0);
+  const auto id = *idOf(host.scan->series(), {{"metric", "uptime"}});
+  const SnapshotView view = host.scan->publication().snapshot();
+  for (int scan = 2; scan <= 3; ++scan) {
+    host.machine.write("proc/uptime", std::to_string(100 + scan) + ".25 200.50\n");
+    host.at(scan * 1000, scan * 1000);
+    EXPECT_EQ(view.memory->values[id], std::bit_cast<std::uint64_t>(100.25));
+  }
+  EXPECT_EQ(host.value({{"metric", "uptime"}}), std::bit_cast<std::uint64_t>(103.25));
+}
+
+TEST(Scan, ForgetsDeadProcessesAfterTheirHourAndUsesTheirIdsAgain) {
+  Host host(600'000);
+  writeProcess(host.machine, {});
+  host.at(1000, 0);
+  const std::uint32_t with = host.scan->series().count();
+  const auto id = *idOf(host.scan->series(), {{"metric", "rss"}, {"pid", "100"}});
+  fs::remove_all(host.machine.path + "/proc/100");
+  const std::uint32_t generation = host.scan->series().keyGeneration();
+  for (std::int64_t now = 3000; now < 590'000; now += 20'000) {
+    host.at(now, now);
+  }
+  EXPECT_EQ(host.scan->series().count(), with);
+  for (std::int64_t now = 590'000; now < 720'000; now += 20'000) {
+    host.at(now, now);
+  }
+  EXPECT_EQ(host.scan->series().count(), with - 8);
+  EXPECT_FALSE(host.scan->series().used(id));
+  EXPECT_GT(host.scan->series().keyGeneration(), generation);
+  // Its number of series does not grow by those of others who come and go.
+  for (std::uint32_t pid = 200; pid < 400; ++pid) {
+    writeProcess(host.machine, {.pid = pid});
+    host.at(720'000 + pid * 100'000, 0);
+    fs::remove_all(host.machine.path + "/proc/" + std::to_string(pid));
+  }
+  EXPECT_LE(host.scan->series().size(), with + 8 * 8);
+}
+
+TEST(Scan, HasATopOnItsSeriesAndCountsWhatItRefuses) {
+  Host host(3'600'000, 20);
+  for (int scan = 1; scan <= 5; ++scan) {
+    host.at(scan * 1000, scan * 1000);
+  }
+  EXPECT_EQ(host.scan->series().count(), 20u);
+  const Health health = host.scan->publication().health();
+  EXPECT_GT(health.refusedSeries, 0u);
+  EXPECT_EQ(health.series, 20u);
+}
+
+TEST(Scan, OfAnyKernelTextIsSafe) {
+  Host host;
+  Mutator mutator(19);
+  const char* files[] = {"uptime", "loadavg", "stat", "meminfo", "net/dev", "net/netstat", "diskstats", "pressure/cpu"};
+  std::map<std::string, std::string> texts;
+  for (const char* file : files) {
+    std::ifstream in(host.machine.path + "/proc/" + file);
+    texts[file] = std::string(std::istreambuf_iterator<char>(in), {});
+  }
+  std::int64_t now = 0;
+  for (int round = 0; round < 400; ++round) {
+    for (const auto& [file, text] : texts) {
+      host.machine.write("proc/" + file, mutator.mutate(text));
+    }
+    if (round % 20 == 0) { // from the first scan on
+      host.scan = std::make_unique<Scan>(host.scan->options());
+    }
+    now += 1000;
+    host.at(now, now);
+  }
+}
+
+TEST(Scan, OfThisMachineSeesThisProcess) {
+  Scan scan({2000, 3'600'000, "/proc", "/sys", 100'000, true});
+  for (int round = 1; round <= 3; ++round) {
+    scan.scan(round * 1000, round * 1000);
+  }
+  const auto rows = scan.publication().processes();
+  const auto self = std::find_if(rows->begin(), rows->end(), [](const ProcessRow& row) {
+    return row.stat.pid == static_cast<std::uint32_t>(getpid());
+  });
+  ASSERT_NE(self, rows->end());
+  EXPECT_EQ(self->status.uid, getuid());
+  EXPECT_GT(self->stat.rssPages, 100u);
+}
+
+} // namespace
