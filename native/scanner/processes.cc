@@ -156,8 +156,14 @@ bool Processes::read(ScanContext& context, std::uint32_t pid, Process& process, 
     process.stat = std::move(file);
     process.startTime = stat->startTime;
   }
+  // A zombie has no memory, no files and nothing to export; only its parent has not noticed yet.
+  const bool zombie = stat->state == 'Z';
+  if (zombie && process.values) {
+    process.values.reset();
+    process.valuesPath.clear();
+  }
   const bool kernelThread = (stat->flags & ProcessStat::kKernelThread) != 0;
-  if (process.startStack != stat->startStack || context.scan >= process.lookAt) {
+  if (!zombie && (process.startStack != stat->startStack || context.scan >= process.lookAt)) {
     process.startStack = stat->startStack;
     look(context, pid, process, kernelThread);
     // Spread, so that not all processes are looked at in the same scan.
