@@ -14,9 +14,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ContainerSpec, containerAddon, isFailure, type NativeFailure } from '../../src/native/container.ts';
-import { fullSpec, makeRoot } from './root.ts';
+import { skipped } from '../skipped.ts';
+import { busyboxMissing, fullSpec, hasBusybox, makeRoot } from './root.ts';
 
 const isRoot = process.getuid?.() === 0;
+const noBusybox = skipped(hasBusybox, 'containers of the addon', busyboxMissing);
 const addon = containerAddon();
 let root: ReturnType<typeof makeRoot>;
 let mountsBefore: string;
@@ -53,7 +55,7 @@ function failureOf(change: Partial<ContainerSpec>, argv: readonly string[] = ['/
   return result;
 }
 
-describe('a container', () => {
+describe.skipIf(noBusybox)('a container', () => {
   it('sees a root that cannot be written to', async () => {
     const { output, exitCode } = await shell('touch /x');
     expect(output).toContain('Read-only file system');
@@ -201,7 +203,8 @@ describe('a container', () => {
     }
   });
 
-  it.skipIf(!isRoot)('works as root without a user namespace', async () => {
+  const noRoot = skipped(isRoot, 'containers without a user namespace', 'they need root');
+  it.skipIf(noRoot)('works as root without a user namespace', async () => {
     const namespaces = { user: false, mount: true, pid: true, ipc: true, uts: true, cgroup: true, net: false };
     const { output } = await shell('id; cat /proc/self/uid_map; grep CapEff /proc/self/status', {
       namespaces,
@@ -216,7 +219,12 @@ describe('a container', () => {
   });
 
   const pidsCgroup = '/sys/fs/cgroup/pids';
-  it.skipIf(!isRoot || !existsSync(pidsCgroup))('is in its cgroup, which its cgroup namespace shows as /', async () => {
+  const noCgroup = skipped(
+    isRoot && existsSync(pidsCgroup),
+    'a container in its cgroup',
+    'needs root and /sys/fs/cgroup/pids',
+  );
+  it.skipIf(noCgroup)('is in its cgroup, which its cgroup namespace shows as /', async () => {
     const folder = join(pidsCgroup, `stellwerk-test-${process.pid}`);
     mkdirSync(folder);
     try {
@@ -239,7 +247,7 @@ describe('a container', () => {
   });
 });
 
-describe('a start that fails', () => {
+describe.skipIf(noBusybox)('a start that fails', () => {
   it('names the step and the path of the mount', () => {
     const failure = failureOf({ mounts: [{ kind: 'proc', target: '/nowhere' }] });
     expect(failure).toMatchObject({ step: 'mount proc', subject: '/nowhere', code: 'ENOENT' });
@@ -282,7 +290,7 @@ describe('a start that fails', () => {
   });
 });
 
-describe('locks and peers', () => {
+describe.skipIf(noBusybox)('locks and peers', () => {
   it('gives the lock to one holder only', () => {
     const folder = mkdtempSync(join(tmpdir(), 'stellwerk-lock-'));
     const first = addon.tryLock(join(folder, 'lock'));
@@ -303,7 +311,12 @@ describe('locks and peers', () => {
 // The same file again as an ordinary user.
 const nobody = 65_534;
 const setpriv = spawnSync('setpriv', ['--version']).status === 0;
-describe.skipIf(!isRoot || !setpriv)('as an ordinary user', () => {
+const noOther = skipped(
+  isRoot && setpriv && hasBusybox,
+  'containers as another user',
+  'needs root, setpriv and busybox-static',
+);
+describe.skipIf(noOther)('as an ordinary user', () => {
   it('everything above holds too, with a map of the own id only', () => {
     const home = mkdtempSync(join(tmpdir(), 'stellwerk-home-'));
     spawnSync('chown', [`${nobody}`, home]);

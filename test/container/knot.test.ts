@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { makeRoot, ownMaps } from './root.ts';
+import { skipped } from '../skipped.ts';
+import { busyboxMissing, hasBusybox, makeRoot, ownMaps } from './root.ts';
 
 const knot = join(process.cwd(), 'build/knot/knot');
 const deadlineMs = 5_000; // a busy two-core machine
@@ -103,7 +104,7 @@ const trap = (action: string) => ['/bin/sh', '-c', `trap '${action}' TERM; echo 
 const ready = () =>
   until('ready', () => existsSync(join(state, 'out')) && readFileSync(join(state, 'out'), 'utf8').includes('ready'));
 
-describe('knot', () => {
+describe.skipIf(skipped(hasBusybox, 'knot', busyboxMissing))('knot', () => {
   it('writes who runs, passes SIGTERM and writes how it ended', async () => {
     const { pid, ended } = startKnot(['/bin/sleep', '1000']);
     const now = await running();

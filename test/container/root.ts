@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ContainerSpec, IdMapping } from '../../src/native/container.ts';
@@ -18,6 +18,9 @@ const applets = [
   'readlink',
   'kill',
 ];
+
+export const hasBusybox = existsSync('/bin/busybox');
+export const busyboxMissing = '/bin/busybox is missing (apt-get install busybox-static)';
 
 /** A root folder made from busybox-static, readable by everybody. */
 export function makeRoot(): { readonly path: string; remove(): void } {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/native/load.ts';
 import { createScanner, type Scanner } from '../../src/native/scanner.ts';
+import { skipped } from '../skipped.ts';
 
 const addon = join(packageRoot(), 'build', 'Release', 'scanner.node');
 
@@ -163,7 +164,8 @@ describe('the scanner', () => {
     try {
       mkdirSync(group);
     } catch {
-      context.skip('this user may make no cgroup');
+      skipped(false, 'the use of a real cgroup', 'this user may make no cgroup');
+      context.skip();
     }
     const busy = spawn('/bin/sh', ['-c', `echo $$ > ${group}/cgroup.procs; while :; do :; done`], { stdio: 'ignore' });
     children.push(busy);

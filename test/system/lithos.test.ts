@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { seeded } from '../../src/sim/random.ts';
+import { skipped } from '../skipped.ts';
 import { identityOf, type LithosHost, lithosHost, lives } from './lithos-host.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -65,9 +66,9 @@ describe('a tree and its containers', () => {
   it('start, survive the tree, are adopted, restarted, and end with it', () => story(self));
 
   it('do the same for an ordinary user', async (context) => {
-    if (!isRoot) {
+    if (skipped(isRoot, 'trees of another user', 'the tests run as an ordinary user already')) {
       host = lithosHost(self);
-      context.skip('the tests already run as an ordinary user');
+      context.skip();
     }
     await story(nobody);
   });
@@ -189,7 +190,8 @@ describe('a tree and its containers', () => {
   it('do not get more memory than their limit', async (context) => {
     await startWith({ hungry: 1 });
     if ((await host.status()).containers[0]?.cgroup == null || /limits do not hold/.test(host.log())) {
-      context.skip('this user or kernel gives no cgroup with a memory limit');
+      skipped(false, 'the memory limit', 'this user or kernel gives no cgroup for it');
+      context.skip();
     }
     const end = await host.until('the kernel’s end of it', ({ containers: [each] }) => each?.lastEnd);
     expect(end).toMatchObject({ signal: 9, exitCode: null });
@@ -205,9 +207,9 @@ describe('a tree', () => {
   });
 
   it('answers nobody but root, its own user and control-users', async (context) => {
-    if (!isRoot) {
+    if (skipped(isRoot, 'tree.sock and other users', 'needs root, to be two users')) {
       host = lithosHost(self);
-      context.skip('needs root, to be two users');
+      context.skip();
     }
     host = lithosHost(0);
     appendFileSync(host.master, `control-users: [${nobody}]\n`);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/native/load.ts';
+import { skipped } from '../skipped.ts';
 
 const program = join(packageRoot(), 'dist', 'quickstart.js');
 const steps = [
@@ -62,8 +63,10 @@ describe('the quickstart cluster plays its whole story', () => {
   });
 
   it('as an ordinary user', (context) => {
-    if (process.getuid?.() !== 0) context.skip('the tests already run as an ordinary user');
-    if (!reachableByOthers()) context.skip(`an ordinary user cannot enter ${packageRoot()}`);
+    const isRoot = process.getuid?.() === 0;
+    if (skipped(isRoot, 'the quickstart as another user', 'the tests run as an ordinary user already')) context.skip();
+    const reason = `an ordinary user cannot enter ${packageRoot()}`;
+    if (skipped(reachableByOthers(), 'the quickstart as an ordinary user', reason)) context.skip();
     expectWholeStory(play(nobody));
   });
 });

@@ -19,6 +19,7 @@ import { compileTemplates } from '../../src/verwalter/render/handlebars.ts';
 import { runCommand } from '../../src/verwalter/render/process.ts';
 import { type Renderer, startRenderer } from '../../src/verwalter/render/renderer.ts';
 import type { Schedule } from '../../src/verwalter/schedule.ts';
+import { skipped } from '../skipped.ts';
 
 const hasNginx = spawnSync('nginx', ['-v'], { env: { PATH: '/usr/sbin:/usr/bin:/bin' } }).status === 0;
 
@@ -129,7 +130,7 @@ describe('a command', () => {
     expect(result).toMatchObject({ ok: false, problem: 'killed after 200 ms' });
     expect(performance.now() - started).toBeLessThan(3000);
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(spawnSync('pgrep', ['-f', 'sleep 98765']).status).toBe(1);
+    expect(processesRunning(['sleep', '98765'])).toEqual([]);
   });
 
   it('that does not exist is said to be so', async () => {
@@ -273,7 +274,8 @@ describe('rendering a role', () => {
   });
 });
 
-describe.skipIf(!hasNginx)('the router of the quickstart (nginx is installed)', () => {
+const noNginx = skipped(hasNginx, 'the router of the quickstart', 'nginx is missing (apt-get install nginx-light)');
+describe.skipIf(noNginx)('the router of the quickstart', () => {
   const upstream = [{ host: '127.0.0.1', port: 18_100 }];
   it('is checked by nginx before it takes the place of the old one', async () => {
     cpSync(join(import.meta.dirname, '../../examples/quickstart/templates/router'), join(root, 'config/templates/t'), {
@@ -309,3 +311,15 @@ describe.skipIf(!hasNginx)('the router of the quickstart (nginx is installed)', 
     }
   });
 });
+
+/** Pids whose command line is this, proc_pid_cmdline(5). */
+function processesRunning(words: readonly string[]): string[] {
+  const wanted = words.map((word) => `${word}\0`).join('');
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8') === wanted;
+    } catch {
+      return false;
+    }
+  });
+}

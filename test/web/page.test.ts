@@ -3,17 +3,22 @@ import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { skipped } from '../skipped.ts';
 import { serve, type TestServer } from './server.ts';
 
 const program = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
-if (!program) process.stdout.write('SKIPPED the page in a browser: Chromium is missing (apt-get install chromium)\n');
+const noBrowser = skipped(
+  program !== undefined,
+  'the page in a browser',
+  'Chromium is missing (apt-get install chromium)',
+);
 
 const root = join(import.meta.dirname, '..', '..');
 const results = join(root, 'test-results');
 const built = join(results, 'web');
 const token = 'test-token';
 
-describe.skipIf(!program)('the page in Chromium', () => {
+describe.skipIf(noBrowser)('the page in Chromium', () => {
   let browser: Browser;
   let server: TestServer;
   const complaints: string[] = [];
