@@ -13,6 +13,7 @@
 #include <napi.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/xattr.h>
 #include <uv.h>
 
 namespace stellwerk {
@@ -216,6 +217,21 @@ Napi::Value peerCredentials(const Napi::CallbackInfo& info) {
   return object;
 }
 
+// lsetxattr(2): of a symbolic link itself, never of what it points to.
+Napi::Value setXattr(const Napi::CallbackInfo& info) {
+  if (info.Length() < 3 || !info[0].IsString() || !info[1].IsString() || !info[2].IsBuffer()) {
+    Napi::TypeError::New(info.Env(), "container: setXattr: expected path, name, Buffer").ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  const std::string name = info[1].As<Napi::String>().Utf8Value();
+  const auto value = info[2].As<Napi::Buffer<char>>();
+  if (lsetxattr(path.c_str(), name.c_str(), value.Data(), value.Length(), 0) != 0) {
+    return wrap(info.Env(), Failure::of("set xattr", "lsetxattr", (path + " " + name).c_str()));
+  }
+  return Napi::Boolean::New(info.Env(), true);
+}
+
 Napi::Value probe(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   auto list = Napi::Array::New(env);
@@ -237,6 +253,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("closeFd", Napi::Function::New(env, closeFd));
   exports.Set("tryLock", Napi::Function::New(env, tryLock));
   exports.Set("peerCredentials", Napi::Function::New(env, peerCredentials));
+  exports.Set("setXattr", Napi::Function::New(env, setXattr));
   exports.Set("probe", Napi::Function::New(env, probe));
   return exports;
 }

@@ -106,6 +106,8 @@ export interface ContainerAddon {
   tryLock(path: string): number | null | NativeFailure;
   /** SO_PEERCRED of a connected unix socket. */
   peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number } | NativeFailure;
+  /** lsetxattr(2): an extended attribute of the file at `path`, of a symbolic link itself. */
+  setXattr(path: string, name: string, value: Buffer): true | NativeFailure;
   /** Which kernel features are there, by probe: clone3, cloneIntoCgroup, pidfd, newMountApi, mountSetattr, userNamespaces, seccomp … with a reason where not. */
   probe(): readonly { readonly feature: string; readonly available: boolean; readonly detail: string }[];
 }
