@@ -2,6 +2,7 @@
 #include "base/failure_text.hpp"
 #include "base/fd.hpp"
 #include "container/addon_spec.hpp"
+#include "container/addon_tree.hpp"
 #include "container/ending.hpp"
 #include "container/kernel.hpp"
 #include "container/probe.hpp"
@@ -17,6 +18,18 @@
 #include <uv.h>
 
 namespace stellwerk {
+
+Napi::Value wrapFailure(Napi::Env env, const Failure& failure) {
+  auto object = Napi::Object::New(env);
+  object.Set("step", failure.step);
+  object.Set("call", failure.call);
+  object.Set("subject", failure.subject);
+  object.Set("errno", failure.error);
+  object.Set("code", uv_err_name(-failure.error));
+  object.Set("message", describe(failure));
+  return object;
+}
+
 namespace {
 
 // What belongs to a pidfd that we gave out: the init's status pipe, and the ending once it was reaped.
@@ -28,19 +41,6 @@ struct Known {
 std::map<int, Known>& known() {
   static std::map<int, Known> table; // only the thread of the event loop comes here
   return table;
-}
-
-const char* codeOf(int error) { return uv_err_name(-error); }
-
-Napi::Value wrap(Napi::Env env, const Failure& failure) {
-  auto object = Napi::Object::New(env);
-  object.Set("step", failure.step);
-  object.Set("call", failure.call);
-  object.Set("subject", failure.subject);
-  object.Set("errno", failure.error);
-  object.Set("code", codeOf(failure.error));
-  object.Set("message", describe(failure));
-  return object;
 }
 
 bool readNumber(const Napi::CallbackInfo& info, std::size_t index, const char* field, int& number) {
@@ -60,7 +60,7 @@ Napi::Value startContainer(const Napi::CallbackInfo& info) {
   }
   auto result = start(spec);
   if (!result) {
-    return wrap(info.Env(), result.failure());
+    return wrapFailure(info.Env(), result.failure());
   }
   Started started = std::move(result).value();
   auto object = Napi::Object::New(info.Env());
@@ -155,7 +155,7 @@ Napi::Value pidfdOpen(const Napi::CallbackInfo& info) {
   }
   const int pidfd = kernel::pidfdOpen(pid);
   if (pidfd < 0) {
-    return wrap(info.Env(), Failure::of("open process", "pidfd_open", std::to_string(pid).c_str()));
+    return wrapFailure(info.Env(), Failure::of("open process", "pidfd_open", std::to_string(pid).c_str()));
   }
   return Napi::Number::New(info.Env(), pidfd);
 }
@@ -167,7 +167,7 @@ Napi::Value pidfdSendSignal(const Napi::CallbackInfo& info) {
     return info.Env().Undefined();
   }
   if (kernel::pidfdSendSignal(pidfd, signal) != 0) {
-    return wrap(info.Env(), Failure::of("signal process", "pidfd_send_signal", std::to_string(signal).c_str()));
+    return wrapFailure(info.Env(), Failure::of("signal process", "pidfd_send_signal", std::to_string(signal).c_str()));
   }
   return Napi::Boolean::New(info.Env(), true);
 }
@@ -189,13 +189,13 @@ Napi::Value tryLock(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>().Utf8Value();
   Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) {
-    return wrap(info.Env(), Failure::of("lock", "open", path.c_str()));
+    return wrapFailure(info.Env(), Failure::of("lock", "open", path.c_str()));
   }
   if (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) {
       return info.Env().Null();
     }
-    return wrap(info.Env(), Failure::of("lock", "flock", path.c_str()));
+    return wrapFailure(info.Env(), Failure::of("lock", "flock", path.c_str()));
   }
   return Napi::Number::New(info.Env(), file.release());
 }
@@ -208,7 +208,7 @@ Napi::Value peerCredentials(const Napi::CallbackInfo& info) {
   ucred peer = {};
   socklen_t size = sizeof peer;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
-    return wrap(info.Env(), Failure::of("ask peer credentials", "getsockopt", "SO_PEERCRED"));
+    return wrapFailure(info.Env(), Failure::of("ask peer credentials", "getsockopt", "SO_PEERCRED"));
   }
   auto object = Napi::Object::New(info.Env());
   object.Set("pid", peer.pid);
@@ -227,7 +227,7 @@ Napi::Value setXattr(const Napi::CallbackInfo& info) {
   const std::string name = info[1].As<Napi::String>().Utf8Value();
   const auto value = info[2].As<Napi::Buffer<char>>();
   if (lsetxattr(path.c_str(), name.c_str(), value.Data(), value.Length(), 0) != 0) {
-    return wrap(info.Env(), Failure::of("set xattr", "lsetxattr", (path + " " + name).c_str()));
+    return wrapFailure(info.Env(), Failure::of("set xattr", "lsetxattr", (path + " " + name).c_str()));
   }
   return Napi::Boolean::New(info.Env(), true);
 }
@@ -254,6 +254,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("tryLock", Napi::Function::New(env, tryLock));
   exports.Set("peerCredentials", Napi::Function::New(env, peerCredentials));
   exports.Set("setXattr", Napi::Function::New(env, setXattr));
+  exportTreeCalls(env, exports);
   exports.Set("probe", Napi::Function::New(env, probe));
   return exports;
 }

@@ -115,6 +115,15 @@ Mount readMount(Reader& reader, const Napi::Value& value, const std::string& fie
     mount.source = reader.string(entry.Get("source"), field + ".source");
     mount.readonly = reader.boolean(entry.Get("readonly"), field + ".readonly");
     mount.exec = reader.boolean(entry.Get("exec"), field + ".exec");
+    if (const Napi::Value base = entry.Get("base"); !base.IsUndefined()) {
+      mount.base = reader.string(base, field + ".base");
+    }
+    if (const Napi::Value devices = entry.Get("devices"); !devices.IsUndefined()) {
+      mount.devices = reader.boolean(devices, field + ".devices");
+    }
+    if (const Napi::Value idMapped = entry.Get("idMapped"); !idMapped.IsUndefined()) {
+      mount.idMapped = reader.boolean(idMapped, field + ".idMapped");
+    }
   } else if (kind == "tmpfs") {
     mount.kind = Mount::Kind::tmpfs;
     mount.sizeBytes =
@@ -124,10 +133,12 @@ Mount readMount(Reader& reader, const Napi::Value& value, const std::string& fie
     mount.kind = Mount::Kind::proc;
   } else if (kind == "dev") {
     mount.kind = Mount::Kind::dev;
+  } else if (kind == "pts") {
+    mount.kind = Mount::Kind::pts;
   } else if (kind == "sys") {
     mount.kind = Mount::Kind::sys;
   } else {
-    reader.fail(field + ".kind", "bind, tmpfs, proc, dev or sys");
+    reader.fail(field + ".kind", "bind, tmpfs, proc, dev, pts or sys");
   }
   return mount;
 }

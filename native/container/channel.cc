@@ -53,34 +53,64 @@ bool sendGo(int starter) noexcept {
   return again([&] { return send(starter, &kGo, 1, MSG_NOSIGNAL); }) == 1;
 }
 
+namespace {
+
+struct Word {
+  ssize_t size = 0;
+  pid_t sender = -1; // as the receiver sees it; -1: none was told
+  Failure failure;
+};
+
+Word receive(int starter, int flags) noexcept {
+  Word word;
+  iovec part = {.iov_base = &word.failure, .iov_len = sizeof word.failure};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred))];
+  msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  word.size = again([&] { return recvmsg(starter, &message, MSG_CMSG_CLOEXEC | flags); });
+  if (word.size <= 0) {
+    return word;
+  }
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS) {
+      ucred credentials;
+      memcpy(&credentials, CMSG_DATA(header), sizeof credentials);
+      word.sender = credentials.pid;
+    }
+  }
+  return word;
+}
+
+} // namespace
+
+Result<pid_t> takeHello(int starter) noexcept {
+  const Word word = receive(starter, MSG_DONTWAIT);
+  if (word.size == static_cast<ssize_t>(sizeof word.failure)) {
+    return word.failure;
+  }
+  if (word.size <= 0) {
+    return Failure::of("start again", "recvmsg", "", word.size == 0 ? EPIPE : errno);
+  }
+  return word.sender;
+}
+
 Result<pid_t> awaitProgram(int starter) noexcept {
   pid_t program = -1;
   for (;;) {
-    Failure failure;
-    iovec part = {.iov_base = &failure, .iov_len = sizeof failure};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred))];
-    msghdr message = {};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    const ssize_t got = again([&] { return recvmsg(starter, &message, MSG_CMSG_CLOEXEC); });
-    if (got < 0) {
+    const Word word = receive(starter, 0);
+    if (word.size < 0) {
       return Failure::of("start", "recvmsg");
     }
-    if (got == static_cast<ssize_t>(sizeof failure)) {
-      return failure;
+    if (word.size == static_cast<ssize_t>(sizeof word.failure)) {
+      return word.failure;
     }
-    if (got == 0) {
+    if (word.size == 0) {
       return program > 0 ? Result<pid_t>(program) : Failure::of("start", "clone3", "the child died", ECHILD);
     }
-    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-      if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS) {
-        ucred credentials;
-        memcpy(&credentials, CMSG_DATA(header), sizeof credentials);
-        program = credentials.pid;
-      }
-    }
+    program = word.sender;
   }
 }
 

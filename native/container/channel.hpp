@@ -24,6 +24,9 @@ void sendFailure(int child, const Failure& failure) noexcept;
 
 bool sendGo(int starter) noexcept;
 
+// What a later program of the same container says of itself: its pid, a failure, or nothing (EAGAIN).
+Result<pid_t> takeHello(int starter) noexcept;
+
 // Reads until the execve closes the line. pid of the program; a Failure that the child sent; or one of our own where it
 // died without a word.
 Result<pid_t> awaitProgram(int starter) noexcept;

@@ -19,6 +19,15 @@ namespace {
 
 constexpr int kFailedExit = 127;
 
+// Room was reserved before the clone.
+void insertSorted(std::vector<int>& list, int number) noexcept {
+  auto at = list.begin();
+  while (at != list.end() && *at < number) {
+    ++at;
+  }
+  list.insert(at, number);
+}
+
 void defaultDispositions() noexcept {
   struct sigaction action = {};
   action.sa_handler = SIG_DFL;
@@ -77,17 +86,42 @@ Result<Done> dropPrivileges(const Prepared& prepared) noexcept {
   return dropCapabilities(prepared.keepCapabilities);
 }
 
-Result<Done> becomeProgram(const Prepared& prepared, int channel) noexcept {
+// With the privileges of the set-up: a port below 1024 may be among them.
+Result<Done> openSockets(Prepared& prepared) noexcept {
+  for (std::size_t index = 0; index < prepared.sockets.size(); index++) {
+    auto fd = openListening(prepared.sockets[index]);
+    if (!fd) {
+      return fd.failure();
+    }
+    prepared.opened[index] = std::move(fd).value();
+    const int number = prepared.opened[index].get();
+    prepared.passed[prepared.spec.passedFds.size() + index].from = number;
+    if (prepared.spec.restartAfterMs) {
+      insertSorted(prepared.keptByInit, number);
+    }
+  }
+  return Done{};
+}
+
+Result<Done> becomeProgram(const Prepared& prepared, int& channel) noexcept {
   const Spec& spec = prepared.spec;
   sendHello(channel);
   umask(022);
   if (chdir(spec.cwd.c_str()) != 0) {
     return Failure::of("enter working folder", "chdir", spec.cwd.c_str());
   }
-  if (auto done = setLimits(prepared.limits); !done) {
+  if (auto done = takeStdio(spec.stdio, prepared.null.get()); !done) {
     return done;
   }
-  if (auto done = takeStdio(spec.stdio, prepared.null.get()); !done) {
+  if (!prepared.passed.empty()) {
+    // A copy of the process is ours alone: the list may be changed on the way.
+    auto& passed = const_cast<std::vector<PassedFd>&>(prepared.passed);
+    if (auto done = takePassed(passed, channel); !done) {
+      return done;
+    }
+  }
+  // After the descriptors: a low limit would be in the way of moving them.
+  if (auto done = setLimits(prepared.limits); !done) {
     return done;
   }
   sigset_t none;
@@ -99,7 +133,7 @@ Result<Done> becomeProgram(const Prepared& prepared, int channel) noexcept {
 }
 
 // The first process; with an init it forks the program and stays.
-Result<Done> become(Prepared& prepared, int channel) noexcept {
+Result<Done> become(Prepared& prepared, int& channel) noexcept {
   const Spec& spec = prepared.spec;
   if (spec.dieWithStarter) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -110,6 +144,9 @@ Result<Done> become(Prepared& prepared, int channel) noexcept {
     _exit(kFailedExit);
   }
   if (auto done = setUpNamespaces(prepared); !done) {
+    return done;
+  }
+  if (auto done = openSockets(prepared); !done) {
     return done;
   }
   if (auto done = dropPrivileges(prepared); !done) {
@@ -125,24 +162,32 @@ Result<Done> become(Prepared& prepared, int channel) noexcept {
   if (!prepared.withInit) {
     return becomeProgram(prepared, channel);
   }
-  const long program = syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr);
+  const long program = startProgram(prepared, channel);
   if (program < 0) {
     return Failure::of("start program", "clone");
   }
-  if (program > 0) {
-    runInit(static_cast<int>(program), prepared.statusWrite.get());
-  }
-  return becomeProgram(prepared, channel);
+  runInit(prepared, static_cast<int>(program));
+}
+
+[[noreturn]] void endWith(const Failure& failure, int channel) noexcept {
+  sendFailure(channel, failure);
+  _exit(kFailedExit);
 }
 
 } // namespace
 
+long startProgram(const Prepared& prepared, int channel) noexcept {
+  const long program = syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr);
+  if (program == 0) {
+    const auto done = becomeProgram(prepared, channel);
+    endWith(done.failure(), channel);
+  }
+  return program;
+}
+
 void runChild(Prepared& prepared, int channel) noexcept {
   const auto done = become(prepared, channel);
-  if (!done) {
-    sendFailure(channel, done.failure());
-  }
-  _exit(kFailedExit);
+  endWith(done.failure(), channel);
 }
 
 } // namespace stellwerk

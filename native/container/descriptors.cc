@@ -38,14 +38,45 @@ Result<Done> takeStdio(const std::array<int, 3>& stdio, int null) noexcept {
   return Done{};
 }
 
-void closeAllBut(int keep) noexcept {
-  const auto kept = static_cast<unsigned>(keep);
-  const bool below = keep == 0 || kernel::closeRange(0, kept - 1, 0) == 0;
-  if (below && kernel::closeRange(kept + 1, UINT_MAX, 0) == 0) {
+Result<Done> takePassed(std::span<PassedFd> passed, int& channel) noexcept {
+  int above = 3;
+  for (const PassedFd& each : passed) {
+    above = each.to >= above ? each.to + 1 : above;
+  }
+  channel = fcntl(channel, F_DUPFD_CLOEXEC, above);
+  if (channel < 0) {
+    return Failure::of("pass sockets", "fcntl");
+  }
+  for (PassedFd& each : passed) {
+    each.from = fcntl(each.from, F_DUPFD_CLOEXEC, above);
+    if (each.from < 0) {
+      return Failure::of("pass sockets", "fcntl");
+    }
+  }
+  for (const PassedFd& each : passed) {
+    if (dup2(each.from, each.to) < 0) {
+      return Failure::of("pass sockets", "dup2");
+    }
+  }
+  return Done{};
+}
+
+void closeAllBut(std::span<const int> keep) noexcept {
+  unsigned first = 0;
+  bool closed = true;
+  for (const int fd : keep) {
+    const auto kept = static_cast<unsigned>(fd);
+    closed = closed && (kept <= first || kernel::closeRange(first, kept - 1, 0) == 0);
+    first = kept + 1;
+  }
+  if (closed && kernel::closeRange(first, UINT_MAX, 0) == 0) {
     return;
   }
+  std::size_t next = 0;
   for (int fd = 0; fd < highestPossible(); fd++) {
-    if (fd != keep) {
+    if (next < keep.size() && keep[next] == fd) {
+      next++;
+    } else {
       close(fd);
     }
   }

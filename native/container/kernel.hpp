@@ -39,6 +39,8 @@ struct OpenHow {
   std::uint64_t resolve = 0;
 };
 inline constexpr std::uint64_t kResolveNoMagicLinks = 0x02;
+inline constexpr std::uint64_t kResolveNoSymlinks = 0x04;
+inline constexpr std::uint64_t kResolveBeneath = 0x08;
 inline constexpr std::uint64_t kResolveInRoot = 0x10;
 inline int openat2(int folder, const char* path, const OpenHow& how) noexcept {
   return static_cast<int>(syscall(437, folder, path, &how, sizeof how));
@@ -55,6 +57,7 @@ inline constexpr std::uint64_t kMountReadonly = 0x1;
 inline constexpr std::uint64_t kMountNosuid = 0x2;
 inline constexpr std::uint64_t kMountNodev = 0x4;
 inline constexpr std::uint64_t kMountNoexec = 0x8;
+inline constexpr std::uint64_t kMountIdMap = 0x00100000;
 inline constexpr unsigned kEmptyPath = 0x1000;
 inline constexpr unsigned kRecursive = 0x8000;
 inline constexpr unsigned kTreeClone = 1;
@@ -76,6 +79,9 @@ inline int pidfdOpen(pid_t pid) noexcept { return static_cast<int>(syscall(434, 
 inline int pidfdSendSignal(int pidfd, int signal) noexcept {
   return static_cast<int>(syscall(424, pidfd, signal, nullptr, 0));
 }
+
+// pidfd_getfd(2)
+inline int pidfdGetFd(int pidfd, int number) noexcept { return static_cast<int>(syscall(438, pidfd, number, 0)); }
 
 // close_range(2)
 inline constexpr unsigned kCloseRangeCloseOnExec = 4;

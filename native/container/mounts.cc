@@ -33,6 +33,8 @@ const char* stepOf(Mount::Kind kind) noexcept {
     return "mount proc";
   case Mount::Kind::dev:
     return "mount dev";
+  case Mount::Kind::pts:
+    return "mount devpts";
   case Mount::Kind::sys:
     return "mount sys";
   }
@@ -47,7 +49,7 @@ MountPlan::MountPlan(const Spec& spec, MountApi api) : spec_(spec), api_(api) {
     switch (mount.kind) {
     case Mount::Kind::bind:
       entry.source = mount.source.c_str();
-      entry.flags = {.readonly = mount.readonly, .exec = mount.exec};
+      entry.flags = {.readonly = mount.readonly, .exec = mount.exec, .devices = mount.devices};
       break;
     case Mount::Kind::tmpfs:
       entry.options = tmpfsOptions(mount);
@@ -63,10 +65,28 @@ MountPlan::MountPlan(const Spec& spec, MountApi api) : spec_(spec), api_(api) {
       }
       break;
     case Mount::Kind::dev:
+    case Mount::Kind::pts:
       break;
     }
     entries_.push_back(std::move(entry));
   }
+}
+
+Result<Tree> MountPlan::take(const Entry& entry) const noexcept {
+  const char* step = stepOf(entry.mount->kind);
+  if (entry.mount->base.empty()) {
+    return takeTree(api_, AT_FDCWD, entry.source, entry.flags, step);
+  }
+  auto folder = openBeneath(entry.mount->base.c_str(), entry.source, step);
+  if (!folder) {
+    return folder.failure();
+  }
+  auto tree = takeTree(api_, folder.value().get(), "", entry.flags, step);
+  if (!tree) {
+    const Failure& failure = tree.failure();
+    return Failure::of(failure.step, failure.call, entry.source, failure.error);
+  }
+  return tree;
 }
 
 Result<Done> MountPlan::takeAsStarter() noexcept {
@@ -85,11 +105,28 @@ Result<Done> MountPlan::takeAsStarter() noexcept {
     if (entry.source == nullptr) {
       continue;
     }
-    auto tree = takeTree(api_, AT_FDCWD, entry.source, entry.flags, stepOf(entry.mount->kind));
+    auto tree = take(entry);
     if (!tree) {
       return tree.failure().error == EPERM ? Result<Done>(Done{}) : tree.failure();
     }
     entry.tree = std::move(tree).value();
+  }
+  return Done{};
+}
+
+Result<Done> MountPlan::mapIds(int userNamespace) noexcept {
+  if (spec_.idMappedRoot) {
+    if (auto done = mapTreeIds(rootTree_, userNamespace, "bind root", spec_.root.c_str()); !done) {
+      return done;
+    }
+  }
+  for (const Entry& entry : entries_) {
+    if (!entry.mount->idMapped) {
+      continue;
+    }
+    if (auto done = mapTreeIds(entry.tree, userNamespace, stepOf(entry.mount->kind), entry.source); !done) {
+      return done;
+    }
   }
   return Done{};
 }
@@ -102,7 +139,7 @@ Result<Done> MountPlan::takeAsChild() noexcept {
     if (entry.source == nullptr || entry.tree.fd) {
       continue;
     }
-    auto tree = takeTree(api_, AT_FDCWD, entry.source, entry.flags, stepOf(entry.mount->kind));
+    auto tree = take(entry);
     if (!tree) {
       return tree.failure();
     }
@@ -163,6 +200,8 @@ Result<Done> MountPlan::mountOne(Entry& entry) noexcept {
       return Failure::of(step, "mount", mount.target.c_str());
     }
     return maskProc(api_, root_.get(), mount.target.c_str());
+  case Mount::Kind::pts:
+    return mountTerminals(mount.target.c_str());
   case Mount::Kind::dev:
     return fillDev(api_, root_.get(), mount.target.c_str());
   case Mount::Kind::bind:

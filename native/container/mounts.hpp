@@ -18,6 +18,9 @@ public:
   // left to the child. A privileged caller must do it: a child in a user namespace cannot pass others' private folders.
   Result<Done> takeAsStarter() noexcept;
 
+  // As the starter, once the child's maps are written and before it goes on: mounts whose ids are those inside.
+  Result<Done> mapIds(int userNamespace) noexcept;
+
   // In the child, still with the starter's ids: cuts propagation, takes what is left, attaches the root.
   Result<Done> takeAsChild() noexcept;
 
@@ -36,6 +39,7 @@ private:
     std::string options; // of a tmpfs
   };
 
+  Result<Tree> take(const Entry& entry) const noexcept;
   Result<Done> mountOne(Entry& entry) noexcept;
 
   const Spec& spec_;

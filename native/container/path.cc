@@ -39,6 +39,35 @@ int openWithoutSymlinks(int root, const char* path) noexcept {
   return -1;
 }
 
+Result<Fd> openBeneath(const char* base, const char* path, const char* step) noexcept {
+  const Fd folder(open(base, O_PATH | O_CLOEXEC));
+  if (!folder) {
+    return Failure::of(step, "open", base);
+  }
+  const char* rest = path + strlen(base);
+  rest += strspn(rest, "/");
+  if (*rest == '\0') {
+    rest = ".";
+  }
+  const kernel::OpenHow how = {.flags = O_PATH | O_CLOEXEC,
+                               .resolve = kernel::kResolveBeneath | kernel::kResolveNoSymlinks};
+  struct stat status;
+  Fd fd;
+  // A file may be a base of its own.
+  if (strcmp(rest, ".") == 0 && fstat(folder.get(), &status) == 0 && !S_ISDIR(status.st_mode)) {
+    fd.reset(fcntl(folder.get(), F_DUPFD_CLOEXEC, 3));
+  } else {
+    fd.reset(kernel::openat2(folder.get(), rest, how));
+    if (!fd && errno == ENOSYS) {
+      fd.reset(openWithoutSymlinks(folder.get(), rest));
+    }
+  }
+  if (!fd) {
+    return Failure::of(step, errno == ELOOP ? "symbolic link" : "openat2", path);
+  }
+  return fd;
+}
+
 Result<Fd> openInRoot(int root, const char* path, const char* step) noexcept {
   const kernel::OpenHow how = {.flags = O_PATH | O_CLOEXEC,
                                .resolve = kernel::kResolveInRoot | kernel::kResolveNoMagicLinks};

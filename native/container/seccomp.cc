@@ -1,5 +1,6 @@
 #include "container/seccomp.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
@@ -77,6 +78,8 @@ constexpr DeniedCall kDenied[] = {
 };
 
 constexpr std::uint32_t kClone3 = 435;
+constexpr const char* kClone3Name = "clone3";
+constexpr const char* kNewUserName = "clone_newuser";
 // Terminal ioctls that put words into another session's mouth.
 constexpr std::uint32_t kTiocsti = 0x5412;
 constexpr std::uint32_t kTioclinux = 0x541C;
@@ -98,7 +101,13 @@ constexpr std::size_t argument(int index) { return offsetof(seccomp_data, args) 
 
 std::span<const DeniedCall> deniedCalls() noexcept { return kDenied; }
 
-std::vector<sock_filter> defaultFilter() {
+bool isDeniedCall(std::string_view name) noexcept {
+  const auto has = [&](const DeniedCall& call) { return name == call.name; };
+  return name == kClone3Name || name == kNewUserName || std::any_of(std::begin(kDenied), std::end(kDenied), has);
+}
+
+std::vector<sock_filter> defaultFilter(std::span<const std::string> allowed) {
+  const auto denied = [&](const char* name) { return std::find(allowed.begin(), allowed.end(), name) == allowed.end(); };
   std::vector<sock_filter> filter = {
       load(offsetof(seccomp_data, arch)),
       jump(BPF_JEQ, kArchitecture, 1, 0),
@@ -109,29 +118,26 @@ std::vector<sock_filter> defaultFilter() {
       jump(BPF_JGE, 0x40000000, 0, 1),
       answer(errorReturn(ENOSYS)),
 #endif
-      // Its flags lie in memory, where a filter cannot look: the C library then falls back to clone.
-      jump(BPF_JEQ, kClone3, 0, 1),
-      answer(errorReturn(ENOSYS)),
   };
+  const auto add = [&](std::initializer_list<sock_filter> more) { filter.insert(filter.end(), more); };
+  // Its flags lie in memory, where a filter cannot look: the C library then falls back to clone.
+  if (denied(kClone3Name)) {
+    add({jump(BPF_JEQ, kClone3, 0, 1), answer(errorReturn(ENOSYS))});
+  }
   for (const DeniedCall& call : kDenied) {
+    if (!denied(call.name)) {
+      continue;
+    }
     filter.push_back(jump(BPF_JEQ, call.number, 0, 1));
     filter.push_back(answer(errorReturn(EPERM)));
   }
-  const sock_filter tail[] = {
-      // clone with CLONE_NEWUSER: args[0] is the flags on both machines.
-      jump(BPF_JEQ, SYS_clone, 0, 4),
-      load(argument(0)),
-      jump(BPF_JSET, CLONE_NEWUSER, 0, 1),
-      answer(errorReturn(EPERM)),
-      answer(SECCOMP_RET_ALLOW),
-      jump(BPF_JEQ, SYS_ioctl, 0, 4),
-      load(argument(1)),
-      jump(BPF_JEQ, kTiocsti, 1, 0),
-      jump(BPF_JEQ, kTioclinux, 0, 1),
-      answer(errorReturn(EPERM)),
-      answer(SECCOMP_RET_ALLOW),
-  };
-  filter.insert(filter.end(), std::begin(tail), std::end(tail));
+  if (denied(kNewUserName)) {
+    // args[0] is the flags on both machines.
+    add({jump(BPF_JEQ, SYS_clone, 0, 4), load(argument(0)), jump(BPF_JSET, CLONE_NEWUSER, 0, 1),
+         answer(errorReturn(EPERM)), answer(SECCOMP_RET_ALLOW)});
+  }
+  add({jump(BPF_JEQ, SYS_ioctl, 0, 4), load(argument(1)), jump(BPF_JEQ, kTiocsti, 1, 0),
+       jump(BPF_JEQ, kTioclinux, 0, 1), answer(errorReturn(EPERM)), answer(SECCOMP_RET_ALLOW)});
   return filter;
 }
 

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <linux/filter.h>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace stellwerk {
@@ -18,7 +20,10 @@ struct DeniedCall {
 // Denied with EPERM, whatever the arguments.
 std::span<const DeniedCall> deniedCalls() noexcept;
 
-std::vector<sock_filter> defaultFilter();
+// What may be taken off the list: the names above, and `clone3` and `clone_newuser`.
+bool isDeniedCall(std::string_view name) noexcept;
+
+std::vector<sock_filter> defaultFilter(std::span<const std::string> allowed = {});
 
 // Async-signal-safe. Without no_new_privs it needs CAP_SYS_ADMIN.
 Result<Done> installFilter(std::span<const sock_filter> filter) noexcept;

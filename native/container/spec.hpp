@@ -2,9 +2,11 @@
 #pragma once
 
 #include "base/fd.hpp"
+#include "container/bridge.hpp"
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -18,13 +20,16 @@ struct IdMapping {
 };
 
 struct Mount {
-  enum class Kind { bind, tmpfs, proc, dev, sys };
+  enum class Kind { bind, tmpfs, proc, dev, pts, sys };
 
   Kind kind = Kind::bind;
   std::string source; // bind: a host path
+  std::string base;   // bind: not empty: `source` lies at or below it, and no symbolic link between the two is followed
   std::string target; // absolute, inside the new root
   bool readonly = true;
   bool exec = false;
+  bool devices = false; // bind: device files work
+  bool idMapped = false; // bind: ids on disk are ids inside the user namespace
   std::uint64_t sizeBytes = 0; // tmpfs; 0 is the kernel's own default, half of the memory
   unsigned mode = 01777;       // tmpfs
 };
@@ -32,6 +37,23 @@ struct Mount {
 struct Limit {
   std::string name; // as in getrlimit(2), without RLIMIT_, lower case
   std::uint64_t value = 0;
+};
+
+// A descriptor of the starter that the program gets under a number of its own.
+struct PassedFd {
+  int from = -1;
+  int to = -1;
+};
+
+// A listening TCP socket that the child opens in the container's network, before it gives up its privileges.
+struct ListeningSocket {
+  std::string host; // a literal IPv4 or IPv6 address
+  std::uint16_t port = 0;
+  int fd = 3; // its number in the program
+  int backlog = 128;
+  bool reuseAddress = true;
+  bool reusePort = false;
+  bool nonBlocking = false;
 };
 
 struct Namespaces {
@@ -50,6 +72,7 @@ struct Spec {
   std::string cwd = "/";
   std::string root; // empty: the host's own root, no pivot_root
   bool writableRoot = false;
+  bool idMappedRoot = false; // as Mount::idMapped
   Namespaces namespaces;
   std::vector<IdMapping> uidMap;
   std::vector<IdMapping> gidMap;
@@ -61,10 +84,18 @@ struct Spec {
   std::vector<std::string> keepCapabilities;
   bool noNewPrivileges = true;
   bool seccomp = true;
+  std::vector<std::string> allowedCalls; // taken off the filter's list, see docs/seccomp.md
   std::vector<std::string> cgroups;
+  std::optional<BridgedNetwork> network; // with a network namespace; nothing: only lo
+  // Run by the starter in the container's network, before the program: argv, on the host's files, as the host's root.
+  std::vector<std::string> afterSetup;
   std::array<int, 3> stdio = {-1, -1, -1};
+  std::vector<PassedFd> passedFds;
+  std::vector<ListeningSocket> listen;
   bool init = false;           // heeded only with a pid namespace
   bool dieWithStarter = false; // SIGKILL for the first process when the thread that started it ends
+  // With an init: it starts the program again in the same container, so long after the last start at the earliest.
+  std::optional<std::uint64_t> restartAfterMs;
 };
 
 struct Started {
@@ -72,6 +103,7 @@ struct Started {
   pid_t programPid = -1; // host pid of the program
   Fd pidfd;
   Fd programStatus; // with an init: where it leaves the program's wait status, see init.hpp
+  Fd restarts;      // with restartAfterMs: where each later program says who it is, see channel.hpp
 };
 
 } // namespace stellwerk

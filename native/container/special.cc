@@ -105,6 +105,13 @@ Result<Done> fillDev(MountApi api, int root, const char* target) noexcept {
   return Done{};
 }
 
+Result<Done> mountTerminals(const char* target) noexcept {
+  if (mount("devpts", ".", "devpts", MS_NOSUID | MS_NOEXEC, kPtsOptions) != 0) {
+    return Failure::of("mount devpts", "mount", target);
+  }
+  return Done{};
+}
+
 Result<Done> maskProc(MountApi api, int root, const char* target) noexcept {
   constexpr const char* step = "mask proc";
   auto opened = openInRoot(root, target, step);

@@ -10,6 +10,9 @@ namespace stellwerk {
 // The current folder is the mount point.
 Result<Done> fillDev(MountApi api, int root, const char* target) noexcept;
 
+// A devpts of the container's own. The current folder is the mount point.
+Result<Done> mountTerminals(const char* target) noexcept;
+
 // Hides what tells about the host or its keys, and makes read-only what steers the kernel.
 Result<Done> maskProc(MountApi api, int root, const char* target) noexcept;
 

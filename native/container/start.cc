@@ -8,6 +8,7 @@
 #include "container/kernel.hpp"
 #include "container/seccomp.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -44,6 +45,23 @@ std::vector<const char*> pointers(const std::vector<std::string>& words) {
   return list;
 }
 
+std::vector<int> keptByInit(const Prepared& prepared) {
+  std::vector<int> kept = {prepared.statusWrite.get()};
+  if (prepared.spec.restartAfterMs) {
+    kept.push_back(prepared.restartWrite.get());
+    kept.push_back(prepared.null.get());
+    kept.insert(kept.end(), prepared.spec.stdio.begin(), prepared.spec.stdio.end());
+    for (const PassedFd& each : prepared.spec.passedFds) {
+      kept.push_back(each.from);
+    }
+  }
+  std::erase(kept, -1);
+  std::sort(kept.begin(), kept.end());
+  kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
+  kept.reserve(kept.size() + prepared.spec.listen.size()); // the child may not allocate
+  return kept;
+}
+
 Result<Prepared> prepare(const Spec& spec, MountApi api) {
   if (auto done = check(spec, api); !done) {
     return done.failure();
@@ -56,18 +74,28 @@ Result<Prepared> prepare(const Spec& spec, MountApi api) {
   if (!keep) {
     return keep.failure();
   }
+  auto sockets = numberSockets(spec.listen);
+  if (!sockets) {
+    return sockets.failure();
+  }
   Prepared prepared = {.spec = spec,
                        .mounts = MountPlan(spec, api),
                        .argv = pointers(spec.argv),
                        .env = pointers(spec.env),
                        .limits = std::move(limits).value(),
-                       .filter = spec.seccomp ? defaultFilter() : std::vector<sock_filter>(),
+                       .filter = spec.seccomp ? defaultFilter(spec.allowedCalls) : std::vector<sock_filter>(),
                        .keepCapabilities = keep.value(),
                        .setgroupsAllowed = setgroupsAllowed(spec),
                        .withInit = spec.init && spec.namespaces.pid,
                        .null = Fd(open("/dev/null", O_RDWR | O_CLOEXEC)),
                        .statusRead = Fd(),
-                       .statusWrite = Fd()};
+                       .statusWrite = Fd(),
+                       .restartRead = Fd(),
+                       .restartWrite = Fd(),
+                       .sockets = std::move(sockets).value(),
+                       .passed = spec.passedFds,
+                       .opened = std::vector<Fd>(spec.listen.size()),
+                       .keptByInit = {}};
   if (!prepared.null) {
     return Failure::of("prepare", "open", "/dev/null");
   }
@@ -78,7 +106,19 @@ Result<Prepared> prepare(const Spec& spec, MountApi api) {
     }
     prepared.statusRead.reset(pipe[0]);
     prepared.statusWrite.reset(pipe[1]);
+    if (spec.restartAfterMs) {
+      auto line = openChannel();
+      if (!line) {
+        return line.failure();
+      }
+      prepared.restartRead = std::move(line.value().starter);
+      prepared.restartWrite = std::move(line.value().child);
+    }
   }
+  for (const ListeningSocket& socket : spec.listen) {
+    prepared.passed.push_back({.from = -1, .to = socket.fd});
+  }
+  prepared.keptByInit = keptByInit(prepared);
   if (auto done = prepared.mounts.takeAsStarter(); !done) {
     return done.failure();
   }
@@ -133,8 +173,68 @@ void killAndReap(int pidfd) noexcept {
   }
 }
 
+// Mounts that show the ids of the container's own user namespace, which exists only now.
+Result<Done> mapMountIds(pid_t child, MountPlan& mounts) {
+  const std::string path = "/proc/" + std::to_string(child) + "/ns/user";
+  const Fd space(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!space) {
+    return Failure::of("map ids of mounts", "open", path.c_str());
+  }
+  return mounts.mapIds(space.get());
+}
+
+// argv in the network namespace: an ordinary child of the starter, with nearly no environment.
+Result<Done> runInNetwork(const std::vector<std::string>& words, int space) {
+  constexpr const char* step = "after-setup-command";
+  const auto argv = pointers(words);
+  const char* env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", nullptr};
+  const pid_t child = fork();
+  if (child < 0) {
+    return Failure::of(step, "fork", words[0].c_str());
+  }
+  if (child == 0) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    if (setns(space, CLONE_NEWNET) == 0) {
+      execve(argv[0], const_cast<char* const*>(argv.data()), const_cast<char* const*>(env));
+    }
+    _exit(127);
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) {
+      return Failure::of(step, "waitpid", words[0].c_str());
+    }
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    const std::string how = words[0] + (WIFEXITED(status) ? " ended with exit code " + std::to_string(WEXITSTATUS(status))
+                                                          : " ended by signal " + std::to_string(WTERMSIG(status)));
+    return Failure::of(step, "", how.c_str(), ECANCELED);
+  }
+  return Done{};
+}
+
+// The child waits meanwhile: its program finds the network complete. Interfaces end with the namespace.
+Result<Done> setUpNetwork(pid_t child, const Spec& spec) {
+  if (!spec.network && spec.afterSetup.empty()) {
+    return Done{};
+  }
+  const std::string path = "/proc/" + std::to_string(child) + "/ns/net";
+  const Fd space(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!space) {
+    return Failure::of("set up network", "open", path.c_str());
+  }
+  if (spec.network) {
+    if (auto done = connectBridge(*spec.network, space.get()); !done) {
+      return done;
+    }
+  }
+  return spec.afterSetup.empty() ? Result<Done>(Done{}) : runInNetwork(spec.afterSetup, space.get());
+}
+
 // All that only the starter can do for the child, then lets it go on.
-Result<Done> admit(const Clone& clone, const Spec& spec, const Prepared& prepared, int channel) {
+Result<Done> admit(const Clone& clone, const Spec& spec, Prepared& prepared, int channel) {
   if (auto done = joinCgroups(clone.pid, spec.cgroups, clone.inCgroup); !done) {
     return done;
   }
@@ -143,6 +243,14 @@ Result<Done> admit(const Clone& clone, const Spec& spec, const Prepared& prepare
   }
   if (spec.namespaces.user) {
     if (auto done = writeIdMaps(clone.pid, spec); !done) {
+      return done;
+    }
+    if (auto done = mapMountIds(clone.pid, prepared.mounts); !done) {
+      return done;
+    }
+  }
+  if (spec.namespaces.net) {
+    if (auto done = setUpNetwork(clone.pid, spec); !done) {
       return done;
     }
   }
@@ -188,6 +296,7 @@ Result<Started> start(const Spec& spec, MountApi api) {
   Fd pidfd(clone.pidfd);
   channel.child.reset();
   prepared.statusWrite.reset();
+  prepared.restartWrite.reset();
 
   const auto admitted = admit(clone, spec, prepared, channel.starter.get());
   auto program = admitted ? awaitProgram(channel.starter.get()) : Result<pid_t>(admitted.failure());
@@ -198,7 +307,8 @@ Result<Started> start(const Spec& spec, MountApi api) {
   return Started{.pid = clone.pid,
                  .programPid = program.value(),
                  .pidfd = std::move(pidfd),
-                 .programStatus = std::move(prepared.statusRead)};
+                 .programStatus = std::move(prepared.statusRead),
+                 .restarts = std::move(prepared.restartRead)};
 }
 
 } // namespace stellwerk

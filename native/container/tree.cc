@@ -137,13 +137,14 @@ MountApi availableMountApi() noexcept {
 
 Result<Tree> takeTree(MountApi api, int folder, const char* path, TreeFlags flags, const char* step) noexcept {
   if (api == MountApi::classic) {
-    Fd place(openat(folder, path, O_PATH | O_CLOEXEC));
+    Fd place(*path == '\0' ? fcntl(folder, F_DUPFD_CLOEXEC, 3) : openat(folder, path, O_PATH | O_CLOEXEC));
     if (!place) {
       return Failure::of(step, "open", path);
     }
     return Tree{.fd = std::move(place), .detached = false};
   }
-  Fd tree(kernel::openTree(folder, path, kernel::kTreeClone | kernel::kTreeCloseOnExec | kernel::kRecursive));
+  Fd tree(kernel::openTree(folder, path, kernel::kTreeClone | kernel::kTreeCloseOnExec | kernel::kRecursive |
+                                            kernel::kEmptyPath));
   if (!tree) {
     return Failure::of(step, "open_tree", path);
   }
@@ -156,6 +157,18 @@ Result<Tree> takeTree(MountApi api, int folder, const char* path, TreeFlags flag
     return Failure::of(step, "mount_setattr", path);
   }
   return Tree{.fd = std::move(tree), .detached = true};
+}
+
+Result<Done> mapTreeIds(const Tree& tree, int userNamespace, const char* step, const char* subject) noexcept {
+  if (!tree.detached) {
+    return Failure::of(step, "idmapped mount", subject, ENOSYS);
+  }
+  const kernel::MountAttributes attributes = {.set = kernel::kMountIdMap,
+                                              .userNamespace = static_cast<std::uint64_t>(userNamespace)};
+  if (kernel::mountSetattr(tree.fd.get(), "", kernel::kEmptyPath | kernel::kRecursive, &attributes) != 0) {
+    return Failure::of(step, "idmapped mount", subject);
+  }
+  return Done{};
 }
 
 Result<Done> placeTree(const Tree& tree, int target, TreeFlags flags, const char* step, const char* subject) noexcept {

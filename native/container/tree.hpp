@@ -26,8 +26,11 @@ struct Tree {
   bool detached = false; // false: `fd` is only the place (O_PATH) that the classic bind takes
 };
 
-// The detached tree of `folder`/`path` with all submounts. EPERM: the caller may not clone in this mount namespace.
+// The detached tree of `folder`/`path` (of `folder` itself where `path` is empty) with all submounts. EPERM: the caller may not clone in this mount namespace.
 Result<Tree> takeTree(MountApi api, int folder, const char* path, TreeFlags flags, const char* step) noexcept;
+
+// mount_setattr(2) MOUNT_ATTR_IDMAP: what the disk says is id N is id N inside `userNamespace`. Before it is placed.
+Result<Done> mapTreeIds(const Tree& tree, int userNamespace, const char* step, const char* subject) noexcept;
 
 // Puts the tree over `target`. `subject` is what a Failure names.
 Result<Done> placeTree(const Tree& tree, int target, TreeFlags flags, const char* step, const char* subject) noexcept;

@@ -43,7 +43,6 @@ int main(int count, char** words) {
     return stellwerk::knot::kSetUpFailed;
   }
   fillStandardStreams();
-  setsid(); // fails where we lead a group already: then no terminal's signals come from a session of tree's either
   signal(SIGHUP, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
   std::string text;
@@ -56,5 +55,9 @@ int main(int count, char** words) {
     fprintf(stderr, "knot: %s\n", problem->c_str());
     return stellwerk::knot::kSetUpFailed;
   }
-  return stellwerk::knot::supervise(std::get<stellwerk::knot::Plan>(plan));
+  auto& decoded = std::get<stellwerk::knot::Plan>(plan);
+  if (!decoded.foreground) {
+    setsid(); // fails where we lead a group already: then no terminal's signals come from a session of tree's either
+  }
+  return stellwerk::knot::supervise(decoded);
 }

@@ -2,6 +2,7 @@
 
 #include "container/capabilities.hpp"
 #include "container/limits.hpp"
+#include "container/seccomp.hpp"
 
 #include <charconv>
 #include <optional>
@@ -29,6 +30,14 @@ private:
   std::string_view rest_;
   bool more_;
 };
+
+Plan initialPlan() {
+  Plan plan;
+  plan.spec.noNewPrivileges = false;
+  plan.spec.init = true;
+  plan.spec.dieWithStarter = true;
+  return plan;
+}
 
 // One key's values; the first problem stays.
 class Decoder {
@@ -69,6 +78,67 @@ private:
       return {};
     }
     return std::string(*value);
+  }
+
+  Mount& lastMount() {
+    static Mount none;
+    if (plan_.spec.mounts.empty()) {
+      fail("", "there is no mount before it");
+      return none;
+    }
+    return plan_.spec.mounts.back();
+  }
+
+  Level level() {
+    const std::string name = word();
+    int number = 0;
+    for (const char* known : {"error", "warn", "info", "debug", "trace"}) {
+      if (name == known) {
+        return static_cast<Level>(number);
+      }
+      number++;
+    }
+    fail(name, "unknown level");
+    return Level::warn;
+  }
+
+  ListeningSocket listening() {
+    ListeningSocket socket;
+    socket.host = word();
+    socket.port = number<std::uint16_t>();
+    socket.fd = number<int>();
+    socket.backlog = number<int>();
+    socket.reuseAddress = choice("reuse-addr", "no-reuse-addr");
+    socket.reusePort = choice("reuse-port", "no-reuse-port");
+    socket.nonBlocking = choice("non-block", "block");
+    return socket;
+  }
+
+  BridgedNetwork bridged() {
+    BridgedNetwork network;
+    network.bridge = word();
+    network.outer = word();
+    network.inner = word();
+    network.address = word();
+    network.prefix = number<unsigned>();
+    network.gateway = word();
+    network.isolated = choice("isolated", "open");
+    return network;
+  }
+
+  PassedFd passed() {
+    PassedFd pair;
+    pair.from = number<int>();
+    pair.to = number<int>();
+    return pair;
+  }
+
+  std::string call() {
+    std::string name = word();
+    if (!isDeniedCall(name)) {
+      fail(name, "not in the filter's list");
+    }
+    return name;
   }
 
   std::string absolute() {
@@ -182,10 +252,26 @@ private:
       plan_.killTimeoutMs = number<std::uint32_t>();
     } else if (key_ == "normal-exit-code") {
       plan_.normalExitCodes.push_back(number<std::uint8_t>());
-    } else if (key_ == "stdout-file") {
-      plan_.stdoutFile = absolute();
-    } else if (key_ == "stderr-file") {
-      plan_.stderrFile = absolute();
+    } else if (key_ == "log-file") {
+      plan_.logFile = absolute();
+    } else if (key_ == "log-level") {
+      plan_.logLevel = level();
+    } else if (key_ == "output-file") {
+      plan_.output.file = absolute();
+    } else if (key_ == "output-inside") {
+      plan_.output.insideFile = absolute();
+    } else if (key_ == "output-most-bytes") {
+      plan_.output.mostBytes = number<std::uint64_t>();
+    } else if (key_ == "output-files") {
+      plan_.output.files = number<unsigned>();
+    } else if (key_ == "output-copy") {
+      plan_.output.copyToOwn = true;
+    } else if (key_ == "interactive") {
+      plan_.interactive = true;
+    } else if (key_ == "foreground") {
+      plan_.foreground = true;
+    } else if (key_ == "secrets-file") {
+      plan_.secretsFile = absolute();
     } else if (key_ == "root") {
       spec.root = absolute();
     } else if (key_ == "writable-root") {
@@ -206,12 +292,32 @@ private:
       unshare();
     } else if (key_ == "bind") {
       spec.mounts.push_back(bind());
+    } else if (key_ == "beneath") {
+      lastMount().base = absolute();
+    } else if (key_ == "devices") {
+      lastMount().devices = true;
+    } else if (key_ == "idmapped") {
+      lastMount().idMapped = true;
+    } else if (key_ == "idmapped-root") {
+      spec.idMappedRoot = true;
+    } else if (key_ == "pass-fd") {
+      spec.passedFds.push_back(passed());
+    } else if (key_ == "listen") {
+      spec.listen.push_back(listening());
+    } else if (key_ == "restart-in-place-ms") {
+      spec.restartAfterMs = number<std::uint64_t>();
     } else if (key_ == "tmpfs") {
       spec.mounts.push_back(tmpfs());
     } else if (key_ == "proc") {
       spec.mounts.push_back(special(Mount::Kind::proc));
     } else if (key_ == "dev") {
       spec.mounts.push_back(special(Mount::Kind::dev));
+    } else if (key_ == "network") {
+      spec.network = bridged();
+    } else if (key_ == "after-setup") {
+      spec.afterSetup.push_back(word());
+    } else if (key_ == "pts") {
+      spec.mounts.push_back(special(Mount::Kind::pts));
     } else if (key_ == "sys") {
       spec.mounts.push_back(special(Mount::Kind::sys));
     } else if (key_ == "rlimit") {
@@ -220,6 +326,8 @@ private:
       spec.keepCapabilities.push_back(capability());
     } else if (key_ == "seccomp") {
       spec.seccomp = choice("default", "off");
+    } else if (key_ == "seccomp-allow") {
+      spec.allowedCalls.push_back(call());
     } else if (key_ == "no-new-privileges") {
       spec.noNewPrivileges = true;
     } else if (key_ == "cgroup") {
@@ -245,8 +353,7 @@ private:
   Words words_;
   std::string_view key_;
   std::string problem_;
-  Plan plan_ = {.name = {}, .stateDir = {}, .stdoutFile = {}, .stderrFile = {}, .normalExitCodes = {},
-                .spec = {.noNewPrivileges = false, .init = true, .dieWithStarter = true}};
+  Plan plan_ = initialPlan();
 };
 
 } // namespace

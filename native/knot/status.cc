@@ -105,6 +105,14 @@ std::string_view encodeStatus(const Status& status, std::span<char, kStatusBytes
   out.raw(",\"endedAtMs\":").number(status.endedAtMs);
   out.raw(",\"exitCode\":").number(status.exitCode);
   out.raw(",\"signal\":").number(status.signal);
+  out.raw(",\"restarts\":").number(status.restarts);
+  out.raw(",\"oomKills\":").number(status.oomKills);
+  out.raw(",\"memoryPressure\":");
+  if (status.memoryPressure.empty()) {
+    out.raw("null");
+  } else {
+    out.string(status.memoryPressure);
+  }
   out.raw(",\"failure\":");
   if (status.failure == nullptr) {
     out.raw("null");

@@ -25,6 +25,9 @@ struct Status {
   std::optional<int> exitCode;
   std::optional<int> signal;
   const Failure* failure = nullptr;
+  std::uint64_t restarts = 0; // of the program in this container (restart-process-only)
+  std::uint64_t oomKills = 0; // in the container's cgroup, since the start
+  std::string_view memoryPressure; // at the end, where oomKills is not 0: `some` of memory.pressure
 };
 
 // Enough for every Status: a Failure's texts grow sixfold at most when escaped.

@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { InstanceLimits } from './desired.ts';
+import type { DeviceLimit, InstanceLimits } from './desired.ts';
 
 /** Where containers get their cgroups: one folder of v2, or one below each controller of v1 (cgroups(7)). */
 export interface Hierarchy {
@@ -10,6 +10,8 @@ export interface Hierarchy {
   /** This process's own cgroup in it. */
   readonly own: string;
 }
+
+const supervisorLeaf = 'supervisor.scope';
 
 /** The usual list (lithos 2.1) and pids. `name` is the hierarchy that systemd names services by. */
 const usualControllers = ['name', 'cpu', 'cpuacct', 'memory', 'blkio', 'pids'];
@@ -51,11 +53,19 @@ export interface CgroupsOptions {
   /** As in master.yaml; empty: the usual ones. */
   readonly controllers: readonly string[];
   readonly warn: (text: string) => void;
+  /** Below the cgroup of that process, a tree, which has made it ready; null: below this process's own. Default: null. */
+  readonly ofTree?: number | null;
+}
+
+export interface Made {
+  readonly folders: readonly string[];
+  /** Limits that were asked for and do not hold. */
+  readonly missing: readonly string[];
 }
 
 export interface Cgroups {
-  /** Makes the cgroup with its limits; the folders that a knot has to join. Empty: not possible here. */
-  create(leaf: string, limits: InstanceLimits): readonly string[];
+  /** Makes the cgroup with its limits: the folders that a knot has to join, none where that is not possible here. */
+  create(leaf: string, limits: InstanceLimits): Made;
   /** A folder to show; null where there are none. */
   folderOf(leaf: string): string | null;
   /** False while processes are left in it. */
@@ -65,8 +75,15 @@ export interface Cgroups {
 }
 
 /** Throws where master.yaml names a controller that this host does not have. */
-export function openCgroups({ name, controllers, warn }: CgroupsOptions): Cgroups {
-  const all = findHierarchies(readFileSync('/proc/self/mountinfo', 'utf8'), readFileSync('/proc/self/cgroup', 'utf8'));
+export function openCgroups({ name, controllers, warn, ofTree = null }: CgroupsOptions): Cgroups {
+  const supervisor = `/${name}/${supervisorLeaf}`;
+  const all = findHierarchies(
+    readFileSync('/proc/self/mountinfo', 'utf8'),
+    readFileSync(`/proc/${ofTree ?? 'self'}/cgroup`, 'utf8'),
+  ).map((each) =>
+    // An earlier image of the tree has moved there (see delegate).
+    each.own.endsWith(supervisor) ? { ...each, own: each.own.slice(0, -supervisor.length) } : each,
+  );
   const wanted = controllers.length === 0 ? usualControllers : controllers;
   const chosen = chooseHierarchies(all.map(withOffered), wanted);
   const offered = new Set(chosen.flatMap((hierarchy) => hierarchy.controllers));
@@ -81,22 +98,22 @@ export function openCgroups({ name, controllers, warn }: CgroupsOptions): Cgroup
     warn(text);
   };
   const folder = (hierarchy: Hierarchy, leaf: string): string => join(hierarchy.own, name, leaf);
-  const give = (hierarchy: Hierarchy, file: string, text: string): void => {
+  const give = (dir: string, { file, text, needed }: LimitFile): string | null => {
     try {
-      writeFileSync(file, text);
+      writeFileSync(join(dir, file), text);
+      return null;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      // Swap accounting and the like may not be compiled in.
-      if (code !== 'ENOENT')
-        warnOnce(`cgroup: ${file.replace(/[^/]+\/([^/]+)$/, '…/$1')}: ${code}: limits do not hold there`);
-      else if (hierarchy.unified) warnOnce(`cgroup: ${file.split('/').pop()} is not there: limits do not hold`);
+      if (!needed) return null;
+      warnOnce(`cgroup: …/${file}: ${code}: this limit does not hold`);
+      return `${file}: ${code}`;
     }
   };
 
   const prepare = (hierarchy: Hierarchy): boolean => {
     try {
       mkdirSync(join(hierarchy.own, name), { recursive: true });
-      if (hierarchy.unified) delegate(hierarchy, name, warnOnce);
+      if (hierarchy.unified && ofTree === null) delegate(hierarchy, name, warnOnce);
       return true;
     } catch (error) {
       const { code, path } = error as NodeJS.ErrnoException;
@@ -108,17 +125,24 @@ export function openCgroups({ name, controllers, warn }: CgroupsOptions): Cgroup
 
   return {
     create(leaf, limits) {
-      return usable.flatMap((hierarchy) => {
+      const folders: string[] = [];
+      const missing: string[] = [];
+      for (const hierarchy of usable) {
         const dir = folder(hierarchy, leaf);
         try {
           mkdirSync(dir, { recursive: true });
         } catch (error) {
           warnOnce(`cgroup: ${(error as Error).message}`);
-          return [];
+          continue;
         }
-        for (const [file, text] of limitFiles(hierarchy, limits)) give(hierarchy, join(dir, file), text);
-        return [dir];
-      });
+        folders.push(dir);
+        for (const limit of limitFiles(hierarchy, limits)) {
+          const problem = give(dir, limit);
+          if (problem !== null) missing.push(problem);
+        }
+      }
+      const held = usable.flatMap(({ controllers: each }) => each);
+      return { folders, missing: [...missing, ...withoutController(held, limits)] };
     },
     folderOf(leaf) {
       // The one whose accounting is read most: memory.
@@ -159,7 +183,7 @@ function withOffered(hierarchy: Hierarchy): Hierarchy {
  * this process moves to a leaf. Where others share its group (a login session) controllers cannot be had.
  */
 function delegate(hierarchy: Hierarchy, name: string, warnOnce: (text: string) => void): void {
-  const supervisor = join(hierarchy.own, name, 'supervisor.scope');
+  const supervisor = join(hierarchy.own, name, supervisorLeaf);
   mkdirSync(supervisor, { recursive: true });
   try {
     writeFileSync(join(supervisor, 'cgroup.procs'), `${process.pid}`);
@@ -189,23 +213,84 @@ function undelegate(hierarchy: Hierarchy, name: string): void {
   }
 }
 
-/** cgroup-v2.rst; cgroup-v1/{memory,pids}.rst, scheduler/sched-design-CFS.rst. */
-export function limitFiles(
-  { unified, controllers }: Hierarchy,
-  { memoryBytes, cpuShares, pids }: InstanceLimits,
-): readonly (readonly [file: string, text: string])[] {
-  const files: (readonly [string, string])[] = [];
+/** One file of a cgroup. Not `needed`: it helps where the kernel has it. */
+export interface LimitFile {
+  readonly file: string;
+  readonly text: string;
+  readonly needed: boolean;
+}
+
+const periodUs = 100_000;
+
+/** cgroup-v2.rst; cgroup-v1/{memory,pids,blkio-controller}.rst, scheduler/sched-bwc.rst. */
+export function limitFiles({ unified, controllers }: Hierarchy, limits: InstanceLimits): readonly LimitFile[] {
+  const files: LimitFile[] = [];
+  const need = (file: string, text: string | number): void => void files.push({ file, text: `${text}`, needed: true });
+  const help = (file: string, text: string | number): void => void files.push({ file, text: `${text}`, needed: false });
+  const { memoryBytes, memoryHighBytes, cpuShares, cpuCores, pids, ioWeight, ioMax } = limits;
   const memory = memoryBytes === null || memoryBytes >= noMemoryLimit ? null : memoryBytes;
-  if (controllers.includes('memory') && memory !== null) {
-    if (unified) files.push(['memory.max', `${memory}`], ['memory.swap.max', '0'], ['memory.oom.group', '1']);
-    // The limit with swap may not be below the one without it, at no moment.
-    else files.push(['memory.limit_in_bytes', `${memory}`], ['memory.memsw.limit_in_bytes', `${memory}`]);
+  if (controllers.includes('memory')) {
+    if (memory !== null) {
+      need(unified ? 'memory.max' : 'memory.limit_in_bytes', memory);
+      // The limit with swap may not be below the one without it, at no moment. Swap may not be counted at all.
+      help(unified ? 'memory.swap.max' : 'memory.memsw.limit_in_bytes', unified ? 0 : memory);
+      if (unified) help('memory.oom.group', 1);
+    }
+    if (memoryHighBytes !== null) need(unified ? 'memory.high' : 'memory.soft_limit_in_bytes', memoryHighBytes);
   }
-  if (controllers.includes('cpu') && cpuShares !== null) {
-    files.push(unified ? ['cpu.weight', `${weightOf(cpuShares)}`] : ['cpu.shares', `${cpuShares}`]);
+  if (controllers.includes('cpu')) {
+    if (cpuShares !== null) need(unified ? 'cpu.weight' : 'cpu.shares', unified ? weightOf(cpuShares) : cpuShares);
+    if (cpuCores !== null) {
+      const quota = Math.round(cpuCores * periodUs);
+      if (unified) need('cpu.max', `${quota} ${periodUs}`);
+      else {
+        help('cpu.cfs_period_us', periodUs);
+        need('cpu.cfs_quota_us', quota);
+      }
+    }
   }
-  if (controllers.includes('pids') && pids !== null) files.push(['pids.max', `${pids}`]);
+  if (controllers.includes('pids') && pids !== null) need('pids.max', pids);
+  if (controllers.includes(unified ? 'io' : 'blkio')) {
+    if (ioWeight !== null) {
+      // v1 knows 10 to 1000 for what v2 calls 1 to 10000, and only some schedulers heed either.
+      if (unified) help('io.weight', `default ${ioWeight}`);
+      else help('blkio.weight', Math.min(1000, Math.max(10, Math.round(ioWeight / 10))));
+    }
+    for (const limit of ioMax) files.push(...deviceFiles(unified, limit));
+  }
   return files;
+}
+
+function deviceFiles(unified: boolean, limit: DeviceLimit): readonly LimitFile[] {
+  const number = deviceNumber(limit.device);
+  const parts = [
+    ['rbps', 'blkio.throttle.read_bps_device', limit.readBytes],
+    ['wbps', 'blkio.throttle.write_bps_device', limit.writeBytes],
+    ['riops', 'blkio.throttle.read_iops_device', limit.reads],
+    ['wiops', 'blkio.throttle.write_iops_device', limit.writes],
+  ] as const;
+  const asked = parts.filter(([, , value]) => value !== null);
+  if (!unified) return asked.map(([, file, value]) => ({ file, text: `${number} ${value}`, needed: true }));
+  const text = asked.map(([name, , value]) => ` ${name}=${value}`).join('');
+  return asked.length === 0 ? [] : [{ file: 'io.max', text: `${number}${text}`, needed: true }];
+}
+
+/** MAJOR:MINOR of makedev(3); a file that is none is told by the kernel, which refuses 0:0. */
+function deviceNumber(path: string): string {
+  const rdev = statSync(path, { throwIfNoEntry: false })?.rdev ?? 0;
+  return `${(rdev >> 8) & 0xfff}:${(rdev & 0xff) | ((rdev >> 12) & 0xfff00)}`;
+}
+
+/** Limits whose controller no hierarchy here has. */
+function withoutController(held: readonly string[], limits: InstanceLimits): readonly string[] {
+  const asked = [
+    ['memory', limits.memoryBytes ?? limits.memoryHighBytes],
+    ['cpu', limits.cpuShares ?? limits.cpuCores],
+    ['pids', limits.pids],
+  ] as const;
+  const missing = asked.filter(([name, value]) => value !== null && !held.includes(name)).map(([name]) => name);
+  const io = limits.ioMax.length > 0 && !held.includes('io') && !held.includes('blkio') ? ['io'] : [];
+  return [...missing, ...io].map((name) => `controller ${name} is not available`);
 }
 
 /** Shares 2…262144 on weights 1…10000, the straight line of lithos 5.5. */
@@ -214,7 +299,7 @@ export function weightOf(shares: number): number {
 }
 
 function removed(dir: string): boolean {
-  for (const path of [join(dir, 'supervisor.scope'), dir]) {
+  for (const path of [join(dir, supervisorLeaf), dir]) {
     try {
       rmdirSync(path);
     } catch (error) {

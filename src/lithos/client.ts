@@ -10,6 +10,8 @@ export interface ReloadAnswer {
 
 export interface TreeClient {
   status(): Promise<TreeStatus>;
+  /** What is to run by the configs as they were read last. */
+  wanted(): Promise<readonly { readonly name: string; readonly instanceJson: string }[]>;
   /** Has the configs read now. */
   reload(): Promise<ReloadAnswer>;
   /** Asks for the end of all containers and of the tree; does not wait for it. */
@@ -43,6 +45,10 @@ export function treeClient(socketPath: string, timeoutMs = answerTimeoutMs): Tre
     });
   return {
     status: async () => (await ask('GET', '/v1/status')) as TreeStatus,
+    wanted: async () => {
+      const { instances } = (await ask('GET', '/v1/config')) as { instances: { name: string; instanceJson: string }[] };
+      return instances;
+    },
     reload: async () => (await ask('POST', '/v1/reload')) as ReloadAnswer,
     shutdown: async () => {
       await ask('POST', '/v1/shutdown');

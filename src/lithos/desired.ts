@@ -1,12 +1,38 @@
 import type { ConfigProblem } from '../config/problem.ts';
+import type { TreeSocket } from './plan.ts';
 
 /** What the cgroup of an instance is to allow; null where the container asks for no limit. */
 export interface InstanceLimits {
   readonly memoryBytes: number | null;
+  /** From here on the kernel slows the container down and takes memory back: memory.high, v2 only. */
+  readonly memoryHighBytes: number | null;
   /** cgroup v1 shares, 1024 is the usual part. */
   readonly cpuShares: number | null;
+  /** Cores at the most, as 1.5. */
+  readonly cpuCores: number | null;
   /** Processes and threads together, pids.max. */
   readonly pids: number | null;
+  /** 1 to 10000, 100 is the usual part: io.weight. */
+  readonly ioWeight: number | null;
+  /** By block device: io.max. */
+  readonly ioMax: readonly DeviceLimit[];
+}
+
+/** A block device and what its users may do with it per second; null: no limit. */
+export interface DeviceLimit {
+  readonly device: string;
+  readonly readBytes: number | null;
+  readonly writeBytes: number | null;
+  readonly reads: number | null;
+  readonly writes: number | null;
+}
+
+/** Sealed until the start; never shown. */
+export interface SecretEnvironment {
+  readonly keyFile: string;
+  readonly namespaces: readonly string[];
+  /** By name: ciphertexts of which the first that opens counts. */
+  readonly values: ReadonlyMap<string, readonly string[]>;
 }
 
 /**
@@ -46,12 +72,22 @@ export interface DesiredInstance {
   readonly instanceJson: string;
   /** The knot's plan, except `state-dir` and `cgroup`, which the tree adds. */
   readonly planWords: readonly string[];
+  /** Of its sandbox: what the knot has to tell. */
+  readonly logFile: string;
+  /** Opened by the tree before the start, and kept while it is wanted. */
+  readonly sockets: readonly TreeSocket[];
+  /** Null: it has none. */
+  readonly secrets: SecretEnvironment | null;
   /** To be done before every start, in this order. */
   readonly preparations: readonly Preparation[];
   /** As written in the process config. */
   readonly image: string;
   /** The least time between two starts. */
   readonly restartTimeoutMs: number;
+  /** While it ends again soon after each start, the time between two starts doubles up to here. */
+  readonly restartTimeoutMaxMs: number;
+  /** The knot starts the program again by itself. */
+  readonly restartsInPlace: boolean;
   /** From SIGTERM to SIGKILL. */
   readonly killTimeoutMs: number;
   readonly limits: InstanceLimits;

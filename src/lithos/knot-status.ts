@@ -14,6 +14,11 @@ export interface KnotStatus {
   readonly exitCode: number | null;
   readonly signal: number | null;
   readonly failure: StartFailure | null;
+  /** Starts of the program in the same container. */
+  readonly restarts: number;
+  /** Kills for want of memory in its cgroup, since its start. */
+  readonly oomKills: number;
+  readonly memoryPressure: string | null;
 }
 
 const phases = ['starting', 'running', 'stopping', 'ended'] as const;
@@ -44,6 +49,10 @@ export function parseKnotStatus(text: string): KnotStatus | null {
     exitCode: integerOrNull(fields.exitCode),
     signal: integerOrNull(fields.signal),
     failure: parseFailure(fields.failure),
+    // A knot of before these were written has none.
+    restarts: integerOrNull(fields.restarts) ?? 0,
+    oomKills: integerOrNull(fields.oomKills) ?? 0,
+    memoryPressure: typeof fields.memoryPressure === 'string' ? fields.memoryPressure : null,
   };
 }
 

@@ -1,20 +1,23 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { containerAddon, isFailure } from '../native/container.ts';
+import { containerAddon, isFailure, type ListeningSocket } from '../native/container.ts';
 import { packageRoot } from '../native/load.ts';
 
 /** A knot that can be signalled and waited for. Started here or found: the tree treats both alike. */
 export interface Knot {
   readonly pid: number;
-  signal(name: 'SIGTERM' | 'SIGKILL'): void;
+  signal(name: KnotSignal): void;
 }
+
+/** SIGUSR1: it opens its logs anew. */
+export type KnotSignal = 'SIGTERM' | 'SIGKILL' | 'SIGUSR1';
 
 export type Spawned =
   | { readonly kind: 'spawned'; readonly knot: Knot }
   | { readonly kind: 'failed'; readonly message: string };
 
-const signalNumbers = { SIGTERM: 15, SIGKILL: 9 } as const;
+const signalNumbers = { SIGTERM: 15, SIGKILL: 9, SIGUSR1: 10 } as const;
 
 /** exit code of a knot that found another one in its state dir (native/knot/supervise.hpp). */
 export const alreadyRunning = 75;
@@ -27,14 +30,19 @@ export function knotMissing(): string | null {
 
 /**
  * Starts a knot in a session of its own: it has to outlive this process, and signals of a terminal are not for it. Its
- * messages go to `messagesFile`. `ended` is called once, with its exit code, null where a signal ended it.
+ * first messages, before it has read its plan, go to `messagesFile`; `fds` are its descriptors from 3 on. `ended` is called once, with its exit code, null where a signal ended it.
  */
-export function startKnot(plan: string, messagesFile: string, ended: (exitCode: number | null) => void): Spawned {
+export function startKnot(
+  plan: string,
+  messagesFile: string,
+  fds: readonly number[],
+  ended: (exitCode: number | null) => void,
+): Spawned {
   const messages = openSync(messagesFile, 'a', 0o640);
   try {
     const child = spawn(knotProgram(), ['--plan', plan], {
       detached: true,
-      stdio: ['ignore', messages, messages],
+      stdio: ['ignore', messages, messages, ...fds],
       env: {},
       cwd: '/',
     });
@@ -52,9 +60,13 @@ export function startKnot(plan: string, messagesFile: string, ended: (exitCode: 
 
 /**
  * A knot of an earlier tree, held by a pidfd (pidfd_open(2)), which no reuse of its pid can deceive once `isStill` has
- * said that the pidfd is of the right process.
+ * said that the pidfd is of the right process; and copies of the listening sockets that it was given.
  */
-export function adoptKnot(pid: number, isStill: () => boolean, ended: () => void): Knot | null {
+export function adoptKnot(
+  pid: number,
+  isStill: () => boolean,
+  ended: () => void,
+): { readonly knot: Knot; readonly sockets: readonly ListeningSocket[] } | null {
   const addon = containerAddon();
   const pidfd = addon.pidfdOpen(pid);
   if (isFailure(pidfd)) return null;
@@ -66,10 +78,12 @@ export function adoptKnot(pid: number, isStill: () => boolean, ended: () => void
     addon.closeFd(pidfd);
     ended();
   });
-  return {
+  const sockets = addon.takeSockets(pid, pidfd);
+  const knot: Knot = {
     pid,
     signal(name) {
       addon.pidfdSendSignal(pidfd, signalNumbers[name]);
     },
   };
+  return { knot, sockets: isFailure(sockets) ? [] : sockets };
 }

@@ -1,6 +1,6 @@
 import { closeSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { endianness } from 'node:os';
-import type { State } from './supervise/state.ts';
+import type { Counts, State } from './supervise/state.ts';
 
 /** One number of the tree: lithos 6. */
 export interface Metric {
@@ -13,7 +13,10 @@ export interface Totals {
   readonly sandboxes: number;
   /** Configured instances. */
   readonly containers: number;
-  readonly reloads: number;
+  /** Starts of the tree, and reloads in place. */
+  readonly restarts: number;
+  /** Knots that are no part of any config any more, and children that nobody here started. */
+  readonly unknown: number;
 }
 
 /** `node`: a label that tells apart several trees on one host; null: none. */
@@ -29,25 +32,43 @@ export function metricsOf(state: State, totals: Totals, node: string | null): re
     const key = `${sandbox}.${process}`;
     running.set(key, (running.get(key) ?? 0) + (phase === 'running' ? 1 : 0));
   }
-  const sum = (pick: 'started' | 'deaths' | 'failures'): number =>
-    [...state.counts.values()].reduce((all, counts) => all + counts[pick], 0);
+  const sum = (pick: keyof Counts): number => [...state.counts.values()].reduce((all, counts) => all + counts[pick], 0);
   const keys = [...new Set([...running.keys(), ...state.counts.keys()])].sort();
   return [
-    counter('master.restarts', totals.reloads),
+    counter('master.restarts', totals.restarts),
     level('master.sandboxes', totals.sandboxes),
     level('master.containers', totals.containers),
     level('master.queue', instances.filter(({ phase }) => phase === 'waiting' || phase === 'stopping').length),
     counter('containers.started', sum('started')),
     counter('containers.deaths', sum('deaths')),
     counter('containers.failures', sum('failures')),
+    counter('containers.oom_kills', sum('oomKills')),
+    level('containers.unknown', totals.unknown),
     level('containers.running', instances.filter(({ phase }) => phase === 'running').length),
     ...keys.flatMap((key) => [
       counter(`processes.${key}.started`, state.counts.get(key)?.started ?? 0),
       counter(`processes.${key}.deaths`, state.counts.get(key)?.deaths ?? 0),
       counter(`processes.${key}.failures`, state.counts.get(key)?.failures ?? 0),
+      counter(`processes.${key}.oom_kills`, state.counts.get(key)?.oomKills ?? 0),
       level(`processes.${key}.running`, running.get(key) ?? 0),
     ]),
   ];
+}
+
+/** The same numbers for node_exporter's textfile collector (OpenMetrics 1.0 text, without units). */
+export function openMetrics(metrics: readonly Metric[]): string {
+  const families = new Map<string, string[]>();
+  for (const { kind, labels, value } of metrics) {
+    const [, sandbox, process, what] = /^processes\.([\w-]+)\.([\w-]+)\.(\w+)$/.exec(labels.metric ?? '') ?? [];
+    const base = what === undefined ? (labels.metric ?? '').replace('.', '_') : `process_${what}`;
+    const node = labels.node === undefined ? [] : [`node=${JSON.stringify(labels.node)}`];
+    const own = what === undefined ? [] : [`sandbox="${sandbox}"`, `process="${process}"`];
+    const name = `lithos_${base}${kind === 'counter' ? '_total' : ''}`;
+    const text = [...own, ...node].length === 0 ? '' : `{${[...own, ...node].join(',')}}`;
+    const header = `# TYPE ${name} ${kind === 'counter' ? 'counter' : 'gauge'}`;
+    families.set(header, [...(families.get(header) ?? []), `${name}${text} ${value}`]);
+  }
+  return [...families].map(([header, lines]) => `${[header, ...lines].join('\n')}\n`).join('');
 }
 
 const wordBytes = 8;

@@ -15,10 +15,15 @@ export const stateDirOf = (stateDir: string, name: string): string => join(state
  * Writes what the knot reads and what the next tree recognises it by. The status of an earlier run goes first, so that
  * it cannot be taken for this one's.
  */
-export function writeInstance(dir: string, instance: DesiredInstance, cgroups: readonly string[]): string {
+export function writeInstance(
+  dir: string,
+  instance: DesiredInstance,
+  cgroups: readonly string[],
+  more: readonly string[] = [],
+): string {
   mkdirSync(dir, { recursive: true, mode: 0o755 });
   rmSync(join(dir, 'status'), { force: true });
-  const words = ['state-dir', dir, ...cgroups.flatMap((cgroup) => ['cgroup', cgroup]), ...instance.planWords];
+  const words = ['state-dir', dir, ...cgroups.flatMap((cgroup) => ['cgroup', cgroup]), ...more, ...instance.planWords];
   const plan = join(dir, 'plan');
   replaceFile(plan, words.join('\0'), 0o600);
   replaceFile(join(dir, 'instance.json'), instance.instanceJson, 0o644);
@@ -60,12 +65,13 @@ export function findKnots(stateDir: string): Found {
   for (const sandbox of foldersOf(stateDir)) {
     for (const leaf of foldersOf(join(stateDir, sandbox))) {
       const name = `${sandbox}/${leaf}`;
-      const { process, instance } = /^(?<process>.+)\.(?<instance>\d+)$/.exec(leaf)?.groups ?? {};
+      // A name has no dots: `cmd.NAME.PID` of a command is none, and lives without us.
+      const { process, instance } = /^(?<process>[\w-]+)\.(?<instance>\d+)$/.exec(leaf)?.groups ?? {};
       const knot = process === undefined ? null : findKnot(stateDir, name);
       if (knot !== null && process !== undefined) {
         knots.push({ name, sandbox, process, instance: Number(instance), ...knot });
-      } else if (knotHolds(join(stateDir, name))) unclear.push(name);
-      else dead.push(name);
+      } else if (!knotHolds(join(stateDir, name))) dead.push(name);
+      else if (process !== undefined) unclear.push(name);
     }
   }
   return { knots, dead, unclear };

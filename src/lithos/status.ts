@@ -9,6 +9,8 @@ export interface TreeStatus {
   readonly containers: readonly ContainerStatus[];
   /** Of the configs, as they were read last. */
   readonly problems: readonly ConfigProblem[];
+  /** Listening sockets that the tree keeps open. */
+  readonly sockets: readonly string[];
 }
 
 /** waiting: for the time of its next start. */
@@ -45,6 +47,26 @@ export interface ContainerEnd {
   readonly signal: number | null;
   /** Why it could not be started. */
   readonly failure: StartFailure | null;
+  /** The kernel has killed in its cgroup for want of memory, since its start. */
+  readonly oomKilled: boolean;
+  /** `some` line of its memory.pressure at that moment (psi.rst); null: not measured. */
+  readonly memoryPressure: string | null;
+}
+
+/** An end as it was written down; null where it is none. */
+export function parseEnd(value: unknown): ContainerEnd | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { atMs, exitCode, signal, failure, oomKilled, memoryPressure } = value as Readonly<Record<string, unknown>>;
+  if (typeof atMs !== 'number') return null;
+  const message = (failure as { message?: unknown } | null | undefined)?.message;
+  return {
+    atMs,
+    exitCode: typeof exitCode === 'number' ? exitCode : null,
+    signal: typeof signal === 'number' ? signal : null,
+    failure: typeof message === 'string' ? { step: '', call: '', subject: '', errno: 0, message } : null,
+    oomKilled: oomKilled === true,
+    memoryPressure: typeof memoryPressure === 'string' ? memoryPressure : null,
+  };
 }
 
 export interface StartFailure {

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { formatProblem } from '../config/problem.ts';
-import type { Logger } from '../log.ts';
 import { version } from '../version.ts';
 import { type Cgroups, openCgroups } from './cgroups.ts';
 import type { ReloadAnswer } from './client.ts';
@@ -8,9 +7,12 @@ import { loadDesired } from './config/load-desired.ts';
 import type { MasterConfig } from './config/master-config.ts';
 import { configLog } from './config-log.ts';
 import type { DesiredInstance, DesiredState } from './desired.ts';
+import { encodeJournal, type Journal, writeJournal } from './journal.ts';
 import { adoptKnot, alreadyRunning, type Knot, startKnot } from './knots.ts';
-import { type MetricsFile, metricsOf } from './metrics.ts';
-import { prepareInstance } from './prepare.ts';
+import type { Listeners } from './listeners.ts';
+import { type MetricsFile, metricsOf, type Totals } from './metrics.ts';
+import { reapOrphans } from './orphans.ts';
+import { readyInstance } from './start-instance.ts';
 import {
   findKnot,
   findKnots,
@@ -19,16 +21,19 @@ import {
   normalExitCodesOf,
   readStatus,
   stateDirOf,
-  writeInstance,
 } from './state-dirs.ts';
 import type { ContainerEnd, ContainerStatus, TreeStatus } from './status.ts';
 import { type Effect, type Event, type Instance, initialState, type State } from './supervise/state.ts';
 import { nextDeadlineMs, step } from './supervise/step.ts';
+import type { TreeLog } from './tree-log.ts';
 
 export interface SupervisorOptions {
   readonly master: MasterConfig;
-  readonly log: Logger;
+  readonly log: TreeLog;
   readonly metrics: MetricsFile;
+  readonly listeners: Listeners;
+  /** Of the tree before this one; an empty one where there was none. */
+  readonly journal: Journal;
   readonly node: string | null;
   readonly nowMs: () => number;
   /** After a shutdown: the last container has ended. */
@@ -45,6 +50,12 @@ export interface Supervisor {
   shutdown(): void;
   /** Adopts what runs, reads the configs and starts what is missing. */
   start(): void;
+  /** Writes down what the next tree is to remember. */
+  remember(): void;
+  /** Opens all logs anew, the knots' included. */
+  reopenLogs(): void;
+  /** Buries orphans that have ended. */
+  reap(): void;
   /** Removes what is left of cgroups and metrics; only after `stopped`. */
   clean(): void;
   /** Stops the clock. Containers are left alone. */
@@ -58,16 +69,18 @@ const idleTickMs = 1_000;
 const unclearMs = 1_000;
 
 export function supervisor(options: SupervisorOptions): Supervisor {
-  const { master, log, metrics, node, nowMs } = options;
+  const { master, log, metrics, node, nowMs, listeners, journal } = options;
   const startTimeMs = nowMs();
   const knots = new Map<string, Knot>();
   /** Leaves whose processes have not gone yet. */
   const cgroupsToRemove = new Set<string>();
   const recordConfig = master.configLogDir === null ? null : configLog(master.configLogDir);
   let cgroups: Cgroups | null = null;
-  let state: State = initialState;
+  let state: State = { ...initialState, counts: journal.counts, remembered: journal.instances };
   let desired: DesiredState = { instances: [], problems: [], brokenSandboxes: [] };
   let reloads = 0;
+  let orphans = 0;
+  let written = '';
   let timer: NodeJS.Timeout | null = null;
   let closed = false;
 
@@ -124,7 +137,10 @@ export function supervisor(options: SupervisorOptions): Supervisor {
     const { name } = instance;
     const fail = (message: string, call = ''): void => {
       const failure = { step: 'start', call, subject: name, errno: 0, message };
-      const end: ContainerEnd = { atMs: nowMs(), exitCode: null, signal: null, failure };
+      const end: ContainerEnd = {
+        ...{ atMs: nowMs(), exitCode: null, signal: null, failure },
+        ...{ oomKilled: false, memoryPressure: null },
+      };
       dispatch({ type: 'not-spawned', name, end, nowMs: nowMs() });
     };
     // A knot that this tree knows nothing of holds the place: its files must stay as they are.
@@ -134,15 +150,13 @@ export function supervisor(options: SupervisorOptions): Supervisor {
     }
     try {
       cgroupsToRemove.delete(instance.cgroupLeaf);
-      const plan = writeInstance(dirOf(name), instance, cgroups?.create(instance.cgroupLeaf, instance.limits) ?? []);
-      const refused = prepareInstance(instance);
-      if (refused !== null) {
-        fail(refused.message);
+      const { stateDir, limitsRequired } = master;
+      const ready = readyInstance({ stateDir, cgroups, listeners, limitsRequired }, instance);
+      if ('message' in ready) {
+        fail(ready.message);
         return;
       }
-      const spawned = startKnot(plan, join(master.logDir, `${instance.sandbox}.log`), (exitCode) =>
-        ended(name, exitCode),
-      );
+      const spawned = startKnot(ready.plan, instance.logFile, ready.fds, (exitCode) => ended(name, exitCode));
       if (spawned.kind === 'failed') {
         fail(spawned.message, 'spawn');
         return;
@@ -177,8 +191,10 @@ export function supervisor(options: SupervisorOptions): Supervisor {
       // Between the look and the pidfd the pid could go to another process: hence the second look.
       const isStill = (): boolean => findKnot(master.stateDir, name)?.knot.pid === knot.pid;
       const adopted = adoptKnot(knot.pid, isStill, () => ended(name, null));
-      if (adopted !== null) knots.set(name, adopted);
-      return adopted !== null;
+      if (adopted === null) return false;
+      knots.set(name, adopted.knot);
+      listeners.adopt(adopted.sockets);
+      return true;
     });
     dispatch({ type: 'found', knots: held, nowMs: nowMs() });
     return held.length > 0;
@@ -193,9 +209,11 @@ export function supervisor(options: SupervisorOptions): Supervisor {
   /** What a knot tells about itself reaches us through its state dir. */
   const readReports = (): void => {
     for (const instance of state.instances.values()) {
-      if (instance.program !== null || instance.knot === null) continue;
+      const { program, knot, desired: wanted, inPlace } = instance;
+      if (knot === null || (program !== null && wanted?.restartsInPlace !== true)) continue;
       const status = readStatus(dirOf(instance.name));
-      if (status === null || status.knotPid !== instance.knot.pid || status.pid === 0) continue;
+      if (status === null || status.knotPid !== knot.pid || status.pid === 0) continue;
+      if (program !== null && status.restarts === inPlace) continue;
       if (status.phase !== 'starting') dispatch({ type: 'running', name: instance.name, status });
     }
   };
@@ -206,14 +224,41 @@ export function supervisor(options: SupervisorOptions): Supervisor {
     readReports();
     dispatch({ type: 'tick', nowMs: nowMs() });
     for (const leaf of cgroupsToRemove) if (cgroups?.remove(leaf) !== false) cgroupsToRemove.delete(leaf);
+    reap();
+    closeUnwanted();
     try {
-      metrics.write(
-        metricsOf(state, { sandboxes: countSandboxes(), containers: desired.instances.length, reloads }, node),
-      );
+      metrics.write(metricsOf(state, totals(), node));
     } catch (error) {
       log.warn(`metrics: ${error instanceof Error ? error.message : String(error)}`);
     }
+    remember();
     schedule();
+  };
+
+  const totals = (): Totals => ({
+    sandboxes: countSandboxes(),
+    containers: desired.instances.length,
+    restarts: journal.treeStarts + reloads,
+    unknown: orphans + [...state.instances.values()].filter((each) => each.desired === null).length,
+  });
+
+  const reap = (): void => {
+    orphans = reapOrphans(new Set([...knots.values()].map(({ pid }) => pid)));
+  };
+
+  /** A socket is wanted as long as somebody may be started with it. */
+  const closeUnwanted = (): void =>
+    listeners.keepOnly([...state.instances.values()].flatMap((each) => each.desired?.sockets ?? []));
+
+  const remember = (): void => {
+    const text = encodeJournal(state, journal.treeStarts + reloads);
+    if (text === written) return;
+    try {
+      writeJournal(join(master.runtimeDir, 'journal.json'), text);
+      written = text;
+    } catch (error) {
+      log.warn(`journal: ${error instanceof Error ? error.message : String(error)}`);
+    }
   };
 
   const countSandboxes = (): number => new Set(desired.instances.map(({ sandbox }) => sandbox)).size;
@@ -238,6 +283,7 @@ export function supervisor(options: SupervisorOptions): Supervisor {
       log.warn(`config log: ${error instanceof Error ? error.message : String(error)}`);
     }
     dispatch({ type: 'configured', desired, nowMs: nowMs() });
+    closeUnwanted();
     schedule();
   };
 
@@ -260,6 +306,12 @@ export function supervisor(options: SupervisorOptions): Supervisor {
   });
 
   return {
+    remember,
+    reap,
+    reopenLogs() {
+      log.reopen();
+      for (const knot of knots.values()) knot.signal('SIGUSR1');
+    },
     start() {
       const warn = (text: string): void => log.warn(text);
       const { cgroupName: name, cgroupControllers: controllers } = master;
@@ -280,6 +332,7 @@ export function supervisor(options: SupervisorOptions): Supervisor {
       version,
       containers: [...state.instances.values()].map(statusOf).sort(byName),
       problems: desired.problems,
+      sockets: listeners.addresses(),
     }),
     config: () => ({ master, ...desired }),
     reload() {

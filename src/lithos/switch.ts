@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { formatProblem } from '../config/problem.ts';
 import { treeClient } from './client.ts';
 import { checkAll } from './config/check.ts';
+import { loadOneSandbox } from './config/load-desired.ts';
 import { loadMaster } from './config/master.ts';
 import type { MasterConfig } from './config/master-config.ts';
 import { loadSandbox } from './config/sandbox.ts';
@@ -13,10 +14,13 @@ export interface SwitchOptions {
   readonly file: string;
   readonly master: string;
   readonly verbose: boolean;
+  /** Change nothing, say what would change. */
+  readonly plan: boolean;
 }
 
 /** lithos 3, lithos_switch. 0: the new config is in place; 1: it is not, and nothing was changed. */
-export async function switchConfig({ sandbox, file, master: masterFile, verbose }: SwitchOptions): Promise<number> {
+export async function switchConfig(options: SwitchOptions): Promise<number> {
+  const { sandbox, file, master: masterFile, verbose } = options;
   const { problems } = checkAll(masterFile, { alternate: { sandbox, file: resolve(file) } });
   if (problems.length > 0) {
     for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
@@ -25,6 +29,7 @@ export async function switchConfig({ sandbox, file, master: masterFile, verbose 
   }
   const loaded = loadMaster(resolve(masterFile));
   if (loaded.kind === 'refused') return 1;
+  if (options.plan) return tellPlan(loaded.master, sandbox, resolve(file));
   const target = targetOf(loaded.master, sandbox);
   if (target === null) return 1;
   try {
@@ -62,6 +67,31 @@ function replaceDurably(file: string, target: string, sandbox: string): void {
   const folder = openSync(dirname(target), 'r');
   fsyncSync(folder);
   closeSync(folder);
+}
+
+/** Beside what the tree wants now; where none runs, all would be started. */
+async function tellPlan(master: MasterConfig, sandbox: string, file: string): Promise<number> {
+  const { instances } = loadOneSandbox(master, sandbox, { alternate: { sandbox, file } });
+  const next = new Map(instances.map(({ name, instanceJson }) => [name, instanceJson]));
+  let now = new Map<string, string>();
+  try {
+    const wanted = await treeClient(join(master.runtimeDir, 'tree.sock')).wanted();
+    now = new Map(
+      wanted.filter(({ name }) => name.startsWith(`${sandbox}/`)).map((each) => [each.name, each.instanceJson]),
+    );
+  } catch (error) {
+    process.stderr.write(`warning: ${error instanceof Error ? error.message : String(error)}\n`);
+  }
+  const names = [...new Set([...now.keys(), ...next.keys()])].sort();
+  let changes = 0;
+  for (const name of names) {
+    const [before, after] = [now.get(name), next.get(name)];
+    if (before === after) continue;
+    changes += 1;
+    process.stdout.write(`${before === undefined ? 'start  ' : after === undefined ? 'stop   ' : 'replace'} ${name}\n`);
+  }
+  process.stdout.write(`${changes} of ${names.length} instances would change\n`);
+  return 0;
 }
 
 /** No tree is a warning: it reads the file when it starts. */

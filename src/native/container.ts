@@ -21,12 +21,20 @@ export type Mount =
       readonly target: string;
       readonly readonly: boolean;
       readonly exec: boolean;
+      /** `source` lies at or below it, and no symbolic link between the two is followed (openat2 RESOLVE_BENEATH). */
+      readonly base?: string;
+      /** Device files work; default: nodev. */
+      readonly devices?: boolean;
+      /** What the disk says is id N is id N inside the user namespace (MOUNT_ATTR_IDMAP); default: ids as they are. */
+      readonly idMapped?: boolean;
     }
   | { readonly kind: 'tmpfs'; readonly target: string; readonly sizeBytes: number; readonly mode: number }
   /** A new proc of the new pid namespace, nosuid,nodev,noexec; sensitive entries masked. */
   | { readonly kind: 'proc'; readonly target: string }
   /** A tmpfs with null, zero, full, random, urandom, tty bound from the host, pts, shm and the usual links. */
   | { readonly kind: 'dev'; readonly target: string }
+  /** A new devpts, for a /dev that is bound from the host. */
+  | { readonly kind: 'pts'; readonly target: string }
   /** The host's /sys bound read-only (recursively). */
   | { readonly kind: 'sys'; readonly target: string };
 
@@ -94,6 +102,13 @@ export interface ExitStatus {
   readonly signal: number | null;
 }
 
+/** A TCP socket that listens. */
+export interface ListeningSocket {
+  readonly host: string;
+  readonly port: number;
+  readonly fd: number;
+}
+
 export interface ContainerAddon {
   /** Returns only after the program's execve succeeded; otherwise what failed. Never throws for kernel errors. */
   start(spec: ContainerSpec): Started | NativeFailure;
@@ -106,6 +121,37 @@ export interface ContainerAddon {
   tryLock(path: string): number | null | NativeFailure;
   /** SO_PEERCRED of a connected unix socket. */
   peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number } | NativeFailure;
+  /** Opens a listening TCP socket, close-on-exec. The host is a literal address; IPv6 sockets take IPv6 only. */
+  listen(socket: {
+    readonly host: string;
+    readonly port: number;
+    readonly backlog: number;
+    readonly reuseAddr: boolean;
+    readonly reusePort: boolean;
+    readonly nonBlock: boolean;
+  }): number | NativeFailure;
+  /** This process's own listening TCP sockets, from 3 on. */
+  ownSockets(): readonly ListeningSocket[];
+  /** Copies of another process's (pidfd_getfd(2)). */
+  takeSockets(pid: number, pidfd: number): readonly ListeningSocket[] | NativeFailure;
+  /**
+   * execve(2) in this process; returns only what went wrong. Descriptors of keepFd stay open. SIGHUP, SIGQUIT, SIGINT,
+   * SIGTERM, SIGUSR1 and SIGUSR2 wait until the next image calls unblockSignals.
+   */
+  replaceImage(program: string, argv: readonly string[], env: readonly string[]): NativeFailure;
+  /** The same when the process crashes (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT), instead of its end. */
+  replaceOnCrash(program: string, argv: readonly string[], env: readonly string[]): true | NativeFailure;
+  unblockSignals(): void;
+  /** Whether replaceImage leaves it open. The processes that this one starts never get it. */
+  keepFd(fd: number, keep: boolean): void;
+  /** waitpid(2) of one child, without waiting: true where it had ended. */
+  reap(pid: number): boolean;
+  /** openlog(3); the facility as its plain number, 3 for daemon. */
+  openSyslog(name: string, facility: number): void;
+  /** syslog(3); priorities from 0 (emerg) to 7 (debug). */
+  syslog(priority: number, text: string): void;
+  /** Makes `path` below `base` where it is absent, following no symbolic link; a new one gets mode and owner. */
+  makeFolder(base: string, path: string, mode: number, uid: number, gid: number): true | NativeFailure;
   /** lsetxattr(2): an extended attribute of the file at `path`, of a symbolic link itself. */
   setXattr(path: string, name: string, value: Buffer): true | NativeFailure;
   /** Which kernel features are there, by probe: clone3, cloneIntoCgroup, pidfd, newMountApi, mountSetattr, userNamespaces, seccomp … with a reason where not. */

@@ -62,7 +62,15 @@ hosts-file: { copy-from-host: false, localhost: true, public-hostname: false }
       image: 'app',
       restartTimeoutMs: 250,
       killTimeoutMs: 2000,
-      limits: { memoryBytes: 67_108_864, cpuShares: 512, pids: null },
+      restartTimeoutMaxMs: 250,
+      restartsInPlace: false,
+      logFile: `${host.dir}/log/shop.log`,
+      sockets: [],
+      secrets: null,
+      limits: {
+        ...{ memoryBytes: 67_108_864, memoryHighBytes: null, cpuShares: 512, cpuCores: null },
+        ...{ pids: null, ioWeight: null, ioMax: [] },
+      },
       cgroupLeaf: 'shop:web.1.scope',
       preparations: [
         { kind: 'beneath', base: '/usr', path: '/usr' },
@@ -77,12 +85,14 @@ hosts-file: { copy-from-host: false, localhost: true, public-hostname: false }
       ],
       planWords: [
         ...words('name shop/web.1', 'kill-timeout-ms 2000', 'normal-exit-code 0', 'normal-exit-code 3'),
-        ...words(`stdout-file ${log}`, `stderr-file ${log}`, `root ${host.dir}/images/app`),
+        ...words(`log-file ${host.dir}/log/shop.log`, 'log-level warn', `output-file ${log}`),
+        ...words(`root ${host.dir}/images/app`),
         ...words('hostname web-1.shop', 'cwd /tmp', 'uid 1000', 'gid 1000'),
         ...words('uid-map 0 231000 65536', 'gid-map 0 231000 65536'),
         ...words('unshare user', 'unshare mount', 'unshare pid', 'unshare ipc', 'unshare uts', 'unshare cgroup'),
         ...words('dev /dev', 'sys /sys', 'proc /proc'),
-        ...words('tmpfs /tmp 10485760 1777', 'bind /usr /usr ro exec', `bind ${state}/volume /run rw noexec`),
+        ...words('tmpfs /tmp 10485760 1777', 'bind /usr /usr ro exec', 'beneath /usr'),
+        ...words(`bind ${state}/volume /run rw noexec`, `beneath ${state}`),
         ...words(`bind ${state}/hosts /etc/hosts ro noexec`),
         ...words('rlimit nofile 2048', 'seccomp default', 'no-new-privileges'),
         ...words('env TERM=dumb', 'env PORT=8080', 'env NAME=shop/web.1', 'env PID=2'),
@@ -292,7 +302,7 @@ hosts-file: { copy-from-host: false, localhost: true, public-hostname: false }
       new Promise<number | null>((resolve) => knot.on('close', resolve)),
       sleep(deadlineMs, 'never ended'),
     ]);
-    const written = readFileSync(join(master.stdioLogDir, 'shop.log'), 'utf8');
+    const written = readFileSync(join(master.stdioLogDir, 'shop.log'), 'utf8').replace(/^\S+Z: ----- .*\n/gm, '');
     expect({ code, messages, written }).toEqual({
       code: 0,
       messages: '',

@@ -1,10 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { DesiredInstance, DesiredState } from '../../src/lithos/desired.ts';
+import type { DesiredInstance, DesiredState, InstanceLimits } from '../../src/lithos/desired.ts';
 import type { KnotStatus } from '../../src/lithos/knot-status.ts';
 import { type Effect, type Event, initialState, type LiveKnot, type State } from '../../src/lithos/supervise/state.ts';
 import { nextDeadlineMs, step } from '../../src/lithos/supervise/step.ts';
 
+const noLimits: InstanceLimits = {
+  memoryBytes: null,
+  memoryHighBytes: null,
+  cpuShares: null,
+  cpuCores: null,
+  pids: null,
+  ioWeight: null,
+  ioMax: [],
+};
 const restartTimeoutMs = 1_000;
 const killTimeoutMs = 2_000;
 
@@ -20,9 +29,14 @@ function wanted(name: string, definition = 'a'): DesiredInstance {
     planWords: [],
     preparations: [],
     image: 'app',
+    logFile: '/log',
+    sockets: [],
+    secrets: null,
+    restartsInPlace: false,
+    restartTimeoutMaxMs: restartTimeoutMs,
     restartTimeoutMs,
     killTimeoutMs,
-    limits: { memoryBytes: null, cpuShares: null, pids: null },
+    limits: noLimits,
     cgroupLeaf: `${name.replace('/', ':')}.scope`,
   };
 }
@@ -51,6 +65,9 @@ const knotStatus = (part: Partial<KnotStatus> = {}): KnotStatus => ({
   exitCode: null,
   signal: null,
   failure: null,
+  restarts: 0,
+  oomKills: 0,
+  memoryPressure: null,
   ...part,
 });
 
@@ -107,7 +124,7 @@ describe('a wanted instance', () => {
     expect(acts(play(configured()).effects)).toEqual([`start ${name}`]);
     const { state } = play(configured(), spawned(), reported);
     expect(state.instances.get(name)).toMatchObject({ phase: 'running', program: { pid: 101 }, restarts: 0 });
-    expect(counts(state)).toEqual({ started: 1, deaths: 0, failures: 0 });
+    expect(counts(state)).toMatchObject({ started: 1, deaths: 0, failures: 0 });
   });
 
   it('that ran for long is started again at once; one that ended early waits for its restart-timeout', () => {
@@ -127,11 +144,11 @@ describe('a wanted instance', () => {
   });
 
   it('that cannot be spawned is tried again, and counts as a failure', () => {
-    const end = { atMs: 0, exitCode: null, signal: null, failure: null };
+    const end = { atMs: 0, exitCode: null, signal: null, failure: null, oomKilled: false, memoryPressure: null };
     const { state, effects } = play(configured(), { type: 'not-spawned', name, end, nowMs: 0 });
     expect(acts(effects)).toEqual([]);
     expect(nextDeadlineMs(state)).toBe(restartTimeoutMs);
-    expect(counts(state)).toEqual({ started: 1, deaths: 1, failures: 1 });
+    expect(counts(state)).toMatchObject({ started: 1, deaths: 1, failures: 1 });
   });
 });
 
@@ -262,7 +279,14 @@ describe('whatever happens', () => {
           expect(now - (lastStart.get(started) ?? -restartTimeoutMs)).toBeGreaterThanOrEqual(restartTimeoutMs);
           lastStart.set(started, now);
           if (refusesOnce.delete(started)) {
-            const end = { atMs: now, exitCode: null, signal: null, failure: null };
+            const end = {
+              atMs: now,
+              exitCode: null,
+              signal: null,
+              failure: null,
+              oomKilled: false,
+              memoryPressure: null,
+            };
             queue.push({ type: 'not-spawned', name: started, end, nowMs: now });
             return;
           }
@@ -354,5 +378,93 @@ describe('whatever happens', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('an instance that keeps ending', () => {
+  const backingOff: DesiredInstance = { ...wanted('box/web.0'), restartTimeoutMs: 1_000, restartTimeoutMaxMs: 5_000 };
+
+  /** Ends `livesMs` after each start; the times of the starts. */
+  function starts(instance: DesiredInstance, livesMs: number, count: number): readonly number[] {
+    let state = initialState;
+    let nowMs = 0;
+    const times: number[] = [];
+    const feed = (event: Event): void => {
+      const stepped = step(state, event);
+      state = stepped.state;
+      for (const effect of stepped.effects) if (effect.type === 'start') times.push(nowMs);
+    };
+    feed({ type: 'configured', desired: desired([instance]), nowMs });
+    while (times.length < count) {
+      feed({ type: 'spawned', name: instance.name, knot: knot(100), nowMs });
+      nowMs += livesMs;
+      const status = knotStatus({ phase: 'ended', exitCode: 3, endedAtMs: nowMs });
+      feed({ type: 'ended', name: instance.name, status, nowMs });
+      if (times.length >= count) break;
+      const next = nextDeadlineMs(state);
+      if (next !== null && next > nowMs) {
+        nowMs = next;
+        feed({ type: 'tick', nowMs });
+      }
+    }
+    return times;
+  }
+
+  it('is started at a constant distance, unless a greatest one is given', () => {
+    expect(starts(wanted('box/web.0'), 10, 5)).toEqual([0, 1_000, 2_000, 3_000, 4_000]);
+  });
+
+  it('is started at doubling distances up to the greatest, and at once when it has lived for longer', () => {
+    expect(starts(backingOff, 10, 6)).toEqual([0, 1_000, 3_000, 7_000, 12_000, 17_000]);
+    expect(starts(backingOff, 6_000, 3)).toEqual([0, 6_000, 12_000]);
+  });
+
+  it('keeps its distance and its numbers over a restart of the tree', () => {
+    const lastEnd = {
+      ...{ atMs: 400, exitCode: 1, signal: null, failure: null },
+      ...{ oomKilled: true, memoryPressure: null },
+    };
+    const remembered = new Map([['box/web.0', { restarts: 7, lastStartMs: 300, gapMs: 4_000, lastEnd }]]);
+    const { state, effects } = step(
+      { ...initialState, remembered },
+      { type: 'configured', desired: desired([backingOff]), nowMs: 500 },
+    );
+    expect(effects).toEqual([]);
+    expect(nextDeadlineMs(state)).toBe(4_300);
+    expect(state.instances.get('box/web.0')).toMatchObject({ restarts: 7, lastEnd });
+  });
+});
+
+describe('what a knot tells', () => {
+  const name = 'box/web.0';
+  const running = (part: Partial<KnotStatus>): Event => ({ type: 'running', name, status: knotStatus(part) });
+
+  it('of programs that it has started again in place counts as ends and starts', () => {
+    const { state } = play(
+      { type: 'configured', desired: desired([wanted(name)]), nowMs: 0 },
+      { type: 'spawned', name, knot: knot(100), nowMs: 0 },
+      running({}),
+      running({ restarts: 2, pid: 105, exitCode: 9 }),
+      running({ restarts: 2, pid: 105, exitCode: 9 }),
+    );
+    expect(counts(state)).toMatchObject({ started: 3, deaths: 2, failures: 2 });
+    expect(state.instances.get(name)).toMatchObject({ restarts: 2, program: { pid: 105 }, lastEnd: { exitCode: 9 } });
+  });
+
+  it('of a kill for want of memory is told apart from any other end', () => {
+    const { state, effects } = play(
+      { type: 'configured', desired: desired([wanted(name)]), nowMs: 0 },
+      { type: 'spawned', name, knot: knot(100), nowMs: 0 },
+      {
+        type: 'ended',
+        name,
+        status: knotStatus({ phase: 'ended', signal: 9, oomKills: 1, memoryPressure: 'some avg10=40.00' }),
+        nowMs: 9_000,
+      },
+    );
+    expect(counts(state)).toMatchObject({ oomKills: 1, failures: 1 });
+    expect(state.instances.get(name)?.lastEnd).toMatchObject({ oomKilled: true, signal: 9 });
+    const text = 'box/web.0: out of memory: killed by the kernel (some avg10=40.00)';
+    expect(effects).toContainEqual({ type: 'say', level: 'error', text });
   });
 });

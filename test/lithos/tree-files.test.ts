@@ -6,12 +6,17 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseMeta, readValues } from '../../src/cantal/values-file.ts';
 import { chooseHierarchies, findHierarchies, limitFiles, weightOf } from '../../src/lithos/cgroups.ts';
 import { configLog } from '../../src/lithos/config-log.ts';
-import type { DesiredInstance } from '../../src/lithos/desired.ts';
+import type { DesiredInstance, InstanceLimits } from '../../src/lithos/desired.ts';
 import { parseKnotStatus } from '../../src/lithos/knot-status.ts';
-import { type Metric, metricsFile, metricsOf } from '../../src/lithos/metrics.ts';
+import { type Metric, metricsFile, metricsOf, openMetrics } from '../../src/lithos/metrics.ts';
 import { parseStartTime, startTimeOf } from '../../src/lithos/process-identity.ts';
 import { findKnots, planValues } from '../../src/lithos/state-dirs.ts';
 import { initialState } from '../../src/lithos/supervise/state.ts';
+
+const noLimits: InstanceLimits = {
+  ...{ memoryBytes: null, memoryHighBytes: null, cpuShares: null, cpuCores: null },
+  ...{ pids: null, ioWeight: null, ioMax: [] },
+};
 
 let dir = '';
 beforeEach(() => {
@@ -132,22 +137,29 @@ describe('cgroups', () => {
   });
 
   it('get their limits in the words of their version', () => {
-    const limits = { memoryBytes: 1000, cpuShares: 1024, pids: null };
-    const controllers = ['memory', 'cpu'];
-    expect(limitFiles({ controllers, unified: false, own: '' }, limits)).toEqual([
-      ['memory.limit_in_bytes', '1000'],
-      ['memory.memsw.limit_in_bytes', '1000'],
-      ['cpu.shares', '1024'],
+    const limits = { ...noLimits, memoryBytes: 1000, memoryHighBytes: 900, cpuShares: 1024, cpuCores: 1.5, pids: 7 };
+    const controllers = ['memory', 'cpu', 'pids', 'io', 'blkio'];
+    const words = (unified: boolean, asked: InstanceLimits) =>
+      limitFiles({ controllers, unified, own: '' }, asked).map(({ file, text }) => `${file} ${text}`);
+    expect(words(false, limits)).toEqual([
+      ...['memory.limit_in_bytes 1000', 'memory.memsw.limit_in_bytes 1000', 'memory.soft_limit_in_bytes 900'],
+      ...['cpu.shares 1024', 'cpu.cfs_period_us 100000', 'cpu.cfs_quota_us 150000', 'pids.max 7'],
     ]);
-    expect(limitFiles({ controllers, unified: true, own: '' }, limits)).toEqual([
-      ['memory.max', '1000'],
-      ['memory.swap.max', '0'],
-      ['memory.oom.group', '1'],
-      ['cpu.weight', '40'],
+    expect(words(true, limits)).toEqual([
+      ...['memory.max 1000', 'memory.swap.max 0', 'memory.oom.group 1', 'memory.high 900'],
+      ...['cpu.weight 40', 'cpu.max 150000 100000', 'pids.max 7'],
     ]);
     expect(
-      limitFiles({ controllers, unified: true, own: '' }, { memoryBytes: 2 ** 63, cpuShares: null, pids: 9 }),
+      limitFiles({ controllers: ['memory'], unified: true, own: '' }, { ...noLimits, memoryBytes: 2 ** 63, pids: 9 }),
     ).toEqual([]);
+    const device = { device: '/dev/null', readBytes: 5, writeBytes: null, reads: null, writes: 6 };
+    expect(words(true, { ...noLimits, ioWeight: 50, ioMax: [device] })).toEqual([
+      'io.weight default 50',
+      'io.max 1:3 rbps=5 wiops=6',
+    ]);
+    expect(words(false, { ...noLimits, ioWeight: 50, ioMax: [device] })).toEqual([
+      ...['blkio.weight 10', 'blkio.throttle.read_bps_device 1:3 5', 'blkio.throttle.write_iops_device 1:3 6'],
+    ]);
   });
 
   it('weigh 1 to 10000, rising with the shares', () => {
@@ -185,8 +197,8 @@ describe('the tree’s metrics', () => {
   });
 
   it('count what runs by process, and carry the node where there is one', () => {
-    const counts = new Map([['box.web', { started: 5, deaths: 2, failures: 1 }]]);
-    const totals = { sandboxes: 1, containers: 3, reloads: 4 };
+    const counts = new Map([['box.web', { started: 5, deaths: 2, failures: 1, oomKills: 1 }]]);
+    const totals = { sandboxes: 1, containers: 3, restarts: 4, unknown: 2 };
     const metrics = metricsOf({ ...initialState, counts }, totals, 'n1');
     const numberOf = (metric: string) => metrics.find(({ labels }) => labels.metric === metric)?.value;
     expect(metrics.every(({ labels }) => labels.node === 'n1' && labels.group === 'lithos')).toBe(true);
@@ -194,6 +206,11 @@ describe('the tree’s metrics', () => {
     expect(numberOf('processes.box.web.running')).toBe(0);
     expect(numberOf('containers.failures')).toBe(1);
     expect(numberOf('master.restarts')).toBe(4);
+    expect(numberOf('containers.unknown')).toBe(2);
+    expect(numberOf('processes.box.web.oom_kills')).toBe(1);
+    expect(openMetrics(metrics)).toContain(
+      '# TYPE lithos_process_oom_kills_total counter\nlithos_process_oom_kills_total{sandbox="box",process="web",node="n1"} 1\n',
+    );
     expect(metricsOf(initialState, totals, null)[0]?.labels).toEqual({ group: 'lithos', metric: 'master.restarts' });
   });
 });

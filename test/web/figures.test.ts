@@ -49,7 +49,7 @@ describe('figures in words', () => {
 });
 
 describe('how a container ended', () => {
-  const end = { atMs: 97_000, exitCode: null, signal: null, failure: null };
+  const end = { atMs: 97_000, exitCode: null, signal: null, failure: null, oomKilled: false, memoryPressure: null };
 
   it('says the exit code and when', () => {
     expect(endedWords({ ...end, exitCode: 1 }, 100_000)).toBe('exit 1 3 s ago');

@@ -58,9 +58,9 @@ function simulatedContainer(process: string, instance: number, node: number, now
     restarts: failed ? 3 : restarted ? 1 : 0,
     adopted: node === 1,
     lastEnd: failed
-      ? { atMs: now - 3000, exitCode: 1, signal: null, failure: null }
+      ? { atMs: now - 3000, exitCode: 1, signal: null, failure: null, oomKilled: false, memoryPressure: null }
       : restarted
-        ? { atMs: now - 42_000, exitCode: null, signal: 9, failure: null }
+        ? { atMs: now - 42_000, exitCode: null, signal: 9, failure: null, oomKilled: false, memoryPressure: null }
         : null,
     nextStartAtMs: failed ? now + 2000 : null,
     cpuShare: failed ? null : process === 'load' ? 0.14 : 0.021 + instance * 0.003,

@@ -14,10 +14,11 @@ std::string encode(const Status& status) {
 
 TEST(Status, IsTheDocumentedJson) {
   const Status status = {.phase = Phase::ended, .knotPid = 1, .knotStartTime = 2, .pid = 3, .startTime = 4,
-                         .startedAtMs = 5, .endedAtMs = 6, .exitCode = 7};
+                         .startedAtMs = 5, .endedAtMs = 6, .exitCode = 7, .restarts = 8, .oomKills = 9,
+                         .memoryPressure = "some avg10=1.00"};
   EXPECT_EQ(encode(status), "{\"version\":1,\"phase\":\"ended\",\"knotPid\":1,\"knotStartTime\":2,\"pid\":3,"
                             "\"startTime\":4,\"startedAtMs\":5,\"endedAtMs\":6,\"exitCode\":7,\"signal\":null,"
-                            "\"failure\":null}\n");
+                            "\"restarts\":8,\"oomKills\":9,\"memoryPressure\":\"some avg10=1.00\",\"failure\":null}\n");
 }
 
 TEST(Status, EscapesWhatJsonDoesNotAllow) {
@@ -32,7 +33,8 @@ TEST(Status, FitsTheBufferWhateverTheFailureSays) {
   const Failure failure = Failure::of(worst.c_str(), worst.c_str(), worst.c_str(), 2147483647);
   const Status status = {.phase = Phase::stopping, .knotPid = 2147483647, .knotStartTime = UINT64_MAX,
                          .pid = 2147483647, .startTime = UINT64_MAX, .startedAtMs = UINT64_MAX,
-                         .endedAtMs = UINT64_MAX, .exitCode = 255, .signal = 64, .failure = &failure};
+                         .endedAtMs = UINT64_MAX, .exitCode = 255, .signal = 64, .failure = &failure, .restarts = UINT64_MAX, .oomKills = UINT64_MAX,
+                         .memoryPressure = worst};
   EXPECT_TRUE(encode(status).ends_with("}}\n"));
 }
 

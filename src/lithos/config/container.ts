@@ -1,30 +1,60 @@
+import { isSeq } from 'yaml';
 import { type LoadedConfig, type RefusedConfig, readConfig } from '../../config/load.ts';
 import { parseInteger } from '../../config/number-text.ts';
-import { list, mapping, optional, record, refused, required } from '../../config/record.ts';
+import { list, mapping, optional, record, required } from '../../config/record.ts';
+
 import {
   anything,
   boolean,
   checked,
   decimal,
   integer,
+  invalid,
   matching,
   nullable,
   oneOf,
+  path,
   type Schema,
   scalar,
   text,
   type ValueOf,
 } from '../../config/schema.ts';
 import { bare, shorthand, tagged } from '../../config/tagged.ts';
-import { idMap, idNumber, plainAbsolutePath } from './common.ts';
+import { idMap, idNumber, ipAddress, plainAbsolutePath } from './common.ts';
 
 const msPerSecond = 1000;
-const noSecrets = 'secrets are not decrypted';
 
 /** Seconds with a fraction in the file, whole milliseconds in the result. */
 const duration = checked(decimal({ min: 0, max: 86_400 }, 'seconds'), (seconds) => ({
   value: Math.round(seconds * msPerSecond),
 }));
+
+/** A ciphertext, or several of which the first that opens counts. */
+const ciphertexts: Schema<readonly string[]> = {
+  expected: 'a ciphertext or a list of them',
+  read(reading, given, key) {
+    const node = reading.resolve(given, key);
+    if (node === invalid) return invalid;
+    if (isSeq(node)) return list(text).read(reading, node, key);
+    const one = text.read(reading, node, key);
+    return one === invalid ? invalid : [one];
+  },
+};
+
+/** Also the whole of a secret-environ-file. */
+export const secretsSchema = mapping(matching(/^[^=\0]+$/, 'the name of an environment variable'), ciphertexts);
+
+const tcpPort = record('a TCP port', {
+  fd: required(integer({ min: 0, max: 1_048_575 }, 'a descriptor')),
+  host: optional(ipAddress, '0.0.0.0'),
+  'listen-backlog': optional(integer({ min: 1, max: 65_535 }, 'a backlog'), 128),
+  'reuse-addr': optional(boolean, true),
+  'reuse-port': optional(boolean, false),
+  'set-non-block': optional(boolean, false),
+  external: optional(boolean, false),
+});
+
+export type TcpPort = ValueOf<typeof tcpPort>;
 
 /** Bytes; 2^63-1, which the original had for "no limit", and anything above are null. */
 const memoryLimit: Schema<number | null> = {
@@ -74,7 +104,7 @@ export type Volume = ValueOf<typeof volumeSchema>;
 
 /** Tags: lithos 2.5. */
 export const variableSchema = tagged({
-  TcpPort: record('a TCP port variable', { activation: refused('sockets are not opened for containers') }),
+  TcpPort: record('a TCP port variable', { activation: optional(nullable(oneOf(['systemd'])), null) }),
   Choice: checked(list(text), (choices) =>
     choices.length === 0 ? { problem: 'no choices; expected at least one' } : { value: choices },
   ),
@@ -97,23 +127,30 @@ export const containerSchema = record('container config', {
   executable: required(plainAbsolutePath),
   arguments: optional(list(text), []),
   environ: optional(mapping(environmentName, text), new Map<string, string>()),
-  'secret-environ': refused(noSecrets),
-  'secret-environ-file': refused(noSecrets),
+  'secret-environ': optional(secretsSchema, new Map<string, readonly string[]>()),
+  'secret-environ-file': optional(nullable(path), null),
   workdir: optional(plainAbsolutePath, '/'),
   'user-id': optional(nullable(idNumber), null),
   'group-id': optional(nullable(idNumber), null),
   'uid-map': optional(idMap, []),
   'gid-map': optional(idMap, []),
   'memory-limit': optional(memoryLimit, null),
+  // Ours, like the other limits that lithos 2.4 has not.
+  'memory-high': optional(memoryLimit, null),
+  'cpu-limit': optional(nullable(decimal({ min: 0.01, max: 4096 }, 'cores')), null),
+  'pids-limit': optional(nullable(integer({ min: 1, max: 4_194_304 }, 'processes')), null),
+  'io-weight': optional(nullable(integer({ min: 1, max: 10_000 }, 'a weight')), null),
   'cpu-shares': optional(nullable(integer({ min: 2, max: 262_144 }, 'shares')), null),
   // NR_OPEN, the most that Linux lets anybody have (proc(5), /proc/sys/fs/nr_open).
   'fileno-limit': optional(integer({ min: 3, max: 1_048_576 }, 'a count of files'), 1024),
   'restart-timeout': optional(duration, 1 * msPerSecond),
   'kill-timeout': optional(duration, 5 * msPerSecond),
   'normal-exit-codes': optional(list(integer({ min: 0, max: 255 }, 'an exit code')), []),
-  'restart-process-only': refused('a container ends with its program', ['false']),
-  interactive: refused('commands are not run', ['false']),
-  'stdout-stderr-file': refused("what a program writes goes to the sandbox's log"),
+  // Ours: the time between two starts doubles up to here while the program ends soon after each.
+  'restart-timeout-max': optional(nullable(duration), null),
+  'restart-process-only': optional(boolean, false),
+  interactive: optional(boolean, false),
+  'stdout-stderr-file': optional(nullable(plainAbsolutePath), null),
   volumes: optional(mapping(plainAbsolutePath, volumeSchema), new Map<string, Volume>()),
   'resolv-conf': optional(record('resolv-conf', oneFile), { mount: null, copyFromHost: true }),
   'hosts-file': optional(
@@ -124,7 +161,7 @@ export const containerSchema = record('container config', {
     }),
     { mount: null, copyFromHost: true, localhost: null, publicHostname: null },
   ),
-  'tcp-ports': refused('sockets are not opened for containers'),
+  'tcp-ports': optional(mapping(matching(/^.+$/, 'a port'), tcpPort), new Map<string, TcpPort>()),
 });
 
 export type ContainerConfig = ValueOf<typeof containerSchema>;
@@ -142,5 +179,17 @@ export function readContainer(file: string, bytes: Uint8Array): LoadedContainer 
     );
   }
   if (value.volumes.has('/')) problems.push(problemAt('volumes./', 'the root is the image; expected a folder in it'));
+  if (value.secretEnviron.size > 0 && value.secretEnvironFile !== null) {
+    problems.push(problemAt('secret-environ-file', 'secret-environ is there too; expected one of the two'));
+  }
+  for (const name of value.secretEnviron.keys()) {
+    if (value.environ.has(name)) problems.push(problemAt(`secret-environ.${name}`, 'environ has this name too'));
+  }
+  if (value.interactive && value.kind === 'Daemon') {
+    problems.push(problemAt('interactive', 'a Daemon has no terminal; expected kind Command or CommandOrDaemon'));
+  }
+  if (value.restartTimeoutMax !== null && value.restartTimeoutMax < value.restartTimeout) {
+    problems.push(problemAt('restart-timeout-max', 'less than restart-timeout'));
+  }
   return problems.length === 0 ? loaded : { kind: 'refused', file, unreadable: false, problems };
 }

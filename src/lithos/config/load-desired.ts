@@ -4,7 +4,7 @@ import { type ConfigProblem, sortProblems } from '../../config/problem.ts';
 import { makeProblem } from '../../config/yaml-source.ts';
 import type { DesiredInstance, DesiredState } from '../desired.ts';
 import { namePattern } from './common.ts';
-import { planProcess, type Starter } from './instances.ts';
+import { planProcess, type Starter, shortfalls } from './instances.ts';
 import type { MasterConfig } from './master-config.ts';
 import { loadProcesses } from './process.ts';
 import { loadSandbox } from './sandbox.ts';
@@ -27,7 +27,8 @@ export interface LoadedSandbox {
 
 const configSuffix = '.yaml';
 
-const ownStarter = (): Starter => ({
+/** This process, as the one who starts containers. */
+export const ownStarter = (): Starter => ({
   uid: process.geteuid?.() ?? 0,
   gid: process.getegid?.() ?? 0,
   term: process.env.TERM || 'dumb',
@@ -73,9 +74,11 @@ export function loadOneSandbox(master: MasterConfig, name: string, options: Load
   const instances: DesiredInstance[] = [];
   const problems: ConfigProblem[] = [];
   for (const [processName, process] of processes.value) {
-    const outcome = planProcess({ master, starter, sandboxName: name, sandbox, processes, processName, process });
+    const context = { master, starter, sandboxName: name, sandbox, processes, processName, process };
+    const outcome = planProcess(context);
     if ('problems' in outcome) problems.push(...outcome.problems);
     else instances.push(...outcome.instances);
+    problems.push(...shortfalls(context));
   }
   return { name, instances, problems, warnings: [] };
 }

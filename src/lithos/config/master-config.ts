@@ -18,6 +18,14 @@ export interface MasterConfig {
   readonly logLevel: LogLevel;
   /** History of process configs; null: none is kept. */
   readonly configLogDir: string | null;
+  readonly limitsRequired: boolean;
+  /** A file there is rotated at this size; null: never. */
+  readonly stdioLogBytes: number | null;
+  readonly stdioLogFiles: number;
+  /** Folder whose devices are `/dev` of every container; null: each gets a private one. */
+  readonly devfsDir: string | null;
+  /** Messages go to syslog(3) instead of files; null: to files. */
+  readonly syslog: { readonly facility: number; readonly name: string } | null;
   /** `SANDBOX.log` in it receives what the programs write to stdout and stderr. */
   readonly stdioLogDir: string;
   /** Host uids, besides root and the tree's own, that may use tree.sock. */

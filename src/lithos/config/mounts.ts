@@ -31,6 +31,7 @@ interface MountContext {
   readonly stateDir: string;
   /** Who starts containers. */
   readonly hostUid: number;
+  readonly devfsDir: string | null;
 }
 
 interface Source {
@@ -53,7 +54,9 @@ export function planMounts(context: MountContext): MountPlan | { readonly proble
     const target = `/${kind}`;
     const reason = folderProblem(resolveInView(view, target), target);
     if (reason !== null) problems.push(container.problemAt('', `image ${imageRoot}: ${reason}`));
-    mounts.push({ kind, target });
+    if (kind === 'dev' && context.devfsDir !== null) {
+      mounts.push(devices(context.devfsDir), { kind: 'pts', target: '/dev/pts' });
+    } else mounts.push({ kind, target });
     mounted.set(target, { kind: 'made' });
   }
   const volumes = [...container.value.volumes].sort(([a], [b]) => a.length - b.length);
@@ -115,7 +118,7 @@ function sourceOf(context: MountContext, volume: Volume): Source | { readonly pr
       const folder = folderPreparation(context, volume.value, context.stateDir, path, true);
       if ('problem' in folder) return folder;
       return {
-        mount: { kind: 'bind', source: folder.path, readonly: false, exec: false },
+        mount: { kind: 'bind', source: folder.path, readonly: false, exec: false, base: context.stateDir },
         mounted: { kind: 'made' },
         isFolder: true,
         preparations: [folder],
@@ -133,14 +136,15 @@ interface FolderWish {
 }
 
 function folderPreparation(
-  { identity, hostUid }: MountContext,
+  { identity, hostUid, sandbox }: MountContext,
   wish: FolderWish,
   base: string,
   path: string,
   fresh: boolean,
 ): (Preparation & { kind: 'folder' }) | { readonly problem: string } {
-  const uid = outside(identity.uidMap, wish.user);
-  const gid = outside(identity.gidMap, wish.group);
+  const same = isIdMapped(sandbox.value, path);
+  const uid = same ? wish.user : outside(identity.uidMap, wish.user);
+  const gid = same ? wish.group : outside(identity.gidMap, wish.group);
   if (uid === null) return { problem: `user ${wish.user} is not in uid-map` };
   if (gid === null) return { problem: `group ${wish.group} is not in gid-map` };
   if (hostUid !== 0 && uid !== hostUid) {
@@ -173,12 +177,13 @@ function hostSource(
   if (link !== null) return { problem: `${link} is a symbolic link; below ${found.host} none is followed` };
   const isFolder = kindOf(source);
   const beneath: Preparation = { kind: 'beneath', base, path: source };
+  const ids = isIdMapped(context.sandbox.value, source) ? { idMapped: true } : {};
   if (isFolder === null) {
     if (persistent?.mkdir !== true) return { problem: `${source} is not there on the host` };
     const folder = folderPreparation(context, persistent, base, source, false);
     if ('problem' in folder) return folder;
     return {
-      mount: { kind: 'bind', source, readonly: false, exec: false },
+      mount: { kind: 'bind', source, readonly: false, exec: false, base, ...ids },
       mounted: { kind: 'made' },
       isFolder: true,
       preparations: [folder, beneath],
@@ -189,7 +194,7 @@ function hostSource(
   const folderWish = persistent?.mkdir === true ? folderPreparation(context, persistent, base, source, false) : null;
   if (folderWish !== null && 'problem' in folderWish) return folderWish;
   return {
-    mount: { kind: 'bind', source, readonly, exec },
+    mount: { kind: 'bind', source, readonly, exec, base, ...ids },
     mounted: { kind: 'bind', source, exec },
     isFolder,
     preparations: folderWish === null ? [beneath] : [folderWish, beneath],
@@ -207,9 +212,23 @@ function longestPrefix(
   return best;
 }
 
+/** The operator's own /dev, as `lithos mkdev` makes it; terminals are the container's own all the same. */
+const devices = (source: string): Mount => ({
+  kind: 'bind',
+  source,
+  target: '/dev',
+  readonly: true,
+  exec: false,
+  devices: true,
+});
+
+const isIdMapped = ({ idmappedPaths }: SandboxConfig, source: string): boolean => isBelowAny(source, idmappedPaths);
+
 /** Whether the operator lets programs of this host folder be executed; links in the operator's own paths are his. */
-function mayExecute({ executablePaths }: SandboxConfig, source: string): boolean {
-  return executablePaths.some((path) => {
+const mayExecute = ({ executablePaths }: SandboxConfig, source: string): boolean => isBelowAny(source, executablePaths);
+
+function isBelowAny(source: string, paths: readonly string[]): boolean {
+  return paths.some((path) => {
     try {
       return isBelow(source, realpathSync(path));
     } catch {

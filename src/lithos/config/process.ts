@@ -1,7 +1,9 @@
 import { type LoadedConfig, loadConfig, type RefusedConfig } from '../../config/load.ts';
-import { mapping, optional, record, refused, required } from '../../config/record.ts';
-import { integer, oneOf, text, type ValueOf } from '../../config/schema.ts';
-import { configName, plainAbsolutePath } from './common.ts';
+import { list, mapping, optional, record, required } from '../../config/record.ts';
+import { integer, matching, oneOf, text, type ValueOf } from '../../config/schema.ts';
+import { configName, ipAddress, plainAbsolutePath } from './common.ts';
+
+const secretsNamespace = matching(/^[a-zA-Z0-9_.-]*$/, 'a name of letters, digits, _, . and -');
 
 /** A slip of the pen must not start a million containers. */
 export const mostInstances = 10_000;
@@ -13,8 +15,8 @@ export const processSchema = record('process config', {
   config: required(plainAbsolutePath),
   instances: optional(integer({ min: 0, max: mostInstances }), 1),
   variables: optional(mapping(text, text), new Map<string, string>()),
-  'ip-addresses': refused('containers use the host network'),
-  'extra-secrets-namespaces': refused('secrets are not decrypted'),
+  'ip-addresses': optional(list(ipAddress), []),
+  'extra-secrets-namespaces': optional(list(secretsNamespace), []),
 });
 
 export type ProcessConfig = ValueOf<typeof processSchema>;
@@ -37,7 +39,9 @@ export function imageNameProblem(image: string, levels: number): string | null {
 }
 
 /** The identity of a run (lithos 2.3): keys in this order, variables sorted by UTF-16 units, no blanks. */
-export function instanceJson(config: ProcessConfig): string {
+export function instanceJson(config: ProcessConfig, index: number): string {
+  const address = config.ipAddresses[index];
+  const namespaces = config.extraSecretsNamespaces;
   const pairs = [...config.variables].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   const variables = pairs.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
   return `{${[
@@ -45,6 +49,8 @@ export function instanceJson(config: ProcessConfig): string {
     `"image":${JSON.stringify(config.image)}`,
     `"config":${JSON.stringify(config.config)}`,
     ...(variables.length === 0 ? [] : [`"variables":{${variables.join(',')}}`]),
+    ...(namespaces.length === 0 ? [] : [`"extra_secrets_namespaces":${JSON.stringify(namespaces)}`]),
+    ...(address === undefined ? [] : [`"ip_address":${JSON.stringify(address)}`]),
     `"kind":${JSON.stringify(config.kind)}`,
   ].join(',')}}`;
 }

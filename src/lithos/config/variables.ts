@@ -6,14 +6,20 @@ export type Variables = ReadonlyMap<string, string>;
 
 const dottedPart = /^(?!-)[0-9a-zA-Z_-]+(?<!-)$/;
 
-/** Why a value is none of its type (lithos 2.5); null where it is one. */
-export function variableProblem(type: VariableType, value: string, ports: readonly NumberRange[]): string | null {
+/** Why a value is none of its type (lithos 2.5); null where it is one. `ports` null: any port, of a network of its own. */
+export function variableProblem(
+  type: VariableType,
+  value: string,
+  ports: readonly NumberRange[] | null,
+): string | null {
   const told = JSON.stringify(value);
   switch (type.tag) {
     case 'TcpPort': {
       const port = /^[1-9]\d{0,4}$/.test(value) ? Number(value) : 0;
       if (port < 1 || port > 65_535) return `${told}; expected a TCP port from 1 to 65535`;
-      return inRanges(ports, port) ? null : `Port ${port} is not allowed; see allow-tcp-ports of the sandbox`;
+      return ports === null || inRanges(ports, port)
+        ? null
+        : `Port ${port} is not allowed; see allow-tcp-ports of the sandbox`;
     }
     case 'Choice':
       return type.value.includes(value) ? null : `${told}; expected one of ${type.value.join(', ')}`;

@@ -28,7 +28,11 @@ export interface Instance {
   readonly killSent: boolean;
   readonly adopted: boolean;
   readonly restarts: number;
+  /** Of them, those that its present knot has done in place. */
+  readonly inPlace: number;
   readonly lastStartMs: number | null;
+  /** Least time between this start and the next; null: not ended yet. */
+  readonly gapMs: number | null;
   readonly nextStartAtMs: number | null;
   readonly lastEnd: ContainerEnd | null;
 }
@@ -37,16 +41,34 @@ export interface Counts {
   readonly started: number;
   readonly deaths: number;
   readonly failures: number;
+  readonly oomKills: number;
+}
+
+export const noCounts: Counts = { started: 0, deaths: 0, failures: 0, oomKills: 0 };
+
+/** What an earlier tree knew of an instance. */
+export interface Remembered {
+  readonly restarts: number;
+  readonly lastStartMs: number | null;
+  readonly gapMs: number | null;
+  readonly lastEnd: ContainerEnd | null;
 }
 
 export interface State {
   readonly instances: ReadonlyMap<string, Instance>;
   readonly stopping: boolean;
-  /** By `SANDBOX.PROCESS`, over this tree's life. */
+  /** By `SANDBOX.PROCESS`. */
   readonly counts: ReadonlyMap<string, Counts>;
+  /** By name, of instances that are not met again yet. */
+  readonly remembered: ReadonlyMap<string, Remembered>;
 }
 
-export const initialState: State = { instances: new Map(), stopping: false, counts: new Map() };
+export const initialState: State = {
+  instances: new Map(),
+  stopping: false,
+  counts: new Map(),
+  remembered: new Map(),
+};
 
 /** A living knot of an earlier tree, found in its state dir. */
 export interface FoundKnot {
@@ -65,7 +87,7 @@ export type Event =
   | { readonly type: 'spawned'; readonly name: string; readonly knot: LiveKnot; readonly nowMs: number }
   /** It could not be: no state dir, no memory, no program. */
   | { readonly type: 'not-spawned'; readonly name: string; readonly end: ContainerEnd; readonly nowMs: number }
-  /** Its status file says that the program runs. */
+  /** Its status file says that the program runs, perhaps another one than before. */
   | { readonly type: 'running'; readonly name: string; readonly status: KnotStatus }
   | {
       readonly type: 'ended';

@@ -1,7 +1,18 @@
 import type { DesiredInstance } from '../desired.ts';
 import type { KnotStatus } from '../knot-status.ts';
 import type { ContainerEnd } from '../status.ts';
-import type { Counts, Effect, Event, FoundKnot, Instance, LiveKnot, State, Step } from './state.ts';
+import {
+  type Counts,
+  type Effect,
+  type Event,
+  type FoundKnot,
+  type Instance,
+  type LiveKnot,
+  noCounts,
+  type Remembered,
+  type State,
+  type Step,
+} from './state.ts';
 
 /** A knot kills its container at the kill-timeout; one that is still there so much later hangs itself. */
 const knotGraceMs = 5_000;
@@ -22,11 +33,7 @@ export function step(state: State, event: Event): Step {
     case 'not-spawned':
       return notSpawned(state, event.name, event.end, event.nowMs);
     case 'running':
-      return update(state, event.name, (instance) => ({
-        ...instance,
-        phase: instance.phase === 'starting' ? 'running' : instance.phase,
-        program: programOf(event.status),
-      }));
+      return running(state, event.name, event.status);
     case 'ended':
       return then(ended(state, event.name, event.status, event.nowMs), event.nowMs);
     case 'tick':
@@ -68,10 +75,31 @@ function drop(state: State, name: string): State {
 }
 
 /** What comes about a name that is forgotten is late, and of no interest. */
-function update(state: State, name: string, change: (instance: Instance) => Instance): Step {
+function running(state: State, name: string, status: KnotStatus): Step {
   const instance = state.instances.get(name);
-  return done(instance === undefined ? state : put(state, change(instance)));
+  if (instance === undefined) return done(state);
+  // What a knot starts again in the same container is an end and a start like any other.
+  const again = Math.max(0, status.restarts - instance.inPlace);
+  const counted = again === 0 ? state : count(state, instance, { started: again, deaths: again, failures: again });
+  const next: Instance = {
+    ...instance,
+    phase: instance.phase === 'starting' ? 'running' : instance.phase,
+    program: programOf(status),
+    restarts: instance.restarts + again,
+    inPlace: status.restarts,
+    lastEnd: again === 0 ? instance.lastEnd : endOf(status, status.startedAtMs),
+  };
+  return done(put(counted, next));
 }
+
+const endOf = (status: KnotStatus | null, atMs: number): ContainerEnd => ({
+  atMs,
+  exitCode: status?.exitCode ?? null,
+  signal: status?.signal ?? null,
+  failure: status?.failure ?? null,
+  oomKilled: (status?.oomKills ?? 0) > 0,
+  memoryPressure: status?.memoryPressure ?? null,
+});
 
 const programOf = (status: KnotStatus): Instance['program'] =>
   status.pid > 0 ? { pid: status.pid, startTime: status.startTime, startedAtMs: status.startedAtMs } : null;
@@ -81,6 +109,7 @@ function found(state: State, knots: readonly FoundKnot[], nowMs: number): Step {
   const effects: Effect[] = [];
   for (const { name, sandbox, process, instance, knot, status } of knots) {
     const known = state.instances.get(name);
+    const before = known ?? state.remembered.get(name);
     const adopted: Instance = {
       name,
       sandbox,
@@ -93,11 +122,13 @@ function found(state: State, knots: readonly FoundKnot[], nowMs: number): Step {
       stopSentAtMs: null,
       killSent: false,
       adopted: true,
-      restarts: known?.restarts ?? 0,
+      restarts: before?.restarts ?? 0,
+      inPlace: status.restarts,
+      gapMs: before?.gapMs ?? null,
       // A start of an earlier tree counts for the time between two starts.
       lastStartMs: status.startedAtMs,
       nextStartAtMs: null,
-      lastEnd: known?.lastEnd ?? null,
+      lastEnd: before?.lastEnd ?? null,
     };
     // Met where it was not expected, when its place was to be taken.
     const unwanted = known !== undefined && (state.stopping || known.desired?.instanceJson !== knot.instanceJson);
@@ -117,7 +148,7 @@ function configured(state: State, desired: readonly DesiredInstance[], broken: r
   for (const wanted of desired) {
     const instance = state.instances.get(wanted.name);
     if (instance === undefined) {
-      next = put(next, newInstance(wanted, nowMs));
+      next = put(next, newInstance(wanted, state.remembered.get(wanted.name), nowMs));
     } else if (instance.knot === null || instance.knot.instanceJson === wanted.instanceJson) {
       next = put(next, { ...instance, desired: wanted });
     } else {
@@ -134,10 +165,10 @@ function configured(state: State, desired: readonly DesiredInstance[], broken: r
     next = retired.state;
     effects.push(...retired.effects);
   }
-  return { state: next, effects };
+  return { state: { ...next, remembered: new Map() }, effects };
 }
 
-const newInstance = (wanted: DesiredInstance, nowMs: number): Instance => ({
+const newInstance = (wanted: DesiredInstance, before: Remembered | undefined, nowMs: number): Instance => ({
   name: wanted.name,
   sandbox: wanted.sandbox,
   process: wanted.process,
@@ -149,11 +180,36 @@ const newInstance = (wanted: DesiredInstance, nowMs: number): Instance => ({
   stopSentAtMs: null,
   killSent: false,
   adopted: false,
-  restarts: 0,
-  lastStartMs: null,
-  nextStartAtMs: nowMs,
-  lastEnd: null,
+  restarts: before?.restarts ?? 0,
+  inPlace: 0,
+  lastStartMs: before?.lastStartMs ?? null,
+  gapMs: before?.gapMs ?? null,
+  // It has ended while no tree ran: its gap holds all the same.
+  nextStartAtMs: earliestStart(wanted, before?.lastStartMs ?? null, before?.gapMs ?? null, nowMs),
+  lastEnd: before?.lastEnd ?? null,
 });
+
+/** A clock that was set back must not keep it down for longer than the gap. */
+function earliestStart(
+  wanted: DesiredInstance,
+  lastStartMs: number | null,
+  gapMs: number | null,
+  nowMs: number,
+): number {
+  if (lastStartMs === null) return nowMs;
+  const gap = Math.max(gapMs ?? 0, wanted.restartTimeoutMs);
+  return Math.max(nowMs, Math.min(lastStartMs, nowMs) + Math.min(gap, wanted.restartTimeoutMaxMs));
+}
+
+/**
+ * From start to start. It doubles from restart-timeout to restart-timeout-max while a program lives for less than the
+ * latter, and begins anew once it has lived longer. The two are equal unless somebody wants it otherwise (lithos 4.3).
+ */
+function nextGapMs({ gapMs, lastStartMs }: Instance, wanted: DesiredInstance, nowMs: number): number {
+  const { restartTimeoutMs, restartTimeoutMaxMs } = wanted;
+  if (gapMs === null || nowMs - (lastStartMs ?? 0) >= restartTimeoutMaxMs) return restartTimeoutMs;
+  return Math.min(Math.max(gapMs * 2, restartTimeoutMs), restartTimeoutMaxMs);
+}
 
 function stop(instance: Instance, nowMs: number): { readonly instance: Instance; readonly effects: readonly Effect[] } {
   if (instance.knot === null || instance.stopSentAtMs !== null) return { instance, effects: [] };
@@ -194,14 +250,13 @@ function notSpawned(state: State, name: string, end: ContainerEnd, nowMs: number
 function ended(state: State, name: string, status: KnotStatus | null, nowMs: number): Step {
   const instance = state.instances.get(name);
   if (instance === undefined) return done(state);
-  const end: ContainerEnd = {
-    atMs: status !== null && status.endedAtMs > 0 ? status.endedAtMs : nowMs,
-    exitCode: status?.exitCode ?? null,
-    signal: status?.signal ?? null,
-    failure: status?.failure ?? null,
-  };
+  const end = endOf(status, status !== null && status.endedAtMs > 0 ? status.endedAtMs : nowMs);
   const failed = isFailure(instance, status);
-  const counted = count(state, instance, { deaths: 1, failures: failed ? 1 : 0 });
+  const counted = count(state, instance, {
+    deaths: 1,
+    failures: failed ? 1 : 0,
+    oomKills: status?.oomKills ?? 0,
+  });
   const after = afterEnd(counted, { ...instance, lastEnd: end }, nowMs);
   const text = `${name}: ${describeEnd(end, status)}`;
   return { ...after, effects: [{ type: 'say', level: failed ? 'error' : 'info', text }, ...after.effects] };
@@ -215,7 +270,9 @@ function isFailure(instance: Instance, status: KnotStatus | null): boolean {
   return status.exitCode === null || instance.knot?.normalExitCodes.includes(status.exitCode) !== true;
 }
 
-function describeEnd({ exitCode, signal, failure }: ContainerEnd, status: KnotStatus | null): string {
+function describeEnd(end: ContainerEnd, status: KnotStatus | null): string {
+  const { exitCode, signal, failure, oomKilled, memoryPressure } = end;
+  if (oomKilled) return `out of memory: killed by the kernel${memoryPressure === null ? '' : ` (${memoryPressure})`}`;
   if (failure !== null) return `cannot be started: ${failure.message}`;
   if (signal !== null) return `ended by signal ${signal}`;
   if (exitCode !== null) return `ended with exit code ${exitCode}`;
@@ -227,8 +284,7 @@ function afterEnd(state: State, instance: Instance, nowMs: number): Step {
   if (desired === null || state.stopping) {
     return { state: drop(state, instance.name), effects: [{ type: 'forget', name: instance.name }] };
   }
-  // A clock that was set back must not keep it down for longer than the timeout.
-  const earliest = Math.min(instance.lastStartMs ?? 0, nowMs) + desired.restartTimeoutMs;
+  const gapMs = nextGapMs(instance, desired, nowMs);
   return done(
     put(state, {
       ...instance,
@@ -238,18 +294,21 @@ function afterEnd(state: State, instance: Instance, nowMs: number): Step {
       stopSentAtMs: null,
       killSent: false,
       adopted: false,
-      nextStartAtMs: Math.max(nowMs, earliest),
+      inPlace: 0,
+      gapMs,
+      nextStartAtMs: earliestStart(desired, instance.lastStartMs ?? 0, gapMs, nowMs),
     }),
   );
 }
 
 function count(state: State, { sandbox, process }: Instance, more: Partial<Counts>): State {
   const key = `${sandbox}.${process}`;
-  const { started, deaths, failures } = state.counts.get(key) ?? { started: 0, deaths: 0, failures: 0 };
+  const { started, deaths, failures, oomKills } = state.counts.get(key) ?? noCounts;
   const next = {
     started: started + (more.started ?? 0),
     deaths: deaths + (more.deaths ?? 0),
     failures: failures + (more.failures ?? 0),
+    oomKills: oomKills + (more.oomKills ?? 0),
   };
   return { ...state, counts: new Map(state.counts).set(key, next) };
 }
