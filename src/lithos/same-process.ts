@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { containerAddon, isFailure } from '../native/container.ts';
 import { packageRoot } from '../native/load.ts';
@@ -6,9 +6,15 @@ import type { TreeLog } from './tree-log.ts';
 
 type Environment = Readonly<Record<string, string>>;
 
+/** Keeps signals waiting until the next image has handlers (native/knot/early_signals.cc). */
+const earlySignals = (): Environment => {
+  const file = join(packageRoot(), 'build', 'knot', 'early-signals.so');
+  return existsSync(file) ? { LD_PRELOAD: file } : {};
+};
+
 const words = (): readonly string[] => [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
 const assignments = (more: Environment): readonly string[] =>
-  Object.entries({ ...process.env, ...more }).map(([name, value]) => `${name}=${value ?? ''}`);
+  Object.entries({ ...process.env, ...earlySignals(), ...more }).map(([name, value]) => `${name}=${value ?? ''}`);
 
 /**
  * Executes this program anew in this process (lithos 4.4): the pid, its children and the descriptors of keepFd stay; what

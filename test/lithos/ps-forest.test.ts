@@ -106,6 +106,11 @@ describe('a forest', () => {
     expect(knots.map((each) => [each.row.pid, each.heads])).toEqual([[20, []]]);
   });
 
+  it('does not take an init for a knot when its own has been killed', () => {
+    const orphan = row(21, 1, knot('box/web.0'), { comm: 'init' });
+    expect(findForest([orphan, row(22, 21, 'nginx')]).knots).toEqual([]);
+  });
+
   it('has the oldest child of an init for the program, and counts what was left to the init', () => {
     const { knots } = findForest([
       row(20, 1, knot('box/web.0')),

@@ -19,8 +19,7 @@ import { startTimeOf } from '../../src/lithos/process-identity.ts';
 import type { ContainerStatus, TreeStatus } from '../../src/lithos/status.ts';
 import { packageRoot } from '../../src/native/load.ts';
 
-const program = join(packageRoot(), 'bin', 'stellwerk.js');
-const knot = join(packageRoot(), 'build', 'knot', 'knot');
+const ownProgram = join(packageRoot(), 'bin', 'stellwerk.js');
 
 /** Container configs of the image; programs come from the host's /usr. */
 const containers: Readonly<Record<string, string>> = {
@@ -47,6 +46,8 @@ export interface LithosHost {
   treePid(): number;
   /** Sends a signal and waits for the end of the tree; its exit code, null where the signal ended it. */
   endTree(signal: NodeJS.Signals): Promise<number | null>;
+  /** Starts the tree, and does not wait for it to answer. */
+  launch(): void;
   kill(signal: NodeJS.Signals): void;
   status(): Promise<TreeStatus>;
   running(): Promise<ReadonlyMap<string, ContainerStatus>>;
@@ -55,6 +56,12 @@ export interface LithosHost {
   /** Puts a process config in place; the tree is told by `lithos switch` or a signal. */
   want(processes: Readonly<Record<string, number>>): void;
   file(processes: Readonly<Record<string, number>>): string;
+  /** Adds a container config to the image; `/usr` and a small `/tmp` are mounted unless it has volumes of its own. */
+  container(name: string, text: string): void;
+  /** Adds to the sandbox's config. */
+  sandbox(text: string): void;
+  /** What programs of the sandbox have written. */
+  output(): string;
   client(): ReturnType<typeof treeClient>;
   log(): string;
   /** What is left of it: processes, mounts, cgroups, files. */
@@ -64,7 +71,14 @@ export interface LithosHost {
 
 const deadlineMs = 20_000;
 
-export function lithosHost(user: number): LithosHost {
+export interface HostOptions {
+  /** The stellwerk.js of another installation. */
+  readonly program?: string;
+  /** Words before `node stellwerk.js lithos tree …`; the tree is then what they start. */
+  readonly within?: readonly string[];
+}
+
+export function lithosHost(user: number, { program = ownProgram, within = [] }: HostOptions = {}): LithosHost {
   const dir = mkdtempSync(join(tmpdir(), 'lithos-'));
   const cgroupName = `lithos-test-${process.pid}-${dir.slice(-6)}.slice`;
   const master = join(dir, 'master.yaml');
@@ -74,12 +88,11 @@ export function lithosHost(user: number): LithosHost {
     mkdirSync(join(image, folder), { recursive: true });
   for (const link of ['bin', 'lib', 'lib64', 'sbin']) symlinkSync(`usr/${link}`, join(image, link));
   for (const folder of ['sandboxes', 'processes']) mkdirSync(join(dir, folder));
-  for (const [name, text] of Object.entries(containers)) {
-    writeFileSync(
-      join(image, 'config', `${name}.yaml`),
-      `${text}volumes:\n  /usr: !Readonly /usr\n  /tmp: !Tmpfs { size: 1Mi }\n`,
-    );
-  }
+  const writeContainer = (name: string, text: string): void => {
+    const volumes = text.includes('volumes:') ? '' : 'volumes:\n  /usr: !Readonly /usr\n  /tmp: !Tmpfs { size: 1Mi }\n';
+    writeFileSync(join(image, 'config', `${name}.yaml`), text + volumes);
+  };
+  for (const [name, text] of Object.entries(containers)) writeContainer(name, text);
   const map =
     user === 0 ? '[{inside: 0, outside: 231000, count: 65536}]' : `[{inside: 1000, outside: ${user}, count: 1}]`;
   writeFileSync(
@@ -114,20 +127,24 @@ executable-paths: [/usr]
     master,
     processes,
     cgroupName,
-    async start() {
+    launch() {
       const errors = join(dir, 'errors');
-      tree = spawn(process.execPath, [program, 'lithos', 'tree', '-C', master, '--log-level', 'info'], {
+      const [first = '', ...rest] = [...within, process.execPath, program, 'lithos', 'tree', '-C', master];
+      tree = spawn(first, [...rest, '--log-level', 'info'], {
         stdio: ['ignore', 'ignore', 'pipe'],
         detached: true,
         ...identity,
       });
       tree.stderr?.on('data', (chunk: Buffer) => appendFileSync(errors, chunk));
+    },
+    async start() {
+      host.launch();
       const end = Date.now() + deadlineMs;
       for (;;) {
         const status = await host.status().catch(() => null);
-        if (status?.pid === tree.pid) return;
-        if (tree.exitCode !== null || Date.now() > end)
-          throw new Error(`the tree does not answer: ${readSafe(errors)}`);
+        if (status !== null && (status.pid === tree?.pid || within.length > 0)) return;
+        if (tree === null || tree.exitCode !== null || Date.now() > end)
+          throw new Error(`the tree does not answer: ${readSafe(join(dir, 'errors'))}`);
         await sleep(20);
       }
     },
@@ -171,10 +188,13 @@ executable-paths: [/usr]
       writeFileSync(path, file(wanted), { mode: 0o644 });
       return path;
     },
+    container: writeContainer,
+    sandbox: (text) => appendFileSync(join(dir, 'sandboxes', 'box.yaml'), text),
+    output: () => readSafe(join(dir, 'log', 'stdio', 'box.log')),
     client: () => treeClient(socket),
     log: () => readSafe(join(dir, 'log', 'master.log')) + readSafe(join(dir, 'log', 'box.log')),
     leftovers() {
-      const ours = processesNaming(dir).filter((pid) => pid !== tree?.pid || tree.exitCode === null);
+      const ours = processesNaming(dir, program).filter((pid) => pid !== tree?.pid || tree.exitCode === null);
       const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
         .split('\n')
         .filter((line) => line.includes(dir));
@@ -193,7 +213,7 @@ executable-paths: [/usr]
     },
     async remove() {
       tree?.kill('SIGKILL');
-      for (const pid of processesNaming(dir)) killSafe(pid);
+      for (const pid of processesNaming(dir, program)) killSafe(pid);
       await sleep(100);
       spawnSync('find', ['/sys/fs/cgroup', '-depth', '-path', `*${cgroupName}*`, '-type', 'd', '-delete']);
       rmSync(dir, { recursive: true, force: true });
@@ -209,12 +229,12 @@ export const identityOf = ({ pid, startTime }: ContainerStatus): string => `${pi
 export const lives = ({ pid, startTime }: ContainerStatus): boolean => pid !== null && startTimeOf(pid) === startTime;
 
 /** Knots and trees of the folder: their command lines name it. */
-function processesNaming(dir: string): number[] {
+function processesNaming(dir: string, program: string): number[] {
   return readdirSync('/proc').flatMap((name) => {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) return [];
     const line = readSafe(`/proc/${name}/cmdline`);
-    return line.includes(dir) && (line.startsWith(knot) || line.includes(program)) ? [pid] : [];
+    return line.includes(dir) && (/^\S*\/knot\0/.test(line) || line.includes(program)) ? [pid] : [];
   });
 }
 

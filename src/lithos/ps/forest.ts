@@ -51,13 +51,17 @@ export function findForest(rows: readonly ProcessRow[]): Forest {
   const knots = rows.flatMap((row) => {
     const plan = planOf(row.words);
     const isFork = plan !== null && planOf(parentOf(row))?.path === plan.path;
-    if (plan === null || isFork) return [];
+    // An init whose knot has just been killed dies with it.
+    if (plan === null || isFork || row.comm === initName) return [];
     const { stateDir, sandbox, process, instance } = plan;
     const name = `${sandbox}/${process}.${instance}`;
     return [{ row, stateDir, sandbox, process, instance, name, heads: headsOf(row, plan.path, children) }];
   });
   return { trees: trees.sort((a, b) => a.row.pid - b.row.pid), knots: knots.sort(byName) };
 }
+
+/** An init keeps the command line of its knot and takes this name (native/container/init.cc). */
+const initName = 'init';
 
 const byName = (a: KnotProcess, b: KnotProcess): number =>
   compare(a.sandbox, b.sandbox) || compare(a.process, b.process) || a.instance - b.instance || a.row.pid - b.row.pid;
