@@ -18,7 +18,7 @@ TimeText timeText(long long msSince1970) noexcept;
 
 class Log {
 public:
-  // Until `open`, and where the file cannot be opened, messages go to standard error.
+  // An empty path, like a file that cannot be opened: messages go to standard error.
   void open(const std::string& path, Level most);
   // After logrotate and the like.
   void reopen();

@@ -69,9 +69,7 @@ public:
   explicit Supervisor(Plan& plan) : plan_(plan), output_(plan.output) {}
 
   int run() {
-    if (!plan_.logFile.empty()) {
-      log_.open(plan_.logFile, plan_.logLevel);
-    }
+    log_.open(plan_.logFile, plan_.logLevel);
     stateDir_.reset(open(plan_.stateDir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!stateDir_) {
       report(Failure::of("open state", "open", plan_.stateDir.c_str()));
