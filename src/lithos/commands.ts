@@ -11,7 +11,7 @@ export function lithosCommand(): Command {
   const command = new Command('lithos').description('Production containers of this host');
   // Words after NAME of `cmd` are the command's own, whatever they look like.
   command.enablePositionalOptions();
-  for (const add of [tree, knot, check, cmd, switchTo, ps, clean, crypt, mkdev]) add(command);
+  for (const add of [tree, knot, check, cmd, switchTo, ps, clean, crypt, image, mkdev]) add(command);
   return command;
 }
 
@@ -259,4 +259,22 @@ async function runCheck(options: CheckOptions): Promise<number> {
     if (options.verbose) process.stdout.write(`${summary}\n`);
   }
   return results.some(({ problems }) => problems.length > 0) ? 1 : 0;
+}
+
+function image(lithos: Command): void {
+  const group = lithos.command('image').description('images of containers');
+  group
+    .command('import')
+    .description('unpack an OCI layout or a docker-save archive into an image dir, under its digest; prints the name')
+    .argument('<FILE|DIR>')
+    .option('-C, --config <file>', 'master config, for --sandbox', usualMaster)
+    .option('--sandbox <name>', 'into the image-dir of this sandbox')
+    .option('--image-dir <dir>', 'into this folder')
+    .option('--max-bytes <n>', 'refuse what would unpack to more', '20Gi')
+    .action(
+      async (source: string, options: { config: string; sandbox?: string; imageDir?: string; maxBytes: string }) => {
+        const { importImage } = await import('./image.ts');
+        process.exitCode = await importImage({ source, ...options });
+      },
+    );
 }

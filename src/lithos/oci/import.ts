@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, lstatSync, lutimesSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { decompressed } from './compression.ts';
+import { applyLayer, type LayerContext, type Losses } from './layer.ts';
+import { findImage, type Layer } from './layout.ts';
+import { placeIn } from './place.ts';
+import { Refusal } from './refusal.ts';
+import { writeService } from './service.ts';
+import { openSource, type Source } from './source.ts';
+
+export interface ImportOptions {
+  /** A folder or an archive. */
+  readonly source: string;
+  readonly imageDir: string;
+  readonly mostBytes: number;
+  /** Told before a layer, and as it goes on. */
+  readonly progress: (text: string) => void;
+}
+
+export interface Imported {
+  /** Folder below the image dir: `sha256-` and the image's id. */
+  readonly name: string;
+  /** It was there already; nothing was done. */
+  readonly existed: boolean;
+  readonly losses: Losses;
+  /** Why there is no container config; null: there is one. */
+  readonly withoutService: string | null;
+}
+
+const staging = '.importing.';
+/** What every container needs to have in its image (lithos 5, step 7). */
+const mountPoints = ['dev', 'proc', 'sys', 'tmp'] as const;
+const none = (): Losses => ({ owners: 0, devices: 0, attributes: 0 });
+
+/**
+ * Unpacks an image. It is made under another name and renamed when it is whole: a process that dies at any moment leaves
+ * nothing that could be taken for an image, and what it leaves is removed by the next. Throws a Refusal.
+ */
+export async function importInto({ source, imageDir, mostBytes, progress }: ImportOptions): Promise<Imported> {
+  mkdirSync(imageDir, { recursive: true });
+  removeAbandoned(imageDir);
+  const own = join(imageDir, `${staging}${process.pid}`);
+  mkdirSync(own, { mode: 0o700 });
+  try {
+    const opened = await openSource(source, join(own, 'source'));
+    const image = findImage(opened);
+    const name = `sha256-${image.id}`;
+    const target = join(imageDir, name);
+    if (existsSync(target)) return { name, existed: true, losses: none(), withoutService: null };
+    const root = join(own, 'root');
+    mkdirSync(root);
+    const losses = none();
+    let bytes = 0;
+    const folders = new Map<string, { readonly mode: number; readonly mtime: Date }>();
+    const count = (more: number): void => {
+      bytes += more;
+      if (bytes > mostBytes) throw new Refusal(`it unpacks to more than ${mostBytes} bytes; --max-bytes allows more`);
+    };
+    const isRoot = process.geteuid?.() === 0;
+    for (const [index, layer] of image.layers.entries()) {
+      const text = `layer ${index + 1} of ${image.layers.length}, ${megabytes(opened.sizeOf(layer.name))} MB`;
+      progress(text);
+      const context = { root, isRoot, losses, folders, count };
+      await unpackLayer(opened, layer, context, (part) => progress(`${text}: ${Math.floor(part * 100)} %`));
+    }
+    for (const each of mountPoints) {
+      const place = placeIn(root, [each], true);
+      if (place !== null && !existsSync(place)) mkdirSync(place, { mode: each === 'tmp' ? 0o1777 : 0o755 });
+    }
+    const withoutService = writeService(root, image.config);
+    // Inner folders first: a mode can close the way to them.
+    for (const [path, { mode, mtime }] of [...folders].reverse()) {
+      // An upper layer may have hidden or replaced it.
+      if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) continue;
+      chmodSync(path, mode);
+      lutimesSync(path, mtime, mtime);
+    }
+    chmodSync(root, folders.get(root)?.mode ?? 0o755);
+    return { name, existed: !place(root, target), losses, withoutService };
+  } finally {
+    rmSync(own, { recursive: true, force: true });
+  }
+}
+
+/** False where somebody else was quicker with the same image. */
+function place(root: string, target: string): boolean {
+  try {
+    renameSync(root, target);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' || code === 'ENOTEMPTY') return false;
+    throw error;
+  }
+}
+
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
+
+/** Unpacks a layer; its bytes are hashed on both sides of the decompression. */
+async function unpackLayer(
+  source: Source,
+  { name, digest, diffId }: Layer,
+  context: LayerContext,
+  part: (done: number) => void,
+): Promise<void> {
+  const [packed, plain] = [createHash('sha256'), createHash('sha256')];
+  const size = source.sizeOf(name);
+  let read = 0;
+  const blob = hashed(source.open(name), packed, (bytes) => {
+    read += bytes;
+    part(size === 0 ? 1 : read / size);
+  });
+  try {
+    await applyLayer(
+      Readable.from(
+        hashed(await decompressed(blob), plain, () => {}),
+        { objectMode: false },
+      ),
+      context,
+    );
+  } catch (error) {
+    // Those of the file system have a path; the others are about what was read.
+    if (error instanceof Refusal || (error as NodeJS.ErrnoException).path !== undefined) throw error;
+    throw new Refusal(`${name}: damaged: ${(error as Error).message}`);
+  }
+  if (digest !== null && packed.digest('hex') !== digest) throw new Refusal(`${name}: its content has another digest`);
+  if (plain.digest('hex') !== diffId) throw new Refusal(`${name}: its files have another digest than sha256:${diffId}`);
+}
+
+async function* hashed(
+  chunks: AsyncIterable<Buffer>,
+  hash: ReturnType<typeof createHash>,
+  told: (bytes: number) => void,
+): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    told(chunk.length);
+    yield chunk;
+  }
+}
+
+/** Of imports whose process is gone. */
+function removeAbandoned(imageDir: string): void {
+  for (const name of readdirSync(imageDir)) {
+    if (!name.startsWith(staging)) continue;
+    const pid = Number(name.slice(staging.length));
+    if (pid === process.pid || !existsSync(`/proc/${pid}`)) {
+      rmSync(join(imageDir, name), { recursive: true, force: true });
+    }
+  }
+}
