@@ -113,13 +113,8 @@ async function unpackLayer(
     part(size === 0 ? 1 : read / size);
   });
   try {
-    await applyLayer(
-      Readable.from(
-        hashed(await decompressed(blob), plain, () => {}),
-        { objectMode: false },
-      ),
-      context,
-    );
+    const tar = padded(hashed(await decompressed(blob), plain, () => {}));
+    await applyLayer(Readable.from(tar, { objectMode: false }), context);
   } catch (error) {
     // Those of the file system have a path; the others are about what was read.
     if (error instanceof Refusal || (error as NodeJS.ErrnoException).path !== undefined) throw error;
@@ -127,6 +122,18 @@ async function unpackLayer(
   }
   if (digest !== null && packed.digest('hex') !== digest) throw new Refusal(`${name}: its content has another digest`);
   if (plain.digest('hex') !== diffId) throw new Refusal(`${name}: its files have another digest than sha256:${diffId}`);
+}
+
+const tarBlock = 512;
+
+/** Some writers leave out the end of the last block (tar(5)); whether anything is missing the digests tell. */
+async function* padded(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    yield chunk;
+  }
+  yield Buffer.alloc((tarBlock - (bytes % tarBlock)) % tarBlock);
 }
 
 async function* hashed(
