@@ -8,8 +8,8 @@ interface Bench {
 const benches: Readonly<Record<string, { about: string; load: () => Promise<{ measure: Bench['measure'] }> }>> = {
   cli: { about: 'start of the command line beside node -e 0', load: () => import('./cli.ts') },
   container: {
-    about: 'container start beside the bare C program and bubblewrap',
-    load: () => import('./container.ts'),
+    about: 'container start beside the bare C program, bubblewrap, runc and crun',
+    load: () => import('./container/container.ts'),
   },
   history: { about: 'bytes and time per sample of the one-hour history', load: () => import('./history.ts') },
   scan: { about: 'a scan of 10 000 metrics beside a C program that only preads', load: () => import('./scan.ts') },

@@ -95,7 +95,7 @@ describe.skipIf(skipped(isUsable, 'bridged networks', 'needs root and ip (apt-ge
       const [first = 0, second = 0] = await pidsOf();
       expect(interfaces()).toHaveLength(2);
       for (const name of interfaces()) expect(name).toMatch(/^li_[0-9a-f]{6}_000[23]$/);
-        const inside = spawnSync('nsenter', ['-t', `${first}`, '-n', 'ip', '-br', 'addr'], { encoding: 'utf8' }).stdout;
+      const inside = spawnSync('nsenter', ['-t', `${first}`, '-n', 'ip', '-br', 'addr'], { encoding: 'utf8' }).stdout;
       expect(inside).toMatch(/^lo\s+UNKNOWN\s+127\.0\.0\.1\/8/m);
       expect(inside).toMatch(/^li-[0-9a-f]{6}-0002\S*\s+UP\s+10\.77\.0\.2\/24/m);
       const routes = spawnSync('nsenter', ['-t', `${first}`, '-n', 'ip', 'route'], { encoding: 'utf8' }).stdout;

@@ -1,5 +1,6 @@
 /* The least that a container start can cost: clone3, mounts, pivot_root, exec and wait, in plain C.
-   bare ROOT ROUNDS net|nonet: prints the median in microseconds. ROOT holds /bin/true (static) and /proc. */
+   bare ROOT ROUNDS net|nonet [MIB]: prints the median in microseconds. ROOT holds /bin/true (static) and /proc. MIB of
+   memory are touched before: what a process of that size pays for its fork. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sched.h>
@@ -40,9 +41,15 @@ static int compare(const void *a, const void *b) {
 }
 
 int main(int count, char **words) {
-  if (count != 4) {
-    fputs("usage: bare ROOT ROUNDS net|nonet\n", stderr);
+  if (count != 4 && count != 5) {
+    fputs("usage: bare ROOT ROUNDS net|nonet [MIB]\n", stderr);
     return 2;
+  }
+  if (count == 5) {
+    size_t bytes = (size_t)atoi(words[4]) << 20;
+    char *ballast = malloc(bytes);
+    if (ballast == NULL) die("malloc");
+    for (size_t at = 0; at < bytes; at += 4096) ballast[at] = 1;
   }
   int rounds = atoi(words[2]);
   double *times = calloc((size_t)rounds, sizeof *times);
