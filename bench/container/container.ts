@@ -1,11 +1,31 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ContainerSpec } from '../../src/native/container.ts';
 import { packageRoot } from '../../src/native/load.ts';
 import { type BenchRow, benchRow, median } from '../row.ts';
-import { bubblewrapOnce, makeBundle, must, type Runtime, runtimeOnce, specOf, startOne } from './starts.ts';
+import {
+  bubblewrapOnce,
+  emptyMs,
+  knotProgram,
+  makeBundle,
+  must,
+  type Runtime,
+  runtimeOnce,
+  spawnMs,
+  specOf,
+  startOne,
+} from './starts.ts';
 import { supervisorMemory } from './supervisors.ts';
 
 // Each round interleaves all starters, so that a noisy minute hits all of them alike.
@@ -24,7 +44,12 @@ export async function measure(): Promise<readonly BenchRow[]> {
     const root = makeRoot(join(folder, 'root'));
     const rows: BenchRow[] = [];
     for (const net of [false, true]) rows.push(...(await compare(folder, bare, root, net)));
-    rows.push(...(await parts(bare, root)), ...(await burst(bare, root)), ...(await memory(folder, root)));
+    rows.push(
+      ...throughKnot(folder, root),
+      ...(await parts(bare, root)),
+      ...(await burst(bare, root)),
+      ...(await memory(folder, root)),
+    );
     return rows;
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -67,6 +92,45 @@ function bareMs(bare: string, root: string, net: 'net' | 'nonet', starts: number
   return Number(c.stdout) / 1e3;
 }
 
+/** What the tree does for each container: a knot is spawned, sets it up, runs it to its end and writes down how it went. */
+function throughKnot(folder: string, root: string): readonly BenchRow[] {
+  const plan = makePlan(folder, root);
+  const own: number[] = [];
+  const bubblewrap: number[] = [];
+  const hasBubblewrap = spawnSync('bwrap', ['--version']).status === 0;
+  for (let round = 0; round < rounds * startsPerRound; round++) {
+    own.push(spawnMs(knotProgram, ['--plan', plan]) - emptyMs(root));
+    if (hasBubblewrap) bubblewrap.push(bubblewrapOnce(root, false));
+  }
+  const row = { bench: 'container', figure: 'start to exit through knot', value: median(own), unit: 'ms' };
+  return [
+    hasBubblewrap ? benchRow({ ...row, peer: 'bwrap', peerValue: median(bubblewrap) }, { maxRatio: 1 }) : benchRow(row),
+  ];
+}
+
+function makePlan(folder: string, root: string): string {
+  const state = join(folder, 'state');
+  mkdirSync(state);
+  const plan = join(state, 'plan');
+  const words = [
+    ...['name', 'bench/true.0', 'state-dir', state, 'root', root, 'cwd', '/', 'uid', '0', 'gid', '0'],
+    ...['mount', 'pid', 'ipc', 'uts'].flatMap((name) => ['unshare', name]),
+    ...['proc', '/proc', 'tmpfs', '/tmp', '0', '1777', 'seccomp', 'default', 'no-new-privileges'],
+    ...[
+      'normal-exit-code',
+      '0',
+      'log-file',
+      join(state, 'log'),
+      'output-file',
+      join(state, 'out'),
+      'argv',
+      '/bin/true',
+    ],
+  ];
+  writeFileSync(plan, words.join('\0'));
+  return plan;
+}
+
 /** What the distance to the bare program is made of: each part left out by itself, and what Node's size costs a fork. */
 async function parts(bare: string, root: string): Promise<readonly BenchRow[]> {
   const whole = specOf(root, false);
@@ -74,7 +138,7 @@ async function parts(bare: string, root: string): Promise<readonly BenchRow[]> {
     'the seccomp filter': { ...whole, seccomp: 'off' },
     '/proc with its masks': { ...whole, mounts: whole.mounts.filter(({ kind }) => kind !== 'proc') },
   };
-  const ownMiB = Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024);
+  const ownMiB = Math.round(Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024);
   const times = { whole: [] as number[], small: [] as number[], large: [] as number[] };
   const left = new Map<string, number[]>();
   for (let round = 0; round < rounds; round++) {
@@ -89,7 +153,10 @@ async function parts(bare: string, root: string): Promise<readonly BenchRow[]> {
   const row = (figure: string, value: number): BenchRow => benchRow({ bench: 'container', figure, value, unit: 'ms' });
   return [
     ...[...left].map(([name, list]) => row(`of a start: ${name}`, median(times.whole) - median(list))),
-    row(`of a start: the fork of a process of ${ownMiB} MiB, as Node is`, median(times.large) - median(times.small)),
+    row(
+      `of a start: the fork of a process with ${ownMiB} MiB of its own, as Node is`,
+      median(times.large) - median(times.small),
+    ),
   ];
 }
 

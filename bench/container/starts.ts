@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ContainerSpec, containerAddon, isFailure } from '../../src/native/container.ts';
+import { packageRoot } from '../../src/native/load.ts';
 
 /** What every starter here is to do: run a static `true` under a read-only root with /proc and a /tmp. */
 export const specOf = (root: string, net: boolean): ContainerSpec => ({
@@ -47,6 +48,8 @@ export function bubblewrapOnce(root: string, net: boolean): number {
 }
 
 export const emptyMs = (root: string): number => spawnMs(join(root, 'bin/true'), []);
+
+export const knotProgram = join(packageRoot(), 'build', 'knot', 'knot');
 
 let containers = 0;
 
