@@ -1,3 +1,4 @@
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatProblem } from '../config/problem.ts';
 import { version } from '../version.ts';
@@ -10,7 +11,7 @@ import type { DesiredInstance, DesiredState } from './desired.ts';
 import { encodeJournal, type Journal, writeJournal } from './journal.ts';
 import { adoptKnot, alreadyRunning, type Knot, startKnot } from './knots.ts';
 import type { Listeners } from './listeners.ts';
-import { type MetricsFile, metricsOf, type Totals } from './metrics.ts';
+import { type Metric, type MetricsFile, metricsOf, openMetrics, type Totals } from './metrics.ts';
 import { reapOrphans } from './orphans.ts';
 import { readyInstance } from './start-instance.ts';
 import {
@@ -227,12 +228,24 @@ export function supervisor(options: SupervisorOptions): Supervisor {
     reap();
     closeUnwanted();
     try {
-      metrics.write(metricsOf(state, totals(), node));
+      const numbers = metricsOf(state, totals(), node);
+      metrics.write(numbers);
+      writeOpenMetrics(numbers);
     } catch (error) {
       log.warn(`metrics: ${error instanceof Error ? error.message : String(error)}`);
     }
     remember();
     schedule();
+  };
+
+  let published = '';
+  const writeOpenMetrics = (numbers: readonly Metric[]): void => {
+    const text = openMetrics(numbers);
+    if (text === published) return;
+    published = text;
+    const path = join(master.runtimeDir, 'metrics.prom');
+    writeFileSync(`${path}.new`, text, { mode: 0o644 });
+    renameSync(`${path}.new`, path);
   };
 
   const totals = (): Totals => ({

@@ -255,7 +255,7 @@ function ended(state: State, name: string, status: KnotStatus | null, nowMs: num
   const counted = count(state, instance, {
     deaths: 1,
     failures: failed ? 1 : 0,
-    oomKills: status?.oomKills ?? 0,
+    oomKills: (status?.oomKills ?? 0) > 0 ? 1 : 0,
   });
   const after = afterEnd(counted, { ...instance, lastEnd: end }, nowMs);
   const text = `${name}: ${describeEnd(end, status)}`;
