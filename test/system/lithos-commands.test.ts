@@ -1,5 +1,14 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -250,6 +259,70 @@ describe('lithos check', () => {
       expect(err).toContain(told);
     }
   });
+});
+
+describe('lithos check of ports', () => {
+  it('warns of an address that two sandboxes share', () => {
+    host = lithosHost(self);
+    host.container('app', shell('true', 'tcp-ports: { 18099: { fd: 3 } }\n'));
+    host.sandbox('allow-tcp-ports: [18099]\n');
+    const two = join(host.dir, 'sandboxes', 'two.yaml');
+    writeFileSync(two, readFileSync(join(host.dir, 'sandboxes', 'box.yaml'), 'utf8'));
+    host.want({ app: 1 });
+    writeFileSync(join(host.dir, 'processes', 'two.yaml'), readFileSync(host.processes, 'utf8'));
+    expect(host.lithos('check', '-C', host.master)).toEqual({
+      code: 0,
+      out: '',
+      err: `warning: ${two}: 0.0.0.0:18099 is a port of sandbox box too: each may get the other's connections\n`,
+    });
+  });
+});
+
+describe('logs of the tree', () => {
+  it('are opened anew on SIGUSR1, its own and those of knots', async () => {
+    host = lithosHost(self);
+    host.container('app', shell('while :; do echo line; sleep 0.1; done'));
+    host.want({ app: 1 });
+    await host.start();
+    await host.until('output', () => host.output().includes('line'));
+    for (const name of ['master.log', 'box.log'])
+      renameSync(join(host.dir, 'log', name), join(host.dir, 'log', `${name}.1`));
+    host.kill('SIGUSR1');
+    await host.until(
+      'a new log',
+      () => existsSync(join(host.dir, 'log', 'master.log')) && existsSync(join(host.dir, 'log', 'box.log')),
+    );
+    expect(host.treePid()).toBe((await host.status()).pid);
+  });
+
+  it.skipIf(skipped(isRoot && !existsSync('/dev/log'), 'syslog', 'needs root, and a /dev/log that nobody has'))(
+    'go to syslog where the master config says so',
+    async () => {
+      host = lithosHost(0);
+      writeFileSync(
+        host.master,
+        `${readFileSync(host.master, 'utf8')}syslog-facility: local3\nsyslog-app-name: our-lithos\n`,
+      );
+      const heard = join(host.dir, 'heard');
+      const listener = spawn('python3', [
+        '-c',
+        `import socket\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.bind("/dev/log")\nf = open(${JSON.stringify(heard)}, "ab", 0)\nwhile True: f.write(s.recv(9999) + b"\\n")`,
+      ]);
+      try {
+        for (let wait = 0; wait < 100 && !existsSync('/dev/log'); wait++) await sleep(20);
+        host.want({ sleeper: 1 });
+        await host.start();
+        await host.until('a message', () => existsSync(heard) && readFileSync(heard, 'utf8').includes('supervises'));
+        // local3 (19) and info (6): RFC 3164.
+        expect(readFileSync(heard, 'utf8')).toMatch(
+          new RegExp(`<${19 * 8 + 6}>.* our-lithos\\[\\d+\\]: tree \\d+ supervises`),
+        );
+      } finally {
+        listener.kill('SIGKILL');
+        rmSync('/dev/log', { force: true });
+      }
+    },
+  );
 });
 
 describe.skipIf(skipped(isRoot, 'a devfs-dir', 'needs root, to make devices'))('devfs-dir', () => {

@@ -1,9 +1,12 @@
+import { join } from 'node:path';
 import { readRegularFile } from '../../config/load.ts';
 import { type ConfigProblem, sortProblems } from '../../config/problem.ts';
 import { makeProblem } from '../../config/yaml-source.ts';
+import { addressOf } from '../listeners.ts';
 import { readContainer } from './container.ts';
-import { type LoadOptions, loadOneSandbox, sandboxNames, withoutRepeats } from './load-desired.ts';
+import { type LoadedSandbox, type LoadOptions, loadOneSandbox, sandboxNames, withoutRepeats } from './load-desired.ts';
 import { loadMaster } from './master.ts';
+import type { MasterConfig } from './master-config.ts';
 
 export interface CheckResult {
   /** Any of these makes the check fail. */
@@ -36,9 +39,26 @@ export function checkAll(masterPath: string, options: LoadOptions = {}): CheckRe
   const instances = sandboxes.reduce((sum, each) => sum + each.instances.length, 0);
   return {
     problems: sortProblems([...found.problems, ...withoutRepeats(sandboxes.flatMap(({ problems }) => problems))]),
-    warnings: sortProblems(sandboxes.flatMap(({ warnings }) => warnings)),
+    warnings: sortProblems([...sandboxes.flatMap(({ warnings }) => warnings), ...sharedAddresses(master, sandboxes)]),
     summary: `${sandboxes.length} sandbox(es), ${instances} instance(s)`,
   };
+}
+
+/** A socket that two sandboxes ask for is one socket: one tenant may get the other's connections (lithos 4.7). */
+function sharedAddresses(master: MasterConfig, sandboxes: readonly LoadedSandbox[]): readonly ConfigProblem[] {
+  const owners = new Map<string, string>();
+  const warnings = new Map<string, ConfigProblem>();
+  for (const { name, instances } of sandboxes) {
+    for (const socket of instances.flatMap(({ sockets }) => sockets)) {
+      const address = addressOf(socket);
+      const other = owners.get(address) ?? name;
+      owners.set(address, other);
+      if (other === name) continue;
+      const message = `${address} is a port of sandbox ${other} too: each may get the other's connections`;
+      warnings.set(`${name} ${address}`, makeProblem(join(master.sandboxesDir, `${name}.yaml`), null, '', message));
+    }
+  }
+  return [...warnings.values()];
 }
 
 /** One container config by itself, as its developer has it; neither image nor sandbox is needed. */
