@@ -261,6 +261,52 @@ describe('lithos check', () => {
   });
 });
 
+describe('configs in JSON', () => {
+  it('load and run like those in YAML', async () => {
+    host = lithosHost(self);
+    const user =
+      self === 0 ? { inside: 0, outside: 231_000, count: 65_536 } : { inside: 1000, outside: self, count: 1 };
+    const json = (path: string, value: object): void =>
+      writeFileSync(join(host.dir, path), JSON.stringify(value, null, 2));
+    json('master.yaml', {
+      'runtime-dir': `${host.dir}/run`,
+      cgroup_name: host.cgroupName,
+      default_log_dir: `${host.dir}/log`,
+      'stdio-log-dir': `${host.dir}/log/stdio`,
+      'config-log-dir': null,
+      'mount-dir': 'mnt',
+      'cgroup-controllers': ['name', 'cpu', 'memory'],
+    });
+    json('sandboxes/box.yaml', {
+      ...{
+        'image-dir': `${host.dir}/images`,
+        'allow-users': [1000],
+        'allow-groups': ['1000-1001'],
+        'default-user': 1000,
+      },
+      ...{ 'default-group': 1000, 'uid-map': [user], 'gid-map': [user], 'readonly-paths': { '/usr': '/usr' } },
+      ...{ 'executable-paths': ['/usr'], 'additional-hosts': { db: '10.0.0.1' } },
+    });
+    json('images/app/config/app.yaml', {
+      ...{ kind: 'Daemon', executable: '/usr/bin/sh', arguments: ['-c', 'echo json $NAME; sleep 1000'] },
+      ...{
+        environ: { NAME: '@{lithos:name}' },
+        'fileno-limit': '1k',
+        'restart-timeout': 0.5,
+        metadata: { any: ['thing'] },
+      },
+      resolv_conf: { mount: false },
+    });
+    const image = join(host.dir, 'images', 'app', 'config', 'app.yaml');
+    // A tag has no form in JSON; YAML takes JSON as it is, so that a tagged value may stand in it.
+    writeFileSync(image, readFileSync(image, 'utf8').replace(/}\s*$/, ', "volumes": {"/usr": !Readonly "/usr"}}'));
+    json('processes/box.yaml', { app: { image: 'app', config: '/config/app.yaml', instances: 2, variables: {} } });
+    expect(host.lithos('check', '-C', host.master)).toMatchObject({ code: 0, err: '' });
+    await host.start();
+    await host.until('both', () => /json box\/app\.0/.test(host.output()) && /json box\/app\.1/.test(host.output()));
+  });
+});
+
 describe('lithos check of ports', () => {
   it('warns of an address that two sandboxes share', () => {
     host = lithosHost(self);

@@ -1,6 +1,7 @@
 // The small parts of a knot that read or change something of the host.
 #include "container/folder.hpp"
 #include "container/sockets.hpp"
+#include "knot/confine.hpp"
 #include "knot/log.hpp"
 #include "knot/memory_events.hpp"
 #include "knot/output.hpp"
@@ -16,6 +17,7 @@
 #include <random>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 using namespace stellwerk;
 using namespace stellwerk::knot;
@@ -101,6 +103,38 @@ TEST_F(Parts, LogLinesHaveTimeAndLevelAndAreCutNotLost) {
   EXPECT_EQ(text.size(), 1023u);
   EXPECT_EQ(text.back(), '\n');
   EXPECT_STREQ(timeText(951782399001).text, "2000-02-28T23:59:59.001Z");
+}
+
+// In a child: what is given up does not come back.
+TEST_F(Parts, AConfinedProcessOpensNothingButItsFolders) {
+  std::ofstream(path("kept")) << "x";
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto confined = confine({.writable = {dir}, .readable = {"/proc"}, .writableFolder = Fd(), .changesIds = false});
+    if (!confined) {
+      _exit(1);
+    }
+    if (!confined.value()) {
+      _exit(77); // no Landlock here
+    }
+    const auto opens = [](const std::string& file, int flags) {
+      const int fd = open(file.c_str(), flags, 0600);
+      return fd >= 0 ? 0 : errno;
+    };
+    const bool own = opens(path("kept"), O_RDWR | O_APPEND) == 0 && opens(path("new"), O_WRONLY | O_CREAT) == 0 &&
+                     rename(path("new").c_str(), path("newer").c_str()) == 0 && opens("/proc/self/stat", O_RDONLY) == 0;
+    const bool others = opens("/etc/passwd", O_RDONLY) == EACCES && opens("/tmp/stellwerk-x", O_WRONLY | O_CREAT) == EACCES &&
+                        opens("/proc/self/comm", O_WRONLY) == EACCES && mkdir(path("folder").c_str(), 0700) != 0;
+    execl("/bin/true", "true", nullptr);
+    _exit(own && others && errno == EACCES ? 0 : 2);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) {
+    GTEST_SKIP() << "this kernel has no Landlock";
+  }
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(MemoryEvents, AreReadFromBothVersionsAndFromNonsense) {
