@@ -43,7 +43,11 @@ async function run(name: CommandName, args: readonly string[]): Promise<void> {
 async function parse(command: import('commander').Command, args: readonly string[]): Promise<void> {
   // Usage errors exit 2, as the specifications of all parts say; commander's own default is 1.
   const exitWith = (error: { exitCode: number }) => process.exit(error.exitCode === 0 ? 0 : 2);
-  for (const each of [command, ...command.commands]) each.exitOverride(exitWith);
+  const all = (each: import('commander').Command): readonly import('commander').Command[] => [
+    each,
+    ...each.commands.flatMap(all),
+  ];
+  for (const each of all(command)) each.exitOverride(exitWith);
   await command.parseAsync(args, { from: 'user' });
 }
 

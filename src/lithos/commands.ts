@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { version } from '../version.ts';
 import { type LogLevel, logLevels } from './config/master-config.ts';
 
 const usualMaster = '/etc/lithos/master.yaml';
@@ -8,7 +9,7 @@ const levelOption = (): Option => new Option('--log-level <level>', 'instead of 
 
 /** `lithos …`. Each command loads what it needs when it is run: help does not wait for any of it. */
 export function lithosCommand(): Command {
-  const command = new Command('lithos').description('Production containers of this host');
+  const command = new Command('lithos').description('Production containers of this host').version(version);
   // Words after NAME of `cmd` are the command's own, whatever they look like.
   command.enablePositionalOptions();
   for (const add of [tree, knot, check, cmd, switchTo, ps, clean, crypt, image, mkdev]) add(command);

@@ -7,11 +7,12 @@ import { parseMeta, readValues } from '../../src/cantal/values-file.ts';
 import { chooseHierarchies, findHierarchies, limitFiles, weightOf } from '../../src/lithos/cgroups.ts';
 import { configLog } from '../../src/lithos/config-log.ts';
 import type { DesiredInstance, InstanceLimits } from '../../src/lithos/desired.ts';
+import { encodeJournal, parseJournal } from '../../src/lithos/journal.ts';
 import { parseKnotStatus } from '../../src/lithos/knot-status.ts';
 import { type Metric, metricsFile, metricsOf, openMetrics } from '../../src/lithos/metrics.ts';
 import { parseStartTime, startTimeOf } from '../../src/lithos/process-identity.ts';
 import { findKnots, planValues } from '../../src/lithos/state-dirs.ts';
-import { initialState } from '../../src/lithos/supervise/state.ts';
+import { type Instance, initialState } from '../../src/lithos/supervise/state.ts';
 
 const noLimits: InstanceLimits = {
   ...{ memoryBytes: null, memoryHighBytes: null, cpuShares: null, cpuCores: null },
@@ -212,6 +213,48 @@ describe('the tree’s metrics', () => {
       '# TYPE lithos_process_oom_kills_total counter\nlithos_process_oom_kills_total{sandbox="box",process="web",node="n1"} 1\n',
     );
     expect(metricsOf(initialState, totals, null)[0]?.labels).toEqual({ group: 'lithos', metric: 'master.restarts' });
+  });
+});
+
+describe('the journal of a tree', () => {
+  const end = {
+    ...{ atMs: 5, exitCode: 3, signal: null, failure: null },
+    ...{ oomKilled: true, memoryPressure: 'some avg10=1.00' },
+  };
+  const instance = { name: 'box/web.0', restarts: 4, lastStartMs: 7, gapMs: 250, lastEnd: end } as Instance;
+  const counts = new Map([['box.web', { started: 5, deaths: 4, failures: 3, oomKills: 1 }]]);
+
+  it('comes back as it went', () => {
+    const state = { ...initialState, counts, instances: new Map([[instance.name, instance]]) };
+    const { name, ...remembered } = instance;
+    expect(parseJournal(encodeJournal(state, 9))).toEqual({
+      treeStarts: 9,
+      counts,
+      instances: new Map([[name, remembered]]),
+    });
+  });
+
+  it('of any text is nothing, or something that a tree can live with', () => {
+    const look = (text: string): void => {
+      const journal = parseJournal(text);
+      if (journal === null) return;
+      expect(Number.isSafeInteger(journal.treeStarts)).toBe(true);
+      for (const each of journal.counts.values()) expect(Object.values(each).every(Number.isSafeInteger)).toBe(true);
+      for (const { restarts } of journal.instances.values()) expect(Number.isSafeInteger(restarts)).toBe(true);
+    };
+    fc.assert(fc.property(fc.string(), look));
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), fc.jsonValue(), (a, b, c) =>
+        look(
+          JSON.stringify({
+            version: 1,
+            treeStarts: a,
+            counts: { x: b, y: { started: c } },
+            instances: { z: c, w: { restarts: a, lastEnd: b } },
+          }),
+        ),
+      ),
+    );
   });
 });
 
