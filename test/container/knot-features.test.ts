@@ -56,10 +56,11 @@ describe.skipIf(skipped(hasBusybox, 'knot', busyboxMissing))('output of a knot',
   });
 
   it('is rotated at its size, and the oldest file goes', async () => {
-    run.start(shell(`n=0; while [ $n -lt 400 ]; do n=$((n+1)); echo line $n; done; ${forever}`), [
-      ...['output-most-bytes', '1000', 'output-files', '2'],
-    ]);
-    await run.until('all lines', () => run.output().includes('line 400'));
+    run.start(
+      shell(`n=0; while [ $n -lt 12 ]; do n=$((n+1)); echo line $n ${'x'.repeat(400)}; sleep 0.02; done; ${forever}`),
+      [...['output-most-bytes', '1000', 'output-files', '2']],
+    );
+    await run.until('all lines', () => run.output().includes('line 12 '));
     const files = readdirSync(run.state()).filter((name) => name.startsWith('out'));
     expect(files.sort()).toEqual(['out', 'out.1', 'out.2']);
   });

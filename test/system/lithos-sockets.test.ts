@@ -70,12 +70,12 @@ describe('a listening socket', () => {
     async () => {
       const port = await freePort();
       await serving(port);
-      const seconds = 25;
+      const mostSeconds = 120;
       // A connection per request: one that lives through the test would show nothing.
       const load = spawn('wrk', [
         '-t1',
         '-c8',
-        `-d${seconds}s`,
+        `-d${mostSeconds}s`,
         '--timeout',
         '20s',
         '-H',
@@ -93,7 +93,7 @@ describe('a listening socket', () => {
           await sleep(5);
         }
       })();
-      const until = Date.now() + seconds * 1000 - 1500;
+      const until = Date.now() + mostSeconds * 1000 - 10_000;
       let restarts = 0;
       for (let round = 0; restarts < 100 && Date.now() < until; round++) {
         if (round % 20 === 19) host.kill('SIGHUP');
@@ -112,6 +112,8 @@ describe('a listening socket', () => {
       }
       probing = false;
       await probe;
+      // It ends early, with its report.
+      load.kill('SIGINT');
       await ended;
       process.stdout.write(`${restarts} restarts of programs, ${probes.length} probes\n${report}`);
       expect(restarts).toBe(100);
@@ -119,7 +121,7 @@ describe('a listening socket', () => {
       expect(report).not.toMatch(/connect [1-9]/);
       expect(Number(/(\d+) requests in/.exec(report)?.[1])).toBeGreaterThan(100);
     },
-    60_000,
+    150_000,
   );
 
   it('is there again after the tree was killed, from those who have it', async () => {

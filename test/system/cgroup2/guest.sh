@@ -17,6 +17,7 @@ mount -t tmpfs shm /dev/shm
 mount -t cgroup2 cgroup /sys/fs/cgroup
 ip link set lo up
 cd "$STELLWERK_ROOT" || halt -f -p
+echo "GUEST STARTED"
 "$STELLWERK_NODE_PROGRAM" node_modules/vitest/vitest.mjs run test/system/lithos-limits.test.ts --no-color
 echo "GUEST ENDED WITH $?"
 halt -f -p
