@@ -316,6 +316,43 @@ describe('an image that wants out', () => {
     untouched();
   });
 
+  it('by replacing a folder above a recorded one changes no mode of the host', async () => {
+    const host = join(dir, 'host');
+    mkdirSync(join(host, 'deep'), { recursive: true, mode: 0o755 });
+    const root = await unpacked([folder('a'), folder('a/deep', 0o777)], [link('a', host)]);
+    expect(readlinkSync(join(root, 'a'))).toBe(host);
+    expect(statSync(join(host, 'deep')).mode & 0o777).toBe(0o755);
+    expect(statSync(join(host, 'deep')).mtimeMs).toBeGreaterThan(0);
+  });
+
+  it('by a folder that a whiteout hid changes no mode of what took its place', async () => {
+    const root = await unpacked(
+      [folder('a'), folder('a/deep', 0o700), folder('b'), folder('b/deep', 0o700)],
+      [
+        { name: '.wh.a', type: 'file' },
+        { name: 'b/.wh..wh..opq', type: 'file' },
+      ],
+      [file('a/deep/x', ''), file('b/deep/x', '')],
+    );
+    const mode = (name: string) => statSync(join(root, name)).mode & 0o777;
+    expect([mode('a/deep'), mode('b/deep')]).toEqual([0o755, 0o755]);
+  });
+
+  it('by a link in the place of the container config writes nothing through it', async () => {
+    const target = join(dir, 'written-by-image');
+    const layers = [[file('bin/run', '', { mode: 0o755 }), folder('config'), link('config/image.yaml', target)]];
+    const { withoutService } = await run(await layout(layers, { Cmd: ['/bin/run'] }));
+    expect(existsSync(target)).toBe(false);
+    expect(withoutService).toBe('its /config/image.yaml is a link that leads nowhere');
+  });
+
+  it('by links in the place of mount points makes nothing of the host', async () => {
+    const target = join(dir, 'made-by-image');
+    const root = await unpacked([[link('tmp', target), link('dev', '/')]].flat());
+    expect(existsSync(target)).toBe(false);
+    expect(readlinkSync(join(root, 'tmp'))).toBe(target);
+  });
+
   it('has no name that leads anywhere else', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom('a', '.', '/', '\0', '..') }), (name) => {

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, lstatSync, lutimesSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { decompressed } from './compression.ts';
+import { recordedFolders } from './folders.ts';
 import { applyLayer, type LayerContext, type Losses } from './layer.ts';
 import { findImage, type Layer } from './layout.ts';
 import { placeIn } from './place.ts';
@@ -53,7 +54,7 @@ export async function importInto({ source, imageDir, mostBytes, progress }: Impo
     mkdirSync(root);
     const losses = none();
     let bytes = 0;
-    const folders = new Map<string, { readonly mode: number; readonly mtime: Date }>();
+    const folders = recordedFolders(root);
     const count = (more: number): void => {
       bytes += more;
       if (bytes > mostBytes) throw new Refusal(`it unpacks to more than ${mostBytes} bytes; --max-bytes allows more`);
@@ -67,17 +68,13 @@ export async function importInto({ source, imageDir, mostBytes, progress }: Impo
     }
     for (const each of mountPoints) {
       const place = placeIn(root, [each], true);
-      if (place !== null && !existsSync(place)) mkdirSync(place, { mode: each === 'tmp' ? 0o1777 : 0o755 });
+      // A link is left as it is: what it means is settled when the container starts, inside of the image.
+      const there = place !== null && lstatSync(place, { throwIfNoEntry: false }) !== undefined;
+      if (place !== null && !there) mkdirSync(place, { mode: each === 'tmp' ? 0o1777 : 0o755 });
     }
     const withoutService = writeService(root, image.config);
-    // Inner folders first: a mode can close the way to them.
-    for (const [path, { mode, mtime }] of [...folders].reverse()) {
-      // An upper layer may have hidden or replaced it.
-      if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) continue;
-      chmodSync(path, mode);
-      lutimesSync(path, mtime, mtime);
-    }
-    chmodSync(root, folders.get(root)?.mode ?? 0o755);
+    folders.settle();
+    chmodSync(root, 0o755);
     return { name, existed: !place(root, target), losses, withoutService };
   } finally {
     rmSync(own, { recursive: true, force: true });

@@ -10,11 +10,12 @@ import {
   rmSync,
   symlinkSync,
 } from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
 import { containerAddon, isFailure } from '../../native/container.ts';
+import type { Folders } from './folders.ts';
 import { partsOf, placeIn } from './place.ts';
 import { Refusal } from './refusal.ts';
 
@@ -29,8 +30,7 @@ export interface LayerContext {
   readonly root: string;
   readonly isRoot: boolean;
   readonly losses: Losses;
-  /** Modes and times of folders: set when nothing is written into them any more. */
-  readonly folders: Map<string, { readonly mode: number; readonly mtime: Date }>;
+  readonly folders: Folders;
   /** Told how many bytes were unpacked; throws when they are too many. */
   readonly count: (bytes: number) => void;
 }
@@ -42,6 +42,7 @@ const opaque = '.wh..wh..opq';
 export async function applyLayer(tar: Readable, context: LayerContext): Promise<void> {
   const unpack = extract();
   const written = new Set<string>();
+  const aboveWritten = new Set<string>();
   const feeding = pipeline(tar, unpack);
   feeding.catch(() => {}); // told below, where the reading ends
   for await (const entry of unpack) {
@@ -55,30 +56,44 @@ export async function applyLayer(tar: Readable, context: LayerContext): Promise<
     }
     if (name.startsWith(whiteout)) {
       entry.resume();
-      hide(context, parts, name, written);
+      hide(context, parts, name, (path) => written.has(path) || aboveWritten.has(path));
       continue;
     }
     const path = placeIn(context.root, parts, true);
     if (path === null) throw new Refusal(`${header.name}: no place for it`);
     await put(context, header, path, Readable.from(entry));
     written.add(path);
+    for (
+      let each = dirname(path);
+      !aboveWritten.has(each) && each.length >= context.root.length;
+      each = dirname(each)
+    ) {
+      aboveWritten.add(each);
+    }
   }
   await feeding;
 }
 
 /** Whiteouts concern what lower layers brought, whatever stands first in this one. */
-function hide({ root }: LayerContext, parts: readonly string[], name: string, written: ReadonlySet<string>): void {
-  const isWritten = (path: string): boolean =>
-    written.has(path) || [...written].some((each) => each.startsWith(`${path}/`));
+function hide(
+  { root, folders }: LayerContext,
+  parts: readonly string[],
+  name: string,
+  isWritten: (path: string) => boolean,
+): void {
   const place = placeIn(root, parts, false);
   if (place === null) return;
   const folder = join(place, '..');
+  const remove = (path: string): void => {
+    rmSync(path, { recursive: true, force: true });
+    folders.forget(path);
+  };
   if (name === opaque) {
     const clear = (dir: string): void => {
       for (const each of readdirSync(dir)) {
         const path = join(dir, each);
-        if (!isWritten(path)) rmSync(path, { recursive: true, force: true });
-        else if (!written.has(path) || lstatSync(path).isDirectory()) clear(path);
+        if (!isWritten(path)) remove(path);
+        else if (lstatSync(path).isDirectory()) clear(path);
       }
     };
     if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) clear(folder);
@@ -87,7 +102,7 @@ function hide({ root }: LayerContext, parts: readonly string[], name: string, wr
   const hidden = name.slice(whiteout.length);
   if (hidden === '' || hidden === '.' || hidden === '..') throw new Refusal(`${parts.join('/')}: hides no file`);
   const path = join(folder, hidden);
-  if (!isWritten(path)) rmSync(path, { recursive: true, force: true });
+  if (!isWritten(path)) remove(path);
 }
 
 async function put(context: LayerContext, header: Header, path: string, content: Readable): Promise<void> {
@@ -95,7 +110,7 @@ async function put(context: LayerContext, header: Header, path: string, content:
   const { type } = header;
   if (there !== undefined && !(type === 'directory' && there.isDirectory())) {
     rmSync(path, { recursive: true, force: true });
-    context.folders.delete(path);
+    context.folders.forget(path);
   }
   const mode = (header.mode ?? 0o644) & 0o7777;
   const mtime = header.mtime ?? new Date(0);
@@ -104,7 +119,7 @@ async function put(context: LayerContext, header: Header, path: string, content:
       if (there?.isDirectory() !== true) mkdirSync(path);
       chmodSync(path, 0o700);
       own(context, header, path);
-      context.folders.set(path, { mode, mtime });
+      context.folders.record(path, mode, mtime);
       break;
     case 'file':
     case 'contiguous-file':

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { stringify } from 'yaml';
 import { resolveInView } from '../config/view.ts';
 import type { ImageConfig } from './layout.ts';
@@ -34,8 +34,13 @@ export function writeService(root: string, config: ImageConfig): string | null {
   });
   const place = placeIn(root, ['config', 'image.yaml'], true);
   if (place === null) return 'it has no place for /config';
+  if (lstatSync(place, { throwIfNoEntry: false }) !== undefined)
+    return `its ${servicePath} is a link that leads nowhere`;
   mkdirSync(root, { recursive: true });
-  writeFileSync(place, `# From the config of the image, by lithos image import.\n${text}`, { mode: 0o644 });
+  writeFileSync(place, `# From the config of the image, by lithos image import.\n${text}`, {
+    mode: 0o644,
+    flag: 'wx',
+  });
   return null;
 }
 
