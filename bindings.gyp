@@ -46,6 +46,7 @@
       "defines": ["_GNU_SOURCE"],
       "sources": [
         "native/history/series.cc",
+        "native/history/snapshot.cc",
         "native/scanner/addon.cc",
         "native/scanner/cgroup_files.cc",
         "native/scanner/cgroup_mounts.cc",

@@ -5,9 +5,12 @@
 #include "history/timeline.hpp"
 
 #include <cmath>
+#include <string_view>
 #include <vector>
 
 namespace stellwerk {
+
+class SnapshotWriter;
 
 class History {
 public:
@@ -42,6 +45,13 @@ public:
       series_[id].decode(pool_, from, to, sink);
     }
   }
+
+  // Of a snapshot, in a history that is still empty: scans first, then the samples of each series, oldest first.
+  void restore(std::uint32_t id, Kind kind, std::uint32_t scan, std::uint64_t word) {
+    scan_ = scan;
+    append(id, kind, word);
+  }
+  void save(std::uint32_t id, std::string_view key, Kind kind, SnapshotWriter& writer) const;
 
   const Timeline& timeline() const noexcept { return timeline_; }
 

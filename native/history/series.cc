@@ -195,6 +195,15 @@ void SeriesCode::trim(BlockPool& pool, std::uint32_t oldest) noexcept {
   }
 }
 
+void SeriesCode::adopt(BlockPool& pool, const Block& block, std::uint32_t openRun) {
+  const std::uint32_t index = pool.take();
+  pool[index] = block;
+  pool[index].next = kNoBlock;
+  (open_ == kNoBlock ? first_ : pool[open_].next) = index;
+  open_ = index;
+  run_ = openRun;
+}
+
 void SeriesCode::clear(BlockPool& pool) noexcept {
   while (first_ != kNoBlock) {
     std::uint32_t next = pool[first_].next;

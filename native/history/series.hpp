@@ -24,6 +24,16 @@ public:
   // Calls sink(scan, word) for each present sample of [from, to), oldest first.
   template <class Sink> void decode(const BlockPool& pool, std::uint32_t from, std::uint32_t to, Sink sink) const;
 
+  // For a snapshot: the blocks from the oldest, and the samples as predicted that stand in none of them yet.
+  template <class Sink> void eachBlock(const BlockPool& pool, Sink sink) const {
+    for (std::uint32_t index = first_; index != kNoBlock; index = pool[index].next) {
+      sink(pool[index]);
+    }
+  }
+  std::uint32_t openRun() const noexcept { return run_; }
+  // Puts a checked block behind what is there. Such a series can be decoded, not appended to.
+  void adopt(BlockPool& pool, const Block& block, std::uint32_t openRun);
+
 private:
   std::uint64_t predict() const noexcept { return mode_.stepped ? last_ + step_ : last_; }
   void openBlock(BlockPool& pool, std::uint32_t scan, std::uint64_t last, std::uint64_t step);

@@ -42,7 +42,8 @@ public:
                         InstanceMethod<&Self::keyGeneration>("keyGeneration"),
                         InstanceMethod<&Self::history>("history"), InstanceMethod<&Self::processes>("processes"),
                         InstanceMethod<&Self::states>("states"), InstanceMethod<&Self::health>("health"),
-                        InstanceMethod<&Self::messages>("messages")});
+                        InstanceMethod<&Self::messages>("messages"), InstanceMethod<&Self::saveHistory>("saveHistory"),
+                        InstanceMethod<&Self::restoreHistory>("restoreHistory")});
   }
 
   explicit ScannerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ScannerObject>(info) {
@@ -372,6 +373,57 @@ private:
       all.Set(i, messages[i]);
     }
     return all;
+  }
+
+  // Copies the history on a thread of the pool: neither the scan nor the event loop waits for it.
+  class Saving final : public Napi::AsyncWorker {
+  public:
+    Saving(Napi::Env env, ScannerObject& scanner)
+        : Napi::AsyncWorker(env), scanner_(scanner), deferred_(Napi::Promise::Deferred::New(env)) {
+      scanner_.Ref();
+    }
+    ~Saving() override { scanner_.Unref(); }
+    Napi::Promise promise() const { return deferred_.Promise(); }
+    void Execute() override { bytes_ = std::make_unique<std::vector<std::uint8_t>>(scanner_.scan_->save()); }
+    void OnOK() override {
+      auto* bytes = bytes_.release();
+      deferred_.Resolve(Napi::Buffer<std::uint8_t>::New(
+          Env(), bytes->data(), bytes->size(),
+          [](Napi::Env, std::uint8_t*, std::vector<std::uint8_t>* owner) { delete owner; }, bytes));
+    }
+    void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+  private:
+    ScannerObject& scanner_;
+    Napi::Promise::Deferred deferred_;
+    std::unique_ptr<std::vector<std::uint8_t>> bytes_;
+  };
+
+  Napi::Value saveHistory(const Napi::CallbackInfo& info) {
+    auto* saving = new Saving(info.Env(), *this); // deletes itself when it is done
+    saving->Queue();
+    return saving->promise();
+  }
+
+  Napi::Value restoreHistory(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    if (info.Length() < 2 || !info[0].IsBuffer() || !info[1].IsNumber()) {
+      fail(env, "restoreHistory: expected a buffer and a time");
+      return env.Undefined();
+    }
+    if (thread_ || scan_->publication().snapshot().generation != 0) {
+      fail(env, "restoreHistory: there were scans already");
+      return env.Undefined();
+    }
+    const auto bytes = info[0].As<Napi::Buffer<std::uint8_t>>();
+    const Scan::Restored restored =
+        scan_->restore({bytes.Data(), bytes.Length()}, static_cast<std::int64_t>(info[1].As<Napi::Number>().DoubleValue()));
+    auto object = Napi::Object::New(env);
+    object.Set("problem", restored.problem == nullptr ? env.Null() : Napi::String::New(env, restored.problem).As<Napi::Value>());
+    object.Set("series", restored.series);
+    object.Set("samples", static_cast<double>(restored.samples));
+    object.Set("newerScans", restored.newerScans);
+    return object;
   }
 
 public:

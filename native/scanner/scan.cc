@@ -1,5 +1,7 @@
 #include "scanner/scan.hpp"
 
+#include "history/snapshot.hpp"
+
 #include "base/number.hpp"
 
 #include <chrono>
@@ -100,11 +102,85 @@ double Scan::scan(std::int64_t wallMs, std::int64_t bootMs) {
   return lasted;
 }
 
+std::vector<std::uint8_t> Scan::save() {
+  constexpr std::uint32_t kSeriesAtOnce = 64;
+  SnapshotWriter writer = publication_.withHistory([](const History& history) { return SnapshotWriter(history.timeline()); });
+  for (std::uint32_t from = 0;; from += kSeriesAtOnce) {
+    const bool more = publication_.withHistory([&](const History& history) {
+      // Both locks, so that no id is given to another key in between.
+      std::lock_guard lock(series_.keysMutex());
+      const std::uint32_t end = std::min(from + kSeriesAtOnce, series_.keyCount());
+      for (std::uint32_t id = from; id < end; ++id) {
+        if (const std::string* key = series_.key(id)) {
+          history.save(id, *key, series_.keyKind(id), writer);
+        }
+      }
+      return end < series_.keyCount();
+    });
+    if (!more) {
+      break;
+    }
+  }
+  return writer.finish();
+}
+
+Scan::Restored Scan::restore(std::span<const std::uint8_t> bytes, std::int64_t nowMs) {
+  // All of it is looked at before any of it is taken: a damaged snapshot leaves an empty history, not half of one.
+  Restored restored;
+  for (const bool taking : {false, true}) {
+    SnapshotReader reader;
+    restored.problem = reader.open(bytes);
+    if (restored.problem != nullptr) {
+      return restored;
+    }
+    const auto& stamps = reader.stamps();
+    const auto scans = static_cast<std::uint32_t>(std::lower_bound(stamps.begin(), stamps.end(), nowMs) - stamps.begin());
+    restored.newerScans = static_cast<std::uint32_t>(stamps.size()) - scans;
+    publication_.withHistory([&](History& history) {
+      for (std::uint32_t scan = 0; taking && scan < scans; ++scan) {
+        history.beginScan(stamps[scan]);
+        timestamp_ = stamps[scan];
+      }
+      const std::uint32_t firstKept = taking ? history.timeline().first() : 0;
+      SeriesRef ref;
+      Kind kind{};
+      for (std::uint32_t i = 0; i < reader.series(); ++i) {
+        bool wellFormed = false;
+        const bool sound = reader.next(
+            [&](const SnapshotReader::Series& series) {
+              kind = series.kind;
+              std::vector<Label> labels;
+              wellFormed = checkKey(series.key, labels);
+              ref = taking && wellFormed ? series_.intern(labels, kind) : SeriesRef{};
+            },
+            [&](std::uint32_t scan, std::uint64_t word) {
+              if (taking && ref.id < series_.size() && scan >= firstKept && scan < scans) {
+                history.restore(ref.id, kind, scan, word);
+                lastSeen_.resize(series_.size());
+                lastSeen_[ref.id] = scan;
+                ++restored.samples;
+              }
+            });
+        if (!sound || !wellFormed) {
+          restored.problem = "one of its series makes no sense";
+          return;
+        }
+        restored.series += taking ? 1 : 0;
+      }
+    });
+    if (restored.problem != nullptr) {
+      return restored;
+    }
+  }
+  return restored;
+}
+
 // Behind a clock that was set back, time goes on from where it was, a tenth slower until the clock has caught up: stamps
 // rise, and rates are off by no more than that tenth.
 std::int64_t Scan::stamp(std::int64_t wallMs, std::int64_t bootMs) const noexcept {
   const std::int64_t elapsed = bootMs - bootMs_;
-  return scans_ == 0 ? wallMs : std::max(wallMs, timestamp_ + std::max<std::int64_t>(1, elapsed - elapsed / 10));
+  return scans_ == 0 ? std::max(wallMs, timestamp_ + 1)
+                     : std::max(wallMs, timestamp_ + std::max<std::int64_t>(1, elapsed - elapsed / 10));
 }
 
 void Scan::remember(std::int64_t timestamp) {

@@ -5,6 +5,7 @@
 #include "scanner/publication.hpp"
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,16 @@ public:
 
   // Returns its duration, ms. `wallMs`: since the epoch; `bootMs`: of a clock that nobody sets.
   double scan(std::int64_t wallMs, std::int64_t bootMs);
+  // The history as a snapshot (history/snapshot.hpp), from any thread: the scan waits for no more than a few series.
+  std::vector<std::uint8_t> save();
+  struct Restored {
+    const char* problem = nullptr; // and nothing was taken
+    std::uint32_t series = 0;
+    std::uint64_t samples = 0;
+    std::uint32_t newerScans = 0; // left out: of a clock that was set back since
+  };
+  // Before the first scan. Samples whose keys find no room are left out.
+  Restored restore(std::span<const std::uint8_t> bytes, std::int64_t nowMs);
   void missed() noexcept { ++missed_; }
 
   const ScanOptions& options() const noexcept { return options_; }

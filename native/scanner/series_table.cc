@@ -18,6 +18,31 @@ void encodeKey(std::vector<Label>& labels, std::string& key) {
   }
 }
 
+bool checkKey(std::string_view key, std::vector<Label>& labels) {
+  auto take = [&key](std::string_view& text) {
+    std::uint32_t length = 0;
+    if (key.size() < sizeof length) {
+      return false;
+    }
+    key.copy(reinterpret_cast<char*>(&length), sizeof length);
+    key.remove_prefix(sizeof length);
+    if (key.size() < length) {
+      return false;
+    }
+    text = key.substr(0, length);
+    key.remove_prefix(length);
+    return true;
+  };
+  while (!key.empty()) {
+    Label label;
+    if (!take(label.first) || !take(label.second)) {
+      return false;
+    }
+    labels.push_back(label);
+  }
+  return true;
+}
+
 SeriesRef SeriesTable::intern(std::vector<Label>& labels, Kind kind) {
   encodeKey(labels, scratch_);
   auto found = ids_.find(scratch_);

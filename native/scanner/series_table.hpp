@@ -108,6 +108,9 @@ template <class Sink> void decodeKey(std::string_view key, Sink sink) {
   }
 }
 
+// The same for bytes that may be no key: false, and `labels` are not to be used.
+bool checkKey(std::string_view key, std::vector<Label>& labels);
+
 // A fixed key that remembers its series.
 class NamedSeries {
 public:

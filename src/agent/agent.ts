@@ -68,9 +68,15 @@ async function start(
   const { id, hostname, name, keys, tokens } = identity;
 
   const cantal = startCantal({
-    scanner: createScanner({ intervalMs: options.interval }),
+    scanner: createScanner({
+      intervalMs: options.interval,
+      keepHistoryMs: options.keepHistory,
+      maxSeries: options.maxMetrics,
+      processMetrics: options.processMetrics,
+    }),
     intervalMs: options.interval,
     version,
+    store: { folder: join(options.storageDir, 'history'), keepHistoryMs: options.keepHistory },
     log: warn,
   });
   stops.push(() => cantal.stop());

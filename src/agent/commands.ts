@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from '../config/duration.ts';
 
 /** What `stellwerk agent` takes; names as in the specifications of cantal and verwalter. */
 export interface AgentOptions {
@@ -17,6 +18,10 @@ export interface AgentOptions {
   readonly logDir: string;
   readonly lithosMaster: string;
   readonly interval: number;
+  /** ms */
+  readonly keepHistory: number;
+  readonly maxMetrics: number;
+  readonly processMetrics: boolean;
   readonly allowMinorityCluster: boolean;
   readonly logLevel: string;
 }
@@ -41,6 +46,14 @@ export function agentCommand(): Command {
     .option('--log-dir <dir>', 'render logs', '/var/log/verwalter')
     .option('--lithos-master <file>', 'master config of this host’s tree', '/etc/lithos/master.yaml')
     .option('-i, --interval <ms>', 'scan period', number('interval', 100, 60_000), 2000)
+    .option('--keep-history <duration>', 'how long samples are kept, as 90m, 1h or 2d', keepHistory, 3_600_000)
+    .option(
+      '--max-metrics <n>',
+      'series beyond it are refused and counted',
+      number('max-metrics', 1, 10_000_000),
+      100_000,
+    )
+    .option('--no-process-metrics', 'no series of single processes; their table stays')
     .option('--allow-minority-cluster', 'elect a leader among the reachable nodes even if they are few', false)
     .addOption(
       new Option('--log-level <level>', 'what is logged to standard error')
@@ -60,6 +73,15 @@ function number(name: string, least: number, most: number): (text: string) => nu
     if (Number.isInteger(value) && value >= least && value <= most) return value;
     throw new InvalidArgumentError(`${name} is a whole number from ${least} to ${most}.`);
   };
+}
+
+/** At least as long as a query looks back by default; at most the scanner's week. */
+function keepHistory(text: string): number {
+  const duration = parseDuration(text);
+  if ('problem' in duration) throw new InvalidArgumentError(duration.problem);
+  const { ms } = duration;
+  if (ms >= 60_000 && ms <= 7 * 24 * 3_600_000) return ms;
+  throw new InvalidArgumentError('keep-history is from 1m to 7d.');
 }
 
 function machineId(text: string): string {

@@ -10,6 +10,7 @@ import { sampleToJson } from './query/sample.ts';
 import type { SeriesSource } from './query/source.ts';
 import { scannerSource } from './scanner-source.ts';
 import { type SelfReport, selfReporter } from './self-report.ts';
+import { restoreHistory, type Storage, type StorageStatus, startStorage } from './storage.ts';
 import {
   type ContainerAsked,
   type ContainerUsage,
@@ -28,6 +29,8 @@ export interface CantalOptions {
   readonly version: string;
   /** Where proc(5) is; default /proc. */
   readonly procRoot?: string;
+  /** Where the history outlives a restart; default: nowhere. */
+  readonly store?: { readonly folder: string; readonly keepHistoryMs: number };
   /** Told of files that were refused, each once; default: nobody. */
   readonly log?: (message: string) => void;
 }
@@ -53,8 +56,8 @@ export interface CantalStatus {
   /** Duration of the newest scan, ms. */
   readonly scan_duration: number;
   readonly scan_time: number;
-  /** History is not written to disk in this version. */
-  readonly storage: null;
+  /** The last snapshot of the history on disk; null: none yet, or there is no place for it. */
+  readonly storage: StorageStatus | null;
   readonly self_report: SelfReport;
   readonly processes: number;
   readonly health: ScannerHealth;
@@ -73,7 +76,8 @@ export interface Cantal {
   metrics(passes: Regex): readonly MetricTip[];
   usageOfContainers(containers: readonly ContainerAsked[]): readonly ContainerUsage[];
   machineUsage(): MachineUsage;
-  stop(): void;
+  /** The thread at once; resolves when the last snapshot is on disk. */
+  stop(): Promise<void>;
 }
 
 /** Three missed scans are no hiccup any more (spec cantal 7.1). */
@@ -84,6 +88,7 @@ export function startCantal({
   intervalMs,
   version,
   procRoot = '/proc',
+  store,
   log = () => {},
 }: CantalOptions): Cantal {
   const source = scannerSource(scanner);
@@ -103,6 +108,8 @@ export function startCantal({
     }
     return table;
   };
+
+  const storage = store === undefined ? null : openStorage(scanner, store, log);
 
   scanner.start((generation) => {
     for (const message of scanner.messages()) log(message);
@@ -130,7 +137,7 @@ export function startCantal({
         boot_time: bootTime,
         scan_duration: health.lastScanMs,
         scan_time: scanner.snapshot().timestamp,
-        storage: null,
+        storage: storage?.status() ?? null,
         self_report: report(),
         processes: processes().rows.length,
         health,
@@ -145,11 +152,22 @@ export function startCantal({
       return containers.map((container) => usageOf(now, rows, tree, container));
     },
     machineUsage: () => machineUsage(source.now()),
-    stop() {
+    async stop() {
       listeners.clear();
       scanner.stop();
+      await storage?.stop();
     },
   };
+}
+
+function openStorage(
+  scanner: Scanner,
+  store: NonNullable<CantalOptions['store']>,
+  log: (message: string) => void,
+): Storage {
+  const options = { scanner, ...store, log };
+  restoreHistory(options, Date.now());
+  return startStorage(options);
 }
 
 /** One scan of a scanner that was not started, for the command line. */

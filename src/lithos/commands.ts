@@ -162,7 +162,8 @@ function clean(lithos: Command): void {
     .option('-v, --verbose', 'say why', false)
     .action(async (options: CleanOptions) => {
       const module = await import('./clean/clean.ts');
-      const keep = module.parseDuration(options.keepRecent);
+      const { parseDuration } = await import('../config/duration.ts');
+      const keep = parseDuration(options.keepRecent);
       if ('problem' in keep) {
         process.stderr.write(`lithos clean: --keep-recent: ${keep.problem}\n`);
         process.exitCode = usageError;

@@ -101,6 +101,15 @@ export interface ScannerHealth {
   readonly rejected: Readonly<Record<string, { readonly count: number; readonly message: string }>>;
 }
 
+export interface RestoredHistory {
+  /** Why nothing was taken; null: all that is young enough was. */
+  readonly problem: string | null;
+  readonly series: number;
+  readonly samples: number;
+  /** Scans left out because they are newer than now: the clock was set back since. */
+  readonly newerScans: number;
+}
+
 export interface Scanner {
   /** Starts the thread; the callback runs on the event loop after each scan (merged when the loop is behind). */
   start(onScan: (generation: number) => void): void;
@@ -116,6 +125,10 @@ export interface Scanner {
   processes(): readonly ProcessRow[];
   states(): readonly StateValue[];
   health(): ScannerHealth;
+  /** The kept history as bytes (native/history/snapshot.hpp), copied on another thread. */
+  saveHistory(): Promise<Buffer>;
+  /** Takes what saveHistory() gave, before the first scan. Any bytes may be given. */
+  restoreHistory(bytes: Buffer, nowMs: number): RestoredHistory;
   /** Messages since the last call ("refused /x.meta line 3: …"), each said once per file generation. */
   messages(): readonly string[];
 }

@@ -115,6 +115,8 @@ export function memoryScanner(): MemoryScanner {
       rejected: {},
     }),
     messages: () => [],
+    saveHistory: () => Promise.reject(new Error('this scanner has nothing to save')),
+    restoreHistory: () => ({ problem: 'this scanner takes no snapshot', series: 0, samples: 0, newerScans: 0 }),
   };
   return scanner;
 }

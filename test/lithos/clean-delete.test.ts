@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { parseDuration } from '../../src/lithos/clean/clean.ts';
+import { parseDuration } from '../../src/config/duration.ts';
 import { deleteImage, mountsBelow } from '../../src/lithos/clean/unused.ts';
 import { skipped } from '../skipped.ts';
 import { type CleanHost, daysAgo, makeCleanHost } from './clean-host.ts';

@@ -208,4 +208,51 @@ TEST(Scan, OfThisMachineSeesThisProcess) {
   EXPECT_GT(self->stat.rssPages, 100u);
 }
 
+TEST(Scan, GoesOnAfterARestartWithAHole) {
+  Host before;
+  before.at(1'000'000, 0);
+  before.machine.write("proc/uptime", "102.25 200.50\n");
+  before.at(1'002'000, 2000);
+  const auto bytes = before.scan->save();
+
+  Host after;
+  const Scan::Restored restored = after.scan->restore(bytes, 1'060'000);
+  EXPECT_EQ(restored.problem, nullptr);
+  EXPECT_EQ(restored.samples, std::uint64_t{restored.series} * 2);
+  EXPECT_EQ(restored.newerScans, 0u);
+  after.at(1'060'000, 500);
+  const auto word = [](double value) { return std::bit_cast<std::uint64_t>(value); };
+  EXPECT_EQ(after.past({{"metric", "uptime"}}),
+            (std::vector<std::pair<std::int64_t, std::uint64_t>>{
+                {1'000'000, word(100.25)}, {1'002'000, word(102.25)}, {1'060'000, word(100.25)}}));
+}
+
+TEST(Scan, LeavesOutWhatIsNewerThanNowOrTooOld) {
+  Host before;
+  for (int i = 0; i < 10; ++i) {
+    before.at(1'000'000 + i * 2000, i * 2000);
+  }
+  const auto bytes = before.scan->save();
+  Host setBack;
+  EXPECT_EQ(setBack.scan->restore(bytes, 1'010'000).newerScans, 5u);
+  setBack.at(1'010'000, 0);
+  EXPECT_EQ(setBack.past({{"metric", "uptime"}}).size(), 6u);
+  EXPECT_EQ(setBack.past({{"metric", "uptime"}}).back().first, 1'010'000);
+
+  Host later;
+  later.scan->restore(bytes, 100'000'000);
+  later.at(100'000'000, 0);
+  EXPECT_EQ(later.past({{"metric", "uptime"}}).size(), 1u);
+}
+
+TEST(Scan, TakesNothingOfADamagedSnapshot) {
+  Host before;
+  before.at(1'000'000, 0);
+  auto bytes = before.scan->save();
+  bytes[bytes.size() / 2] ^= 1;
+  Host after;
+  EXPECT_NE(after.scan->restore(bytes, 2'000'000).problem, nullptr);
+  EXPECT_EQ(after.scan->series().count(), 0u);
+}
+
 } // namespace
