@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { exportRoutes } from '../cantal/export-routes.ts';
 import { remoteQueries } from '../cantal/remote.ts';
 import { cantalRoutes } from '../cantal/routes.ts';
 import { startCantal } from '../cantal/shell.ts';
@@ -139,6 +140,7 @@ async function start(
     port: options.port,
     routes: [
       ...cantalRoutes(cantal, remote),
+      ...exportRoutes(cantal, { hostname, cluster: options.clusterName }),
       ...clusterRoutes(cluster),
       ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),

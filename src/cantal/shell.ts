@@ -47,6 +47,12 @@ export interface MetricTip {
   readonly timestamp: number;
 }
 
+export interface SampledSeries {
+  /** The newest of the samples. */
+  readonly tip: MetricTip;
+  readonly samples: readonly (readonly [timestampMs: number, value: number | string])[];
+}
+
 export interface CantalStatus {
   readonly version: string;
   /** Milliseconds since the epoch, as are all times. */
@@ -74,6 +80,8 @@ export interface Cantal {
   processes(): readonly ProcessRow[];
   /** Values of the newest scan and states, whose label `metric` (or `state`) passes. */
   metrics(passes: Regex): readonly MetricTip[];
+  /** Number series whose label passes, with their samples after a time, oldest first. Each is read when its turn comes. */
+  samplesSince(passes: Regex, sinceMs: number): Iterable<SampledSeries>;
   usageOfContainers(containers: readonly ContainerAsked[]): readonly ContainerUsage[];
   machineUsage(): MachineUsage;
   /** The thread at once; resolves when the last snapshot is on disk. */
@@ -146,6 +154,7 @@ export function startCantal({
     healthy: () => Date.now() - scanner.snapshot().timestamp < unhealthyAfterScans * intervalMs,
     processes: () => processes().rows,
     metrics: (passes) => tips(source.now(), passes),
+    samplesSince: (passes, sinceMs) => samplesSince(source.now(), passes, sinceMs),
     usageOfContainers(containers) {
       const now = source.now();
       const { rows, tree } = processes();
@@ -188,6 +197,23 @@ function tips(source: SeriesSource, passes: Regex): readonly MetricTip[] {
     return passes(nameOf(labels)) ? [{ labels, value: ['State', [since, text]], timestamp: seen }] : [];
   });
   return [...numbers, ...states];
+}
+
+function* samplesSince(source: SeriesSource, passes: Regex, sinceMs: number): Generator<SampledSeries> {
+  const end = source.scanTimes.findIndex((time) => time <= sinceMs);
+  const scans = end < 0 ? source.scanTimes.length : end;
+  for (const id of source.index.ids()) {
+    const kind = source.kind(id);
+    const labels = source.index.labels(id);
+    if (kind === undefined || labels === undefined || !passes(nameOf(labels))) continue;
+    const samples = source.history(id, scans).flatMap((sample, index) => {
+      const value = sampleToJson(sample);
+      return value === null ? [] : [[source.scanTimes[index] ?? 0, value] as const];
+    });
+    const [last] = samples;
+    if (last !== undefined)
+      yield { tip: { labels, value: [kind, last[1]], timestamp: last[0] }, samples: samples.reverse() };
+  }
 }
 
 const nameOf = (labels: Labels): string => labels.metric ?? labels.state ?? '';

@@ -8,6 +8,8 @@ export interface HttpRequest {
   readonly params: Readonly<Record<string, string>>;
   /** Parsed JSON of a POST with content type application/json; undefined otherwise. */
   readonly body: unknown;
+  /** The header Accept; empty where there is none. */
+  readonly accept: string;
   readonly remoteAddress: string;
   /** Who: "loopback", "token", "cluster". */
   readonly principal: string;

@@ -58,6 +58,7 @@ interface Incoming {
   readonly authorization: string;
   readonly contentType: string;
   readonly contentLength: string;
+  readonly accept: string;
   readonly acceptEncoding: string;
   readonly ifNoneMatch: string;
   readonly remoteAddress: string;
@@ -198,6 +199,7 @@ function copyRequest(res: HttpResponse, req: RawRequest): Incoming {
     authorization: req.getHeader('authorization'),
     contentType: req.getHeader('content-type'),
     contentLength: req.getHeader('content-length'),
+    accept: req.getHeader('accept'),
     acceptEncoding: req.getHeader('accept-encoding'),
     ifNoneMatch: req.getHeader('if-none-match'),
     remoteAddress: addressText(new Uint8Array(res.getRemoteAddress())),
@@ -261,6 +263,7 @@ function answerer({ access, router, files }: Parts) {
       query: new URLSearchParams(incoming.queryText),
       params,
       body: parsed.value,
+      accept: incoming.accept,
       remoteAddress: incoming.remoteAddress,
       principal: decision.principal,
     });

@@ -173,6 +173,7 @@ describe('routes', () => {
       params: match.params,
       query: new URLSearchParams(query),
       body,
+      accept: '',
       remoteAddress: '127.0.0.1',
       principal: 'loopback',
     }) as HttpReply;

@@ -164,6 +164,7 @@ const start = (name: Name): Node => {
         query: url.searchParams,
         params,
         body,
+        accept: '',
         remoteAddress: '',
         principal: 'token',
       });
