@@ -170,17 +170,18 @@ private:
 
   // The memories take turns, so their buffers are made once.
   Napi::Object buffersOf(Napi::Env env, const std::shared_ptr<SnapshotMemory>& memory) {
-    for (auto& [known, buffers] : buffers_) {
-      if (known == memory) {
-        return buffers.Value();
-      }
-    }
     auto object = Napi::Object::New(env);
+    // Before the first scan; the slots below are empty then, and would look like its buffers.
     if (!memory) {
       for (const char* name : {"values", "kinds", "fresh"}) {
         object.Set(name, Napi::ArrayBuffer::New(env, 0));
       }
       return object;
+    }
+    for (auto& [known, buffers] : buffers_) {
+      if (known == memory) {
+        return buffers.Value();
+      }
     }
     object.Set("values", bufferOver(env, memory, memory->values.get(), memory->capacity * sizeof(std::uint64_t)));
     object.Set("kinds", bufferOver(env, memory, memory->kinds.get(), memory->capacity));

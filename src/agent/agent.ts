@@ -1,6 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { startCarbon } from '../cantal/carbon/carbon.ts';
+import { carbonRoutes } from '../cantal/carbon/routes.ts';
 import { exportRoutes } from '../cantal/export-routes.ts';
 import { remoteQueries } from '../cantal/remote.ts';
 import { cantalRoutes } from '../cantal/routes.ts';
@@ -97,6 +99,27 @@ async function start(
   });
   stops.push(() => cluster.stop());
 
+  const carbon = startCarbon({
+    folder: options.carbonDir,
+    moment: () => {
+      const peers = cluster.members();
+      return {
+        source: cantal.moment(),
+        processes: cantal.processes(),
+        cluster: options.clusterName,
+        hostname,
+        peers: { known: peers.length, stale: peers.filter(({ liveness }) => liveness !== 'alive').length },
+      };
+    },
+    log: warn,
+  });
+  const reread = () => carbon.reload();
+  process.on('SIGHUP', reread);
+  stops.push(async () => {
+    process.off('SIGHUP', reread);
+    await carbon.stop();
+  });
+
   const http = peerHttp({ keys });
   stops.push(() => http.stop());
   const remote = remoteQueries({ cantal, cluster, http });
@@ -140,6 +163,7 @@ async function start(
     port: options.port,
     routes: [
       ...cantalRoutes(cantal, remote),
+      ...carbonRoutes(carbon),
       ...exportRoutes(cantal, { hostname, cluster: options.clusterName }),
       ...clusterRoutes(cluster),
       ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),

@@ -14,6 +14,7 @@ export interface AgentOptions {
   readonly tokenFile?: string;
   readonly join: readonly string[];
   readonly configDir: string;
+  readonly carbonDir: string;
   readonly storageDir: string;
   readonly logDir: string;
   readonly lithosMaster: string;
@@ -42,6 +43,7 @@ export function agentCommand(): Command {
     .option('--token-file <file>', 'secret that a request needs to change anything; without it nothing can be changed')
     .option('--join <ip:port>', 'a node to join by; may be repeated', collectAddresses, [])
     .option('--config-dir <dir>', 'scheduler, templates, runtime metadata', '/etc/verwalter')
+    .option('--carbon-dir <dir>', 'NAME.carbon.yaml of each Graphite receiver; read again at SIGHUP', '/etc/cantal')
     .option('--storage-dir <dir>', 'what a restart must remember', '/var/lib/verwalter')
     .option('--log-dir <dir>', 'render logs', '/var/log/verwalter')
     .option('--lithos-master <file>', 'master config of this host’s tree', '/etc/lithos/master.yaml')

@@ -1,7 +1,31 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 
 interface Output {
   readonly json?: true;
+}
+
+export interface BridgeWords {
+  readonly carbon: string;
+  readonly interval: number;
+  readonly pattern: string;
+  readonly prefix: string;
+  readonly processes: boolean;
+  readonly everySample: boolean;
+  readonly tokenFile?: string;
+  readonly once: boolean;
+}
+
+function address(text: string): string {
+  if (/^(\[[\da-f:.]+\]|[\w.-]+):\d{1,5}$/i.test(text) && Number(/\d+$/.exec(text)?.[0]) <= 65_535) return text;
+  throw new InvalidArgumentError('An address is HOST:PORT.');
+}
+
+const addresses = (text: string, all: readonly string[]): readonly string[] => [...all, address(text)];
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value >= 0.1 && value <= 86_400) return value;
+  throw new InvalidArgumentError('interval is from 0.1 to 86400.');
 }
 
 /** `cantal …`. The daemon itself is `stellwerk agent`. */
@@ -23,6 +47,22 @@ export function cantalCommand(): Command {
     .action(async (words: readonly string[], { json }: Output) => {
       const { printValues } = await import('./print.ts');
       process.exitCode = printValues(words, json === true);
+    });
+  command
+    .command('graphite-bridge')
+    .description('scrape agents and send what they say to carbon; names: docs/cantal.md, "Graphite"')
+    .argument('<HOST:PORT...>', 'agents to ask', addresses, [])
+    .requiredOption('--carbon <host:port>', 'receiver of the plaintext protocol', address)
+    .option('--interval <s>', 'seconds between two rounds', seconds, 10)
+    .option('--pattern <regex>', 'names of metrics; default: all', '')
+    .option('--prefix <path>', 'before every name', 'cantal')
+    .option('--processes', 'numbers of single processes too', false)
+    .option('--every-sample', 'all samples since the last round, not the newest alone', false)
+    .option('--token-file <file>', 'token for agents of other hosts; its first line counts')
+    .option('--once', 'one round; exit 1 if a host failed', false)
+    .action(async (hosts: readonly string[], options: BridgeWords) => {
+      const { bridge } = await import('./carbon/bridge-command.ts');
+      process.exitCode = await bridge(hosts, options);
     });
   return command;
 }

@@ -80,6 +80,8 @@ export interface Cantal {
   processes(): readonly ProcessRow[];
   /** Values of the newest scan and states, whose label `metric` (or `state`) passes. */
   metrics(passes: Regex): readonly MetricTip[];
+  /** All that is known at this moment; not to be kept. */
+  moment(): SeriesSource;
   /** Number series whose label passes, with their samples after a time, oldest first. Each is read when its turn comes. */
   samplesSince(passes: Regex, sinceMs: number): Iterable<SampledSeries>;
   usageOfContainers(containers: readonly ContainerAsked[]): readonly ContainerUsage[];
@@ -154,6 +156,7 @@ export function startCantal({
     healthy: () => Date.now() - scanner.snapshot().timestamp < unhealthyAfterScans * intervalMs,
     processes: () => processes().rows,
     metrics: (passes) => tips(source.now(), passes),
+    moment: () => source.now(),
     samplesSince: (passes, sinceMs) => samplesSince(source.now(), passes, sinceMs),
     usageOfContainers(containers) {
       const now = source.now();

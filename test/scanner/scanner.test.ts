@@ -232,6 +232,22 @@ describe('the scanner', () => {
     expect([workers.status, workers.signal, workers.stdout]).toEqual([0, null, 'worker 0\n']);
   });
 
+  it('has nothing, and does not mind being asked, before its first scan', () => {
+    const scanner = createScanner();
+    for (let round = 0; round < 2; round++) {
+      const { generation, timestamp, seriesCount, unsigned, kinds } = scanner.snapshot();
+      expect([generation, timestamp, seriesCount, unsigned.length, kinds.length]).toEqual([0, 0, 0, 0, 0]);
+    }
+    expect([scanner.keysSince(0), scanner.processes(), scanner.states(), scanner.history(0, 5)]).toEqual([
+      [],
+      [],
+      [],
+      null,
+    ]);
+    scanner.scanOnce();
+    expect(scanner.snapshot().seriesCount).toBeGreaterThan(100);
+  });
+
   it('refuses wrong options and wrong calls by name', () => {
     expect(() => createScanner({ intervalMs: -1 })).toThrow('intervalMs');
     expect(() => createScanner({ procRoot: 7 as unknown as string })).toThrow('procRoot: expected a string');

@@ -51,20 +51,36 @@ const growth = (newer: number | bigint, older: number | bigint): number =>
     ? Number(subtract(newer, older, Number.isInteger(Number(newer)) ? 'Integer' : 'Float'))
     : newer - older;
 
-/** Mean growth per second over the whole window; steps over a reset count neither in value nor in time. */
 function rate({ key, values, timestamps }: Series): Tip {
-  const there = values.flatMap((value, index) => (value === null ? [] : [{ value, time: timestamps[index] ?? 0 }]));
+  const there = timestamps.filter((_, index) => (values[index] ?? null) !== null);
+  const newest = there[0] ?? timestamps[0] ?? 0;
+  return {
+    key,
+    value: { kind: 'Float', value: meanGrowth(values, timestamps) },
+    span: [newest, there.at(-1) ?? newest],
+  };
+}
+
+/**
+ * Mean growth per second, from newest to oldest; steps over a reset count neither in value nor in time, and of a missing
+ * sample the next one that is there stands for it. Null where there is no step.
+ */
+export function meanGrowth(values: readonly Sample[], timestamps: readonly number[]): number | null {
   let grown = 0;
   let ms = 0;
-  for (const [index, newer] of there.entries()) {
-    const older = there[index + 1];
-    if (older === undefined || newer.value < older.value) continue;
-    grown += growth(newer.value, older.value);
-    ms += newer.time - older.time;
+  let newer: number | bigint | null = null;
+  let newerTime = 0;
+  for (const [index, value] of values.entries()) {
+    if (value === null) continue;
+    const time = timestamps[index] ?? 0;
+    if (newer !== null && newer >= value) {
+      grown += growth(newer, value);
+      ms += newerTime - time;
+    }
+    newer = value;
+    newerTime = time;
   }
-  const newest = there[0]?.time ?? timestamps[0] ?? 0;
-  const value = ms > 0 ? (grown * 1000) / ms : null;
-  return { key, value: { kind: 'Float', value }, span: [newest, there.at(-1)?.time ?? newest] };
+  return ms > 0 ? (grown * 1000) / ms : null;
 }
 
 function across(result: Result, how: Across): Result {

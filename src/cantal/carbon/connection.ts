@@ -1,0 +1,144 @@
+import { connect, type Socket } from 'node:net';
+import { lineQueue } from './queue.ts';
+
+/** Spec cantal 8. */
+export const mostQueued = 10_000;
+const writeTimeoutMs = 10_000;
+/** At most so much is in the kernel's and our hands at a time: what is lost with a connection stays small. */
+const mostInFlight = 60_000;
+const connectTimeoutMs = 10_000;
+const firstRetryMs = 50;
+const longestRetryMs = 30_000;
+const keepAliveMs = 60_000;
+
+export interface ConnectionStatus {
+  /** "IP:PORT" */
+  readonly address: string;
+  readonly connected: boolean;
+  readonly queued: number;
+  /** Lines handed to the kernel. One that a broken connection took with it is sent again. */
+  readonly sent: number;
+  readonly dropped: number;
+  /** Of the last connection that failed; null: none did. */
+  readonly lastError: string | null;
+}
+
+export interface CarbonConnection {
+  send(lines: readonly string[]): void;
+  status(): ConnectionStatus;
+  /** Gives what is queued so much time to leave, if it is connected. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** 50 to 150 ms after the first failure, doubled with each further one up to 30 s (spec cantal 8). */
+export function retryDelayMs(failures: number, random: number): number {
+  const mean = 2 * firstRetryMs * 2 ** Math.min(failures, 20);
+  return Math.min(longestRetryMs, mean * (0.5 + random));
+}
+
+export interface ConnectionOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Uniform in [0, 1); default Math.random. */
+  readonly random?: () => number;
+  /** Default 10 s. */
+  readonly writeTimeoutMs?: number;
+}
+
+/** A connection to one receiver, made again whenever it ends; until then lines wait in a bounded queue. */
+export function carbonConnection(options: ConnectionOptions): CarbonConnection {
+  const { host, port, random = Math.random } = options;
+  const patience = options.writeTimeoutMs ?? writeTimeoutMs;
+  const queue = lineQueue(mostQueued);
+  let socket: Socket | null = null;
+  let connected = false;
+  let inFlight: readonly string[] = [];
+  let failures = 0;
+  let sent = 0;
+  let lastError: string | null = null;
+  let stopped = false;
+  let retry: NodeJS.Timeout | undefined;
+  let watch: NodeJS.Timeout | undefined;
+  let idle: (() => void) | null = null;
+
+  const open = (): void => {
+    const mine = connect({ host, port, keepAlive: true, keepAliveInitialDelay: keepAliveMs });
+    socket = mine;
+    mine.unref();
+    watch = setTimeout(() => mine.destroy(new Error('no connection in time')), connectTimeoutMs);
+    mine.on('connect', () => {
+      clearTimeout(watch);
+      connected = true;
+      flush();
+    });
+    // Carbon says nothing; what comes is read away, so that an end is noticed.
+    mine.resume();
+    mine.on('end', () => mine.destroy(new Error('the receiver closed the connection')));
+    mine.on('error', (error) => {
+      lastError = error.message;
+    });
+    mine.on('close', () => {
+      clearTimeout(watch);
+      if (connected && lastError === null) lastError = 'the connection ended';
+      connected = false;
+      socket = null;
+      queue.giveBack(inFlight);
+      inFlight = [];
+      idle?.();
+      if (stopped) return;
+      retry = setTimeout(open, retryDelayMs(failures, random()));
+      failures += 1;
+    });
+  };
+
+  const flush = (): void => {
+    if (!connected || socket === null || inFlight.length > 0) return;
+    const lines = queue.take(mostInFlight);
+    if (lines === null) {
+      idle?.();
+      return;
+    }
+    const mine = socket;
+    inFlight = lines;
+    watch = setTimeout(() => mine.destroy(new Error(`the receiver took nothing for ${patience} ms`)), patience);
+    mine.write(lines.join(''), (error) => {
+      if (error || mine !== socket) return;
+      clearTimeout(watch);
+      failures = 0;
+      sent += lines.length;
+      inFlight = [];
+      flush();
+    });
+  };
+
+  open();
+  return {
+    send(lines) {
+      queue.push(lines);
+      flush();
+    },
+    status: () => ({
+      address: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
+      connected,
+      queued: queue.size + inFlight.length,
+      sent,
+      dropped: queue.dropped,
+      lastError,
+    }),
+    async stop(graceMs) {
+      stopped = true;
+      clearTimeout(retry);
+      if (connected && queue.size + inFlight.length > 0) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, graceMs);
+          idle = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+      clearTimeout(watch);
+      socket?.destroy();
+    },
+  };
+}

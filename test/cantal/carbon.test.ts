@@ -1,0 +1,456 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { bridgeLines } from '../../src/cantal/carbon/bridge-lines.ts';
+import { startCarbon } from '../../src/cantal/carbon/carbon.ts';
+import { loadSinks, type SinkConfig } from '../../src/cantal/carbon/config.ts';
+import { carbonConnection, retryDelayMs } from '../../src/cantal/carbon/connection.ts';
+import { carbonLines } from '../../src/cantal/carbon/lines.ts';
+import { cleaned } from '../../src/cantal/carbon/path.ts';
+import { lineQueue } from '../../src/cantal/carbon/queue.ts';
+import { exportRoutes } from '../../src/cantal/export-routes.ts';
+import { type Cantal, startCantal } from '../../src/cantal/shell.ts';
+import { startHttp } from '../../src/http/server.ts';
+import { packageRoot } from '../../src/native/load.ts';
+import { createScanner, SeriesKind } from '../../src/native/scanner.ts';
+import { skipped } from '../skipped.ts';
+import { carbonCache, hasCarbon, withoutCarbon } from './carbon-cache.ts';
+import { memoryScanner, processRow } from './memory-scanner.ts';
+
+const { counter, integer, float } = SeriesKind;
+let folder = '';
+const cleanups: (() => unknown)[] = [];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'carbon-test-'));
+});
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const sink = (more: Partial<SinkConfig> = {}): SinkConfig => ({
+  host: '127.0.0.1',
+  port: 2003,
+  interval: 10,
+  enableCgroupStats: true,
+  enableApplicationMetrics: true,
+  enableControllerMetrics: false,
+  flatHostname: false,
+  ...more,
+});
+
+describe('the config folder', () => {
+  it('has its sinks, and a line for each file that is not used', () => {
+    writeFileSync(join(folder, 'main.carbon.yaml'), 'host: graphite\nenable_cgroup-stats: true\n');
+    writeFileSync(join(folder, 'bad.carbon.yaml'), 'host: graphite\nintervall: 5\nport: 99999\n');
+    writeFileSync(join(folder, 'notes.yaml'), '');
+    const { sinks, warnings } = loadSinks(folder);
+    expect([...sinks]).toEqual([['main', sink({ host: 'graphite', enableApplicationMetrics: false })]]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^not used: .*bad\.carbon\.yaml:2:1: intervall: unknown key .*interval/),
+      expect.stringMatching(/^not used: .*bad\.carbon\.yaml:3:7: port: "99999"; expected a port from 1 to 65535/),
+      expect.stringMatching(/notes\.yaml: not used: the name of a carbon config ends in \.carbon\.yaml/),
+    ]);
+    expect(loadSinks(join(folder, 'none'))).toEqual({ sinks: new Map(), warnings: [] });
+  });
+});
+
+describe('lines', () => {
+  const scanner = () => {
+    const made = memoryScanner();
+    const key = (labels: Record<string, string>, kind: number) => made.series(labels, kind);
+    const web = { cgroup: 'lithos.box:web.0', pid: '10' };
+    const ids = {
+      user: key({ ...web, metric: 'user_time' }, counter),
+      other: key({ ...web, metric: 'user_time', pid: '11' }, counter),
+      read: key({ ...web, metric: 'read_bytes' }, counter),
+      jobs: key({ ...web, metric: 'jobs', group: 'in coming/x' }, counter),
+      queue: key({ ...web, metric: 'size', group: 'queue', state: 'up.down' }, integer),
+      heat: key({ metric: 'heat', group: 'cpu', pid: '12', appname: 'sensor' }, float),
+      kernel: key({ cgroup: 'system.nginx', metric: 'cgroup.memory.current' }, integer),
+    };
+    made.scan(10_000, {
+      [ids.user]: 100,
+      [ids.other]: 5,
+      [ids.read]: 0,
+      [ids.jobs]: 50,
+      [ids.queue]: 1,
+      [ids.heat]: 1,
+    });
+    // The counter of jobs was reset between these two.
+    made.scan(12_000, {
+      [ids.user]: 300,
+      [ids.other]: 25,
+      [ids.read]: 4096,
+      [ids.jobs]: 2,
+      [ids.queue]: 7,
+      [ids.heat]: 1.5,
+    });
+    made.scan(14_000, {
+      ...{ [ids.user]: 500, [ids.other]: 45, [ids.read]: 8192, [ids.jobs]: 6, [ids.queue]: -3, [ids.heat]: 36.5 },
+      [ids.kernel]: 4096,
+    });
+    return made;
+  };
+  const moment = (cluster: string | null = 'main') => {
+    const cantal = startCantal({ scanner: scanner(), intervalMs: 2000, version: '1' });
+    cleanups.push(() => cantal.stop());
+    const row = { cgroup: 'lithos.box:cmd.migrate.77', vsize: 1000, rss: 100, swap: 0, threads: 2 };
+    const processes = [
+      processRow({ pid: 10, cgroup: 'lithos.box:web.0', vsize: 1000, rss: 100, swap: 1, threads: 2 }),
+      processRow({ pid: 11, cgroup: 'lithos.box:web.0', vsize: 500, rss: 50, swap: 2, threads: 3 }),
+      processRow({ pid: 12, cgroup: null }),
+      processRow({ pid: 77, ...row }),
+    ];
+    return { source: cantal.moment(), processes, cluster, hostname: 'node1.example', peers: { known: 4, stale: 1 } };
+  };
+
+  it('are named and computed as the specification says', () => {
+    const lines = carbonLines(moment(), sink());
+    const web = 'cantal.main.node1.example.cgroups.lithos.box:web.0';
+    expect([...lines].sort()).toEqual(
+      [
+        `${web}.vsize 1500 14\n`,
+        `${web}.rss 150 14\n`,
+        `${web}.swap 3 14\n`,
+        `${web}.num_processes 2 14\n`,
+        `${web}.num_threads 5 14\n`,
+        `${web}.user_cpu_percent 110 14\n`,
+        `${web}.read_bps 2048 14\n`,
+        `${web}.groups.in_coming_x.jobs 2 14\n`,
+        `${web}.states.up.down.size -3 14\n`,
+        `${web}.groups.queue.size -3 14\n`,
+        'cantal.main.node1.example.cgroups.lithos.box:cmd.migrate.vsize 1000 14\n',
+        'cantal.main.node1.example.cgroups.lithos.box:cmd.migrate.rss 100 14\n',
+        'cantal.main.node1.example.cgroups.lithos.box:cmd.migrate.swap 0 14\n',
+        'cantal.main.node1.example.cgroups.lithos.box:cmd.migrate.num_processes 1 14\n',
+        'cantal.main.node1.example.cgroups.lithos.box:cmd.migrate.num_threads 2 14\n',
+        'cantal.main.node1.example.apps.sensor.groups.cpu.heat 36.5 14\n',
+        'cantal.main.node1.example.apps.cantal.groups.gossip.num_peers 4 14\n',
+        'cantal.main.node1.example.apps.cantal.groups.gossip.num_stale 1 14\n',
+      ].sort(),
+    );
+  });
+
+  it('are as many as is enabled, under the names that were asked for', () => {
+    const off = { enableCgroupStats: false, enableApplicationMetrics: false };
+    expect(carbonLines(moment(), sink(off))).toEqual([]);
+    expect(carbonLines(moment(null), sink({ ...off, enableControllerMetrics: true, flatHostname: true }))).toEqual([
+      'cantal.no-cluster.node1_example.cgroups.system.nginx.controllers.memory.current 4096 14\n',
+    ]);
+  });
+
+  it('are none before there are two samples', () => {
+    const made = memoryScanner();
+    const id = made.series({ metric: 'a', group: 'b', pid: '1', appname: 'c' }, integer);
+    made.scan(1000, { [id]: 1 });
+    const cantal = startCantal({ scanner: made, intervalMs: 2000, version: '1' });
+    cleanups.push(() => cantal.stop());
+    expect(carbonLines({ ...moment(), source: cantal.moment() }, sink())).toEqual([]);
+  });
+
+  it('carry any name in three words', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (name) => {
+        expect(cleaned(name)).toMatch(/^[\w.:@#%+=~-]+$/);
+        expect(cleaned(name)).not.toMatch(/^\.|\.\.|\.$/);
+      }),
+    );
+  });
+});
+
+describe('the queue', () => {
+  it('keeps the newest, and counts what it drops, whatever happens', () => {
+    const step = fc.oneof(
+      fc.record({ push: fc.nat({ max: 30 }) }),
+      fc.record({ take: fc.nat({ max: 40 }) }),
+      fc.constant({ back: true as const }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const queue = lineQueue(20);
+        let next = 0;
+        let gone = 0;
+        let held: readonly string[] = [];
+        for (const each of steps) {
+          if ('push' in each) queue.push(Array.from({ length: each.push }, () => `${next++}\n`));
+          else if ('take' in each) {
+            gone += held.length;
+            held = queue.take(each.take) ?? [];
+          } else {
+            queue.giveBack(held);
+            held = [];
+          }
+          expect(queue.size).toBeLessThanOrEqual(20);
+          expect(queue.size + queue.dropped + gone + held.length).toBe(next);
+        }
+        const rest = (queue.take(Number.POSITIVE_INFINITY) ?? []).map(Number);
+        expect(rest).toEqual(rest.toSorted((a, b) => a - b));
+        if (rest.length > 0) expect(rest.at(-1)).toBe(next - 1);
+      }),
+    );
+  });
+});
+
+/** A receiver that reads, or does not. */
+async function receiver(reads: boolean, port = 0) {
+  const lines: string[] = [];
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+    if (!reads) return void socket.pause();
+    let rest = '';
+    socket.on('data', (bytes) => {
+      const parts = (rest + bytes).split('\n');
+      rest = parts.pop() ?? '';
+      lines.push(...parts);
+    });
+  }).listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const close = async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  cleanups.push(close);
+  return { port: typeof address === 'object' && address !== null ? address.port : 0, lines, sockets, close };
+}
+
+async function until(what: () => boolean): Promise<void> {
+  for (let attempt = 0; attempt < 250 && !what(); attempt++) await sleep(20);
+  expect(what()).toBe(true);
+}
+
+describe('a connection', () => {
+  it('comes back after 50 to 150 ms at first, and after 15 to 30 s at last', () => {
+    fc.assert(
+      fc.property(
+        fc.nat({ max: 1000 }),
+        fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
+        (failures, random) => {
+          const delay = retryDelayMs(failures, random);
+          expect(delay).toBeGreaterThanOrEqual(50);
+          expect(delay).toBeLessThanOrEqual(30_000);
+          if (failures === 0) expect(delay).toBeLessThan(150);
+          if (failures > 10) expect(delay).toBeGreaterThanOrEqual(15_000);
+        },
+      ),
+    );
+  });
+
+  it('that was away sends what waited, the newest 10 000 lines, and has counted the others', async () => {
+    const first = await receiver(true);
+    const connection = carbonConnection({ host: '127.0.0.1', port: first.port });
+    cleanups.push(() => connection.stop(0));
+    connection.send(['a 1 1\n']);
+    await until(() => first.lines.length === 1);
+    await first.close();
+    await until(() => !connection.status().connected);
+    for (let batch = 0; batch < 12; batch++) {
+      connection.send(Array.from({ length: 1000 }, (_, index) => `m${batch * 1000 + index} 1 1\n`));
+    }
+    expect(connection.status()).toMatchObject({ queued: 10_000, dropped: 2000 });
+    const second = await receiver(true, first.port);
+    await until(() => second.lines.length === 10_000);
+    expect(second.lines[0]).toBe('m2000 1 1');
+    expect(second.lines.at(-1)).toBe('m11999 1 1');
+    expect(connection.status()).toMatchObject({ queued: 0, dropped: 2000, connected: true });
+  });
+
+  it('to a receiver that never reads is given up after the write timeout, and tried again', async () => {
+    const { port, sockets } = await receiver(false);
+    const connection = carbonConnection({ host: '127.0.0.1', port, writeTimeoutMs: 300 });
+    cleanups.push(() => connection.stop(0));
+    const long = `${'x'.repeat(5000)} 1 1\n`;
+    const feeding = setInterval(() => connection.send(Array.from({ length: 500 }, () => long)), 10);
+    cleanups.push(() => clearInterval(feeding));
+    await until(() => connection.status().lastError === 'the receiver took nothing for 300 ms');
+    await until(() => connection.status().connected);
+    expect(sockets.size).toBeGreaterThan(0);
+    expect(connection.status().queued).toBeLessThanOrEqual(10_000);
+  });
+});
+
+async function realCantal(): Promise<{ cantal: Cantal; pid: number }> {
+  const values = Buffer.alloc(16);
+  values.writeBigInt64LE(41n, 0);
+  values.writeDoubleLE(36.6, 8);
+  writeFileSync(join(folder, 'app.values'), values);
+  writeFileSync(
+    join(folder, 'app.meta'),
+    'level 8 signed: {"metric":"size","group":"queue"}\nlevel 8 float: {"metric":"heat","group":"sensor"}\n',
+  );
+  const env = { CANTAL_PATH: join(folder, 'app'), CANTAL_APPNAME: 'demo' };
+  const app = spawn('/bin/sleep', ['1000'], { env, stdio: 'ignore' });
+  cleanups.push(() => app.kill('SIGKILL'));
+  await once(app, 'spawn');
+  const cantal = startCantal({ scanner: createScanner({ intervalMs: 200 }), intervalMs: 200, version: '1' });
+  cleanups.push(() => cantal.stop());
+  await until(() => cantal.moment().scanTimes.length > 3);
+  return { cantal, pid: app.pid ?? 0 };
+}
+
+describe.skipIf(skipped(hasCarbon, 'Graphite', withoutCarbon))('carbon-cache', () => {
+  it('has on disk what the daemon pushed, over its own death too', async () => {
+    const carbon = await carbonCache();
+    cleanups.push(() => carbon.remove());
+    await carbon.start();
+    const { cantal } = await realCantal();
+    const sent: string[] = [];
+    const config = sink({ port: carbon.port, interval: 1 });
+    const text = `host: 127.0.0.1\nport: ${carbon.port}\ninterval: 1\nenable-application-metrics: true\n`;
+    writeFileSync(join(folder, 'main.carbon.yaml'), text);
+    const moment = () => {
+      const now = {
+        ...{ source: cantal.moment(), processes: [], cluster: 'test', hostname: 'node1' },
+        peers: { known: 2, stale: 0 },
+      };
+      sent.push(...carbonLines(now, { ...config, enableCgroupStats: false }));
+      return now;
+    };
+    const pusher = startCarbon({ folder, moment, log: () => {} });
+    cleanups.push(() => pusher.stop());
+    const verify = async () => {
+      const owner = sent.find((line) => line.includes('.queue.size '))?.split('.groups.')[0] ?? '';
+      expect(owner).toMatch(/^cantal\.test\.node1\.(apps\.demo|cgroups\.)/);
+      for (const path of [`${owner}.groups.queue.size`, `${owner}.groups.sensor.heat`]) {
+        const [, value = '', time = ''] =
+          sent
+            .findLast((line) => line.startsWith(`${path} `))
+            ?.trim()
+            .split(' ') ?? [];
+        expect(await carbon.valueAt(path, Number(time)), `${path} at ${time}`).toBe(Number(value));
+      }
+      expect(await carbon.valueAt('cantal.test.node1.apps.cantal.groups.gossip.num_peers', lastTime())).toBe(2);
+    };
+    const lastTime = () => Number(sent.at(-1)?.trim().split(' ')[2]);
+    await until(() => (pusher.status()[0]?.receivers[0]?.sent ?? 0) >= 6);
+    await verify();
+    await carbon.kill();
+    const before = sent.length;
+    await until(() => pusher.status()[0]?.receivers[0]?.connected === false && sent.length > before);
+    const waited = sent.at(-1)?.trim().split(' ') ?? [];
+    await carbon.start();
+    await until(() => pusher.status()[0]?.receivers[0]?.connected === true);
+    expect(await carbon.valueAt(waited[0] ?? '', Number(waited[2]))).toBe(Number(waited[1]));
+    await verify();
+  }, 60_000);
+
+  it('has on disk what the bridge scraped, and one bad host delays nobody', async () => {
+    const carbon = await carbonCache();
+    cleanups.push(() => carbon.remove());
+    await carbon.start();
+    const { cantal } = await realCantal();
+    const routes = exportRoutes(cantal, { hostname: 'node7', cluster: 'test' });
+    const server = await startHttp({ host: '127.0.0.1', port: 0, routes });
+    cleanups.push(() => server.stop());
+    const silent = await receiver(false);
+    const words = [
+      'cantal',
+      'graphite-bridge',
+      '--carbon',
+      `127.0.0.1:${carbon.port}`,
+      '--once',
+      '--pattern',
+      '^heat$',
+    ];
+    const hosts = [`127.0.0.1:${silent.port}`, `127.0.0.1:${server.port}`];
+    const bin = join(packageRoot(), 'bin/stellwerk.js');
+    const child = spawn(process.execPath, [bin, ...words, '--interval', '2', ...hosts], { stdio: 'pipe' });
+    let said = '';
+    child.stderr.on('data', (bytes) => {
+      said += bytes;
+    });
+    const [code] = await once(child, 'exit');
+    expect(said).toContain(`127.0.0.1:${silent.port}: did not answer in time`);
+    expect(said).toMatch(/2 hosts, carbon 127\.0\.0\.1:\d+: 1 lines sent, 0 not sent\n/);
+    expect(code).toBe(1);
+    const reply = JSON.parse(JSON.stringify(await exported(server.port)));
+    const [found] = bridgeLines(reply, { prefix: 'cantal', processes: false }) as readonly string[];
+    const path = found?.split(' ')[0] ?? '';
+    expect(path).toMatch(/^cantal\.test\.node7\.(apps\.demo|cgroups\..*)\.groups\.sensor\.heat$/);
+    const file = Math.floor(Date.now() / 1000);
+    const values = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => index).map((index) => at(carbon, path, file - index)),
+    );
+    expect(values.filter((value) => value !== null)).toEqual([36.6]);
+  }, 60_000);
+});
+
+const exported = async (port: number): Promise<unknown> =>
+  (await fetch(`http://127.0.0.1:${port}/v1/metrics.json?pattern=%5Eheat%24`)).json();
+
+/** Whatever stands there already; it was waited for elsewhere. */
+async function at(carbon: Awaited<ReturnType<typeof carbonCache>>, path: string, seconds: number) {
+  return Promise.race([carbon.valueAt(path, seconds), sleep(1500).then(() => null)]);
+}
+
+describe('the bridge', () => {
+  const reply = (metrics: object[]) => ({ host: 'a.b', cluster: null, timestamp: 2000, metrics });
+  const naming = { prefix: 'cantal', processes: false };
+
+  it('names metrics by their labels, sums processes of one name, and leaves single ones out', () => {
+    const row = (labels: object, value: unknown, more: object = {}) => ({
+      ...{ name: 'm', labels, kind: 'Integer', value, timestamp: 2000 },
+      ...more,
+    });
+    const metrics = [
+      row({ metric: 'memory.MemFree' }, 5),
+      row({ metric: 'disk.time', device: 'sd a.1' }, '18446744073709551615'),
+      row({ metric: 'rss', pid: '1', cgroup: 'x' }, 5),
+      row({ metric: 'jobs', pid: '1', cgroup: 'x.y', group: 'g', state: 's.t' }, 5),
+      row({ metric: 'jobs', pid: '2', cgroup: 'x.y', group: 'g', state: 's.t' }, 6),
+      row({ metric: 'old', appname: 'z', pid: '3' }, 1, {
+        samples: [
+          [1000, 1],
+          [3000, null],
+          [4000, 2.5],
+        ],
+      }),
+      row({ metric: 'gone' }, null),
+    ];
+    expect(bridgeLines(reply(metrics), naming)).toEqual([
+      'cantal.no-cluster.a_b.memory.MemFree 5 2\n',
+      'cantal.no-cluster.a_b.disk.time.device.sd_a_1 18446744073709552000 2\n',
+      'cantal.no-cluster.a_b.cgroups.x.y.states.s.t.groups.g.jobs 11 2\n',
+      'cantal.no-cluster.a_b.apps.z.old 1 1\n',
+      'cantal.no-cluster.a_b.apps.z.old 2.5 4\n',
+    ]);
+    expect(bridgeLines(reply(metrics), { prefix: '', processes: true })).toContain(
+      'no-cluster.a_b.cgroups.x.rss 5 2\n',
+    );
+  });
+
+  it('says what is wrong with an answer, whatever it is', () => {
+    expect(bridgeLines({ error: 'no' }, naming)).toMatch(/not the answer of a cantal/);
+    fc.assert(
+      fc.property(fc.anything(), fc.array(fc.anything()), (any, list) => {
+        for (const value of [
+          any,
+          reply(list as object[]),
+          reply([{ labels: any, name: any, value: any, timestamp: 1 }]),
+        ]) {
+          const lines = bridgeLines(value, naming);
+          if (typeof lines === 'string') continue;
+          for (const line of lines) expect(line).toMatch(/^[\w.:@#%+=~-]+ -?[\d.e+-]+ -?\d+\n$/);
+        }
+      }),
+    );
+  });
+
+  it('refuses bad words with exit code 2', () => {
+    const bin = join(packageRoot(), 'bin/stellwerk.js');
+    const run = (...words: string[]) =>
+      spawnSync(process.execPath, [bin, 'cantal', 'graphite-bridge', ...words], { encoding: 'utf8' });
+    expect(run('host')).toMatchObject({ status: 2, stderr: expect.stringContaining('HOST:PORT') });
+    expect(run('a:1', '--carbon', 'b:2', '--pattern', '(')).toMatchObject({ status: 2 });
+    expect(run('--carbon', 'b:2')).toMatchObject({ status: 2 });
+  });
+});
