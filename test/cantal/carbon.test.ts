@@ -24,6 +24,8 @@ import { carbonCache, hasCarbon, withoutCarbon } from './carbon-cache.ts';
 import { memoryScanner, processRow } from './memory-scanner.ts';
 
 const { counter, integer, float } = SeriesKind;
+/** Of this run alone: another program of this host may export one too. */
+const heat = `heat${process.pid}`;
 let folder = '';
 const cleanups: (() => unknown)[] = [];
 beforeEach(() => {
@@ -285,7 +287,7 @@ async function realCantal(): Promise<{ cantal: Cantal; pid: number }> {
   writeFileSync(join(folder, 'app.values'), values);
   writeFileSync(
     join(folder, 'app.meta'),
-    'level 8 signed: {"metric":"size","group":"queue"}\nlevel 8 float: {"metric":"heat","group":"sensor"}\n',
+    `level 8 signed: {"metric":"size","group":"queue"}\nlevel 8 float: {"metric":"${heat}","group":"sensor"}\n`,
   );
   const env = { CANTAL_PATH: join(folder, 'app'), CANTAL_APPNAME: 'demo' };
   const app = spawn('/bin/sleep', ['1000'], { env, stdio: 'ignore' });
@@ -320,7 +322,7 @@ describe.skipIf(skipped(hasCarbon, 'Graphite', withoutCarbon))('carbon-cache', (
     const verify = async () => {
       const owner = sent.find((line) => line.includes('.queue.size '))?.split('.groups.')[0] ?? '';
       expect(owner).toMatch(/^cantal\.test\.node1\.(apps\.demo|cgroups\.)/);
-      for (const path of [`${owner}.groups.queue.size`, `${owner}.groups.sensor.heat`]) {
+      for (const path of [`${owner}.groups.queue.size`, `${owner}.groups.sensor.${heat}`]) {
         const [, value = '', time = ''] =
           sent
             .findLast((line) => line.startsWith(`${path} `))
@@ -359,7 +361,7 @@ describe.skipIf(skipped(hasCarbon, 'Graphite', withoutCarbon))('carbon-cache', (
       `127.0.0.1:${carbon.port}`,
       '--once',
       '--pattern',
-      '^heat$',
+      `^${heat}$`,
     ];
     const hosts = [`127.0.0.1:${silent.port}`, `127.0.0.1:${server.port}`];
     const bin = join(packageRoot(), 'bin/stellwerk.js');
@@ -375,7 +377,7 @@ describe.skipIf(skipped(hasCarbon, 'Graphite', withoutCarbon))('carbon-cache', (
     const reply = JSON.parse(JSON.stringify(await exported(server.port)));
     const [found] = bridgeLines(reply, { prefix: 'cantal', processes: false }) as readonly string[];
     const path = found?.split(' ')[0] ?? '';
-    expect(path).toMatch(/^cantal\.test\.node7\.(apps\.demo|cgroups\..*)\.groups\.sensor\.heat$/);
+    expect(path).toMatch(/^cantal\.test\.node7\.(apps\.demo|cgroups\..*)\.groups\.sensor\.heat\d+$/);
     const file = Math.floor(Date.now() / 1000);
     const values = await Promise.all(
       Array.from({ length: 8 }, (_, index) => index).map((index) => at(carbon, path, file - index)),
@@ -385,7 +387,7 @@ describe.skipIf(skipped(hasCarbon, 'Graphite', withoutCarbon))('carbon-cache', (
 });
 
 const exported = async (port: number): Promise<unknown> =>
-  (await fetch(`http://127.0.0.1:${port}/v1/metrics.json?pattern=%5Eheat%24`)).json();
+  (await fetch(`http://127.0.0.1:${port}/v1/metrics.json?pattern=%5E${heat}%24`)).json();
 
 /** Whatever stands there already; it was waited for elsewhere. */
 async function at(carbon: Awaited<ReturnType<typeof carbonCache>>, path: string, seconds: number) {
@@ -449,7 +451,7 @@ describe('the bridge', () => {
     const bin = join(packageRoot(), 'bin/stellwerk.js');
     const run = (...words: string[]) =>
       spawnSync(process.execPath, [bin, 'cantal', 'graphite-bridge', ...words], { encoding: 'utf8' });
-    expect(run('host')).toMatchObject({ status: 2, stderr: expect.stringContaining('HOST:PORT') });
+    expect(run('host', '--carbon', 'b:2')).toMatchObject({ status: 2, stderr: expect.stringContaining('HOST:PORT') });
     expect(run('a:1', '--carbon', 'b:2', '--pattern', '(')).toMatchObject({ status: 2 });
     expect(run('--carbon', 'b:2')).toMatchObject({ status: 2 });
   });
