@@ -6,6 +6,10 @@ interface Bench {
 }
 
 const benches: Readonly<Record<string, { about: string; load: () => Promise<{ measure: Bench['measure'] }> }>> = {
+  agent: {
+    about: 'CPU and memory of a running agent beside node_exporter and netdata',
+    load: () => import('./agent.ts'),
+  },
   cli: { about: 'start of the command line beside node -e 0', load: () => import('./cli.ts') },
   container: {
     about: 'container start beside the bare C program, bubblewrap, runc and crun',

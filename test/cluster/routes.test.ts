@@ -18,7 +18,16 @@ async function call(cluster: Cluster, method: 'GET' | 'POST', path: string, body
   const route = clusterRoutes(cluster).find((one) => one.method === method && one.path === path);
   if (route === undefined) throw new Error(`no ${method} ${path}`);
   const query = new URLSearchParams();
-  return route.handle({ method, path, query, params: {}, body, accept: '', remoteAddress: '127.0.0.1', principal: 'token' });
+  return route.handle({
+    method,
+    path,
+    query,
+    params: {},
+    body,
+    accept: '',
+    remoteAddress: '127.0.0.1',
+    principal: 'token',
+  });
 }
 
 const meet = () => {
