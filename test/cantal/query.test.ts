@@ -474,3 +474,108 @@ describe('a bad rule', () => {
     ]);
   });
 });
+
+describe('functions beyond the original', () => {
+  const grown = [web, ['HistoryByNum', 6], ['NonNegativeDerivative']] as const;
+
+  test('AvgBy, MinBy, MaxBy and CountBy fold by labels as SumBy does', () => {
+    const by = (name: string) => ask(example(), fine(web, ['HistoryByNum', 2], [name, 'group', 'Ignore']));
+    expect(by('AvgBy')).toEqual(['SingleSeries', { group: 'web' }, ['Float', [130, 110]], times.slice(0, 2)]);
+    expect(by('MaxBy')).toEqual(['SingleSeries', { group: 'web' }, ['Counter', [130, 110]], times.slice(0, 2)]);
+    const four = (name: string) => ask(example(), fine(web, ['HistoryByNum', 3], [name, ['group'], 'Ignore']))?.[2];
+    expect(four('MinBy')).toEqual(['Counter', [130, 110, 5]]);
+    expect(four('CountBy')).toEqual(['Integer', [1, 1, 2]]);
+    expect(checkRules({ r: fine(web, ['Tip'], ['AvgBy', 'group', 'Ignore', true]) })).toMatchObject({
+      path: 'rules.r.functions[0]',
+    });
+  });
+
+  test('TopK keeps the largest by mean, or by value, and missing ones last', () => {
+    const [derivative] = grown.slice(2);
+    expect(ask(example(), fine(...(grown.slice(0, 2) as [unknown, unknown]), derivative, ['TopK', 1]))?.[1]).toEqual(
+      n1,
+    );
+    const tips = ask(example(), fine(['Has', 'node'], ['Tip'], ['TopK', 2]));
+    expect(tips).toMatchObject(['MultiTip', [[n1], [{ metric: 'queue' }]]]);
+    expect(ask(example(), fine(['Has', 'node'], ['Tip'], ['TopK', 9]))).toMatchObject(['MultiTip', { length: 3 }]);
+  });
+
+  test('Quantile is exact at the ends and in the middle', () => {
+    const at = (q: number) => ask(example(), fine(web, ['HistoryByNum', 6], ['Quantile', q]))?.[2];
+    expect(at(0)).toEqual(['Float', [130, 110, 5, 3, 20, 10]]);
+    expect(at(1)).toEqual(['Float', [130, 110, 108, 108, 102, 100]]);
+    expect(at(0.5)).toEqual(['Float', [130, 110, 56.5, 55.5, 61, 55]]);
+    expect(checkRules({ r: fine(web, ['Tip'], ['Quantile', 1.5]) })).toMatchObject({
+      path: 'rules.r.functions[0][1]',
+      reason: 'a share from 0 to 1, not 1.5',
+    });
+  });
+
+  test('Step keeps smallest, mean and largest of each stretch', () => {
+    expect(ask(example(), fine(['Eq', 'metric', 'load'], ['HistoryByNum', 6], ['Step', 4000]))).toEqual([
+      'MultiSeries',
+      [
+        [{ metric: 'load', stat: 'min' }, ['Float', [0.5, 1.5, 0.25]], [11_000, 7_000, 3_000]],
+        [{ metric: 'load', stat: 'avg' }, ['Float', [1.5, 1.5, 0.375]], [11_000, 7_000, 3_000]],
+        [{ metric: 'load', stat: 'max' }, ['Float', [2.5, 1.5, 0.5]], [11_000, 7_000, 3_000]],
+      ],
+    ]);
+    expect(ask(example(), fine(web, ['Tip'], ['Step', 4000]))).toEqual(['Incompatible', 'CantDerive']);
+  });
+
+  test('Step and Quantile stay between the extremes of what went in, with the same gaps', () => {
+    const sample = fc.option(fc.integer({ min: -1000, max: 1000 }), { nil: null });
+    const columns = fc
+      .integer({ min: 1, max: 5 })
+      .chain((width) =>
+        fc.array(fc.array(sample, { minLength: width, maxLength: width }), { minLength: 1, maxLength: 30 }),
+      );
+    fc.assert(
+      fc.property(
+        columns,
+        fc.integer({ min: 1, max: 20_000 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (rows, ms, q) => {
+          const scanner = memoryScanner();
+          const ids = (rows[0] ?? []).map((_, index) => scanner.series({ metric: 'm', n: String(index) }, integer));
+          for (const [index, row] of rows.entries()) {
+            scanner.scan(1000 + 2000 * index, Object.fromEntries(ids.map((id, at) => [id, row[at] ?? null])));
+          }
+          const all = (name: unknown[]) => ask(scanner, fine(['Eq', 'metric', 'm'], ['HistoryByNum', 100], name));
+          const seriesOf = (dataset: Dataset | undefined) =>
+            (dataset?.[0] === 'MultiSeries'
+              ? dataset[1]
+              : dataset?.[0] === 'SingleSeries'
+                ? [dataset.slice(1)]
+                : []) as readonly (readonly [
+              { readonly stat?: string; readonly n?: string },
+              readonly [string, readonly (number | null)[]],
+              readonly number[],
+            ])[];
+          const there = rows.map((row) => row.filter((value) => value !== null)).reverse();
+          const [middle] = seriesOf(all(['Quantile', q]));
+          for (const [index, value] of (middle?.[1][1] ?? []).entries()) {
+            const known = there[index] ?? [];
+            if (known.length === 0) expect(value).toBeNull();
+            else expect(value).toBeGreaterThanOrEqual(Math.min(...known) - 1e-9);
+            if (known.length > 0) expect(value).toBeLessThanOrEqual(Math.max(...known) + 1e-9);
+          }
+          for (const [key, [, values], stamps] of seriesOf(all(['Step', ms]))) {
+            expect(stamps).toEqual(stamps.toSorted((a, b) => b - a));
+            const column = rows.map((row, index) => ({ time: 1000 + 2000 * index, value: row[Number(key.n)] ?? null }));
+            for (const [at, stamp] of stamps.entries()) {
+              const inside = column.flatMap(({ time, value }) =>
+                Math.floor(time / ms) === Math.floor(stamp / ms) && value !== null ? [value] : [],
+              );
+              if (inside.length === 0) expect(values[at]).toBeNull();
+              else if (key.stat === 'min') expect(values[at]).toBe(Math.min(...inside));
+              else if (key.stat === 'max') expect(values[at]).toBe(Math.max(...inside));
+              else expect(values[at]).toBeCloseTo(inside.reduce((a, b) => a + b) / inside.length);
+            }
+          }
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+});

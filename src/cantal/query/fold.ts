@@ -1,7 +1,8 @@
 import { type Conflict, datasetName, type Labels, type Result, type Series, type Tip } from './dataset.ts';
 import { ownLabel } from './label-index.ts';
+import { quantile, step, topK } from './reduce.ts';
 import type { Across, Fold } from './rule.ts';
-import { add, type NumberKind, type Sample, subtract } from './sample.ts';
+import { add, type NumberKind, type Sample, sameTimes, subtract } from './sample.ts';
 
 /** Applies one function of a rule. Once something is incompatible it stays so. */
 export function fold(result: Result, what: Fold): Result {
@@ -14,11 +15,17 @@ export function fold(result: Result, what: Fold): Result {
     case 'across':
       return across(result, what.how);
     case 'sumBy':
-      return sumBy(result, what.labels, what.total);
+      return acrossBy(result, what.how, what.labels, what.total);
     case 'expect':
       return datasetName(result) === what.dataset ? result : incompatible('Unexpected');
     case 'stateChart':
       return stateChart(result, what.top);
+    case 'topK':
+      return topK(result, what.n);
+    case 'quantile':
+      return quantile(result, what.q);
+    case 'step':
+      return step(result, what.ms);
     default:
       return what satisfies never;
   }
@@ -179,18 +186,18 @@ function join(a: number | bigint, b: number | bigint, kind: NumberKind, how: Acr
   }
 }
 
-function sumBy(result: Result, labels: readonly string[], total: boolean): Result {
+function acrossBy(result: Result, how: Across, labels: readonly string[], total: boolean): Result {
   switch (result.kind) {
     case 'incompatible':
       return result;
     case 'chart':
       return incompatible('CantSumChart');
     case 'series': {
-      const sums = groups(result.series, labels).map(([key, series]) => rekeyed(joinSeries(series, key, 'sum'), key));
+      const sums = groups(result.series, labels).map(([key, series]) => rekeyed(joinSeries(series, key, how), key));
       return gathered(sums, total);
     }
     case 'tips': {
-      const sums = groups(result.tips, labels).map(([key, tips]) => rekeyed(joinTips(tips, key, 'sum'), key));
+      const sums = groups(result.tips, labels).map(([key, tips]) => rekeyed(joinTips(tips, key, how), key));
       return gathered(sums, total);
     }
     default:
@@ -239,10 +246,6 @@ function gathered(sums: readonly Result[], total: boolean): Result {
   if (whole.kind === 'series') return { kind: 'series', series: [...series, ...whole.series] };
   if (whole.kind === 'tips') return { kind: 'tips', tips: [...tips, ...whole.tips] };
   return whole;
-}
-
-function sameTimes(a: readonly number[], b: readonly number[]): boolean {
-  return a === b || (a.length === b.length && a.every((time, index) => time === b[index]));
 }
 
 /** How often each state text occurs, the most frequent first; states that were left do not count. */

@@ -42,7 +42,11 @@ export type Fold =
   | { readonly kind: 'derivative' }
   | { readonly kind: 'rate' }
   | { readonly kind: 'across'; readonly how: Across }
-  | { readonly kind: 'sumBy'; readonly labels: readonly string[]; readonly total: boolean }
+  /** By the values of labels; `total` only of sums. */
+  | { readonly kind: 'sumBy'; readonly how: Across; readonly labels: readonly string[]; readonly total: boolean }
+  | { readonly kind: 'topK'; readonly n: number }
+  | { readonly kind: 'quantile'; readonly q: number }
+  | { readonly kind: 'step'; readonly ms: number }
   | { readonly kind: 'expect'; readonly dataset: DatasetName }
   | { readonly kind: 'stateChart'; readonly top: number };
 
@@ -198,15 +202,21 @@ function foldOf(value: unknown, path: string): Fold {
       count(args, 1, path, name, '"Ignore"');
       ignore(args[0], `${path}[1]`);
       return { kind: 'across', how: acrossByName[name] ?? 'sum' };
-    case 'SumBy': {
-      if (args.length < 2 || args.length > 3)
-        fail(path, 'SumBy takes a label (or a list of them), "Ignore", and total');
+    case 'SumBy':
+    case 'AvgBy':
+    case 'MinBy':
+    case 'MaxBy':
+    case 'CountBy': {
+      const sums = name === 'SumBy';
+      if (args.length < 2 || args.length > (sums ? 3 : 2))
+        fail(path, `${name} takes a label (or a list of them), "Ignore"${sums ? ', and total' : ''}`);
       const labels = Array.isArray(args[0]) ? args[0] : [args[0]];
       if (labels.length === 0 || labels.length > 8) fail(`${path}[1]`, 'one to eight labels');
       ignore(args[1], `${path}[2]`);
       const total = args[2] ?? false;
       if (typeof total !== 'boolean') fail(`${path}[3]`, `true or false, not ${shown(total)}`);
-      return { kind: 'sumBy', labels: labels.map((label) => text(label, `${path}[1]`)), total: total === true };
+      const how = acrossByName[name.slice(0, -2)] ?? 'sum';
+      return { kind: 'sumBy', how, labels: labels.map((label) => text(label, `${path}[1]`)), total: total === true };
     }
     case 'Expect': {
       count(args, 1, path, name, 'the name of a dataset');
@@ -214,6 +224,19 @@ function foldOf(value: unknown, path: string): Fold {
       if (dataset === undefined) return fail(`${path}[1]`, `one of ${datasetNames.join(', ')}, not ${shown(args[0])}`);
       return { kind: 'expect', dataset };
     }
+    case 'TopK':
+      count(args, 1, path, name, 'how many series');
+      return { kind: 'topK', n: whole(args[0], `${path}[1]`, 10_000) };
+    case 'Quantile': {
+      count(args, 1, path, name, 'a share');
+      const [q] = args;
+      if (typeof q !== 'number' || !(q >= 0 && q <= 1))
+        return fail(`${path}[1]`, `a share from 0 to 1, not ${shown(q)}`);
+      return { kind: 'quantile', q };
+    }
+    case 'Step':
+      count(args, 1, path, name, 'milliseconds');
+      return { kind: 'step', ms: whole(args[0], `${path}[1]`, longestMs) };
     case 'StateChart':
       count(args, 1, path, name, 'how many states');
       return { kind: 'stateChart', top: whole(args[0], `${path}[1]`, 1000) };
@@ -222,7 +245,8 @@ function foldOf(value: unknown, path: string): Fold {
         'NonNegativeDerivative',
         'Rate',
         ...Object.keys(acrossByName),
-        'SumBy',
+        ...Object.keys(acrossByName).map((each) => `${each}By`),
+        ...['TopK', 'Quantile', 'Step'],
         'Expect',
         'StateChart',
       ]);

@@ -33,3 +33,8 @@ export function sampleToJson(sample: Sample): number | string | null {
   if (typeof sample === 'bigint' || !Number.isFinite(sample)) return String(sample);
   return sample;
 }
+
+/** Time stamps of two series; most often one list. */
+export function sameTimes(a: readonly number[], b: readonly number[]): boolean {
+  return a === b || (a.length === b.length && a.every((time, index) => time === b[index]));
+}
