@@ -53,6 +53,7 @@
         "native/scanner/cgroups.cc",
         "native/scanner/cpu_stat.cc",
         "native/scanner/disks.cc",
+        "native/scanner/file_systems.cc",
         "native/scanner/kept_file.cc",
         "native/scanner/labels_json.cc",
         "native/scanner/load_average.cc",

@@ -38,5 +38,6 @@ std::unique_ptr<Collector> makeNetInterfaces(const std::string& procRoot);
 std::unique_ptr<Collector> makeDisks(const std::string& procRoot);
 std::unique_ptr<Collector> makePressure(const std::string& procRoot);
 std::unique_ptr<Collector> makeNetCounters(const std::string& procRoot);
+std::unique_ptr<Collector> makeFileSystems(const std::string& procRoot);
 
 } // namespace stellwerk

@@ -48,7 +48,7 @@ Scan::Scan(ScanOptions options)
       publication_(options_.keepHistoryMs) {
   const std::string& proc = options_.procRoot;
   for (auto make : {makeUptime, makeLoadAverage, makeCpuStat, makeMemInfo, makeVmStat, makeOpenFiles,
-                    makeNetInterfaces, makeDisks, makePressure, makeNetCounters}) {
+                    makeNetInterfaces, makeDisks, makePressure, makeNetCounters, makeFileSystems}) {
     machine_.push_back(make(proc));
   }
   auto mounts = findCgroups(options_);
