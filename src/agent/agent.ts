@@ -7,6 +7,7 @@ import { exportRoutes } from '../cantal/export-routes.ts';
 import { remoteQueries } from '../cantal/remote.ts';
 import { cantalRoutes } from '../cantal/routes.ts';
 import { startCantal } from '../cantal/shell.ts';
+import { startDiscovery } from '../cluster/discovery.ts';
 import { clusterRoutes } from '../cluster/routes.ts';
 import { startCluster } from '../cluster/shell.ts';
 import { peerHttp } from '../http/peer-http.ts';
@@ -92,12 +93,20 @@ async function start(
     name,
     clusterName: options.clusterName,
     keys,
-    join: options.join,
+    join: options.join.flatMap((target) => (target.kind === 'address' ? [target.addr] : [])),
     allowMinority: options.allowMinorityCluster,
     storageDir: options.storageDir,
     log: warn,
   });
   stops.push(() => cluster.stop());
+  const discovery = startDiscovery({
+    // Addresses are the cluster's own seeds: it knocks at them for as long as it is alone.
+    targets: options.join.filter(({ kind }) => kind !== 'address'),
+    addHost: (addr) => cluster.addHost(addr),
+    hasPeers: () => cluster.members().some(({ liveness }) => liveness === 'alive'),
+    log: warn,
+  });
+  stops.push(() => discovery.stop());
 
   const carbon = startCarbon({
     folder: options.carbonDir,

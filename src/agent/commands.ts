@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { type JoinTarget, parseJoin } from '../cluster/discovery.ts';
 import { parseDuration } from '../config/duration.ts';
 
 /** What `stellwerk agent` takes; names as in the specifications of cantal and verwalter. */
@@ -12,7 +12,7 @@ export interface AgentOptions {
   readonly clusterName: string;
   readonly clusterKeyFile?: string;
   readonly tokenFile?: string;
-  readonly join: readonly string[];
+  readonly join: readonly JoinTarget[];
   readonly configDir: string;
   readonly carbonDir: string;
   readonly storageDir: string;
@@ -41,7 +41,12 @@ export function agentCommand(): Command {
       'secret of the cluster, a key in hex per line: the first signs, all are accepted',
     )
     .option('--token-file <file>', 'secret that a request needs to change anything; without it nothing can be changed')
-    .option('--join <ip:port>', 'a node to join by; may be repeated', collectAddresses, [])
+    .option(
+      '--join <target>',
+      'nodes to join by: IP:PORT, NAME:PORT (all its addresses) or @FILE of such lines; may be repeated',
+      collectTargets,
+      [],
+    )
     .option('--config-dir <dir>', 'scheduler, templates, runtime metadata', '/etc/verwalter')
     .option('--carbon-dir <dir>', 'NAME.carbon.yaml of each Graphite receiver; read again at SIGHUP', '/etc/cantal')
     .option('--storage-dir <dir>', 'what a restart must remember', '/var/lib/verwalter')
@@ -91,9 +96,8 @@ function machineId(text: string): string {
   throw new InvalidArgumentError('A machine id is 32 lower-case hex digits.');
 }
 
-function collectAddresses(value: string, all: readonly string[]): readonly string[] {
-  const { host, port } = /^(?<host>.+):(?<port>\d{1,5})$/.exec(value)?.groups ?? {};
-  const ip = host?.replace(/^\[(.+)\]$/, '$1') ?? '';
-  if (isIP(ip) !== 0 && Number(port) >= 1 && Number(port) <= 65_535) return [...all, value];
-  throw new InvalidArgumentError('An address is IP:PORT.');
+function collectTargets(value: string, all: readonly JoinTarget[]): readonly JoinTarget[] {
+  const target = parseJoin(value);
+  if (target !== null) return [...all, target];
+  throw new InvalidArgumentError('A node is IP:PORT, NAME:PORT, or @FILE with one of these on each line.');
 }

@@ -172,6 +172,7 @@ describe('the queue', () => {
     const step = fc.oneof(
       fc.record({ push: fc.nat({ max: 30 }) }),
       fc.record({ take: fc.nat({ max: 40 }) }),
+      fc.constant({ confirm: true as const }),
       fc.constant({ back: true as const }),
     );
     fc.assert(
@@ -179,22 +180,30 @@ describe('the queue', () => {
         const queue = lineQueue(20);
         let next = 0;
         let gone = 0;
-        let held: readonly string[] = [];
+        let held = 0;
+        let heldAtPush = 0;
         for (const each of steps) {
-          if ('push' in each) queue.push(Array.from({ length: each.push }, () => `${next++}\n`));
-          else if ('take' in each) {
-            gone += held.length;
-            held = queue.take(each.take) ?? [];
+          if ('push' in each) {
+            queue.push(Array.from({ length: each.push }, () => `${next++}\n`));
+            heldAtPush = held;
+          } else if ('take' in each) held += queue.take(each.take)?.length ?? 0;
+          else if ('confirm' in each) {
+            queue.confirm();
+            gone += held;
+            held = 0;
           } else {
-            queue.giveBack(held);
-            held = [];
+            queue.giveBack();
+            held = 0;
           }
           expect(queue.size).toBeLessThanOrEqual(20);
-          expect(queue.size + queue.dropped + gone + held.length).toBe(next);
+          expect(queue.size).toBeGreaterThanOrEqual(held);
+          expect(queue.size + queue.dropped + gone).toBe(next);
         }
+        queue.giveBack();
         const rest = (queue.take(Number.POSITIVE_INFINITY) ?? []).map(Number);
         expect(rest).toEqual(rest.toSorted((a, b) => a - b));
-        if (rest.length > 0) expect(rest.at(-1)).toBe(next - 1);
+        // Those that a write is under way with cannot be left out any more: new ones go instead.
+        if (rest.length > 0 && heldAtPush === 0) expect(rest.at(-1)).toBe(next - 1);
       }),
     );
   });

@@ -15,6 +15,7 @@ export interface ConnectionStatus {
   /** "IP:PORT" */
   readonly address: string;
   readonly connected: boolean;
+  /** Lines that wait, and those that a write is under way with. */
   readonly queued: number;
   /** Lines handed to the kernel. One that a broken connection took with it is sent again. */
   readonly sent: number;
@@ -52,7 +53,7 @@ export function carbonConnection(options: ConnectionOptions): CarbonConnection {
   const queue = lineQueue(mostQueued);
   let socket: Socket | null = null;
   let connected = false;
-  let inFlight: readonly string[] = [];
+  let inFlight = 0;
   let failures = 0;
   let sent = 0;
   let lastError: string | null = null;
@@ -82,8 +83,8 @@ export function carbonConnection(options: ConnectionOptions): CarbonConnection {
       if (connected && lastError === null) lastError = 'the connection ended';
       connected = false;
       socket = null;
-      queue.giveBack(inFlight);
-      inFlight = [];
+      queue.giveBack();
+      inFlight = 0;
       idle?.();
       if (stopped) return;
       retry = setTimeout(open, retryDelayMs(failures, random()));
@@ -92,21 +93,22 @@ export function carbonConnection(options: ConnectionOptions): CarbonConnection {
   };
 
   const flush = (): void => {
-    if (!connected || socket === null || inFlight.length > 0) return;
+    if (!connected || socket === null || inFlight > 0) return;
     const lines = queue.take(mostInFlight);
     if (lines === null) {
       idle?.();
       return;
     }
     const mine = socket;
-    inFlight = lines;
+    inFlight = lines.length;
     watch = setTimeout(() => mine.destroy(new Error(`the receiver took nothing for ${patience} ms`)), patience);
     mine.write(lines.join(''), (error) => {
       if (error || mine !== socket) return;
       clearTimeout(watch);
       failures = 0;
       sent += lines.length;
-      inFlight = [];
+      inFlight = 0;
+      queue.confirm();
       flush();
     });
   };
@@ -120,7 +122,7 @@ export function carbonConnection(options: ConnectionOptions): CarbonConnection {
     status: () => ({
       address: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
       connected,
-      queued: queue.size + inFlight.length,
+      queued: queue.size,
       sent,
       dropped: queue.dropped,
       lastError,
@@ -128,7 +130,7 @@ export function carbonConnection(options: ConnectionOptions): CarbonConnection {
     async stop(graceMs) {
       stopped = true;
       clearTimeout(retry);
-      if (connected && queue.size + inFlight.length > 0) {
+      if (connected && queue.size > 0) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, graceMs);
           idle = () => {

@@ -1,35 +1,34 @@
-/** Lines that wait for a receiver: at most `most`, beyond that the oldest go, and are counted. */
+/** Lines on their way to a receiver: at most `most`, beyond that the oldest that can still be left out go, and are counted. */
 export interface LineQueue {
+  /** Those that were taken and neither confirmed nor given back are among them. */
   readonly size: number;
   /** Since the start. */
   readonly dropped: number;
   push(lines: readonly string[]): void;
-  /** The oldest, at most so many characters of them but at least one line; null: none. */
+  /** The oldest, at most so many characters of them but at least one line; null: none waits. */
   take(characters: number): readonly string[] | null;
-  /** Lines that were taken and may not have arrived: they are older than all that wait. */
-  giveBack(lines: readonly string[]): void;
+  /** What was taken has left. */
+  confirm(): void;
+  /** What was taken may not have arrived; it is older than all that waits. */
+  giveBack(): void;
 }
 
 export function lineQueue(most: number): LineQueue {
   let waiting: string[] = [];
+  let taken: readonly string[] = [];
   let dropped = 0;
-  const bound = (): void => {
-    const over = waiting.length - most;
-    if (over <= 0) return;
-    waiting = waiting.slice(over);
-    dropped += over;
-  };
   return {
     get size() {
-      return waiting.length;
+      return waiting.length + taken.length;
     },
     get dropped() {
       return dropped;
     },
     push(lines) {
-      waiting.push(...lines.slice(-most));
-      dropped += Math.max(0, lines.length - most);
-      bound();
+      const all = [...waiting, ...lines];
+      const over = Math.min(all.length, Math.max(0, all.length + taken.length - most));
+      waiting = all.slice(over);
+      dropped += over;
     },
     take(characters) {
       let length = 0;
@@ -39,11 +38,17 @@ export function lineQueue(most: number): LineQueue {
         length += line.length;
         count += 1;
       }
-      return count === 0 ? null : waiting.splice(0, count);
+      if (count === 0) return null;
+      const lines = waiting.splice(0, count);
+      taken = [...taken, ...lines];
+      return lines;
     },
-    giveBack(lines) {
-      waiting = [...lines, ...waiting];
-      bound();
+    confirm() {
+      taken = [];
+    },
+    giveBack() {
+      waiting = [...taken, ...waiting];
+      taken = [];
     },
   };
 }

@@ -32,6 +32,7 @@ export function startSender(host: string, port: number): Sender {
       if (stopped) return;
       lookupError = null;
       const lines = early.take(Number.POSITIVE_INFINITY) ?? [];
+      early.confirm();
       const addresses = new Set(found.map(({ address }) => address));
       for (const [address, connection] of connections) {
         if (addresses.has(address)) continue;
