@@ -17,7 +17,7 @@ interface Compiled {
 
 /**
  * Finds routes by path. A segment `:name` takes any one non-empty segment, percent-decoded; literal segments win over
- * it. A path with the suffix `.json` names the same thing as without (spec/cantal.md 7.1). Throws where two routes
+ * it. A path with the suffix `.json` names the same thing as without (spec/cantal.md 7.1), unless a route has that very path. Throws where two routes
  * would answer the same request: that is a bug of who put them together.
  */
 export function router(routes: readonly Route[]): Router {
@@ -47,7 +47,9 @@ export function router(routes: readonly Route[]): Router {
     match(method, path) {
       // HEAD is GET without the body (RFC 9110, 9.3.2).
       const asked = method === 'HEAD' ? 'GET' : method;
-      if (!path.endsWith('.json')) return find(asked, path);
+      // A route that is called so itself is meant before one that is called so without the suffix.
+      const named = compiled.some(({ route }) => route.path === path);
+      if (named || !path.endsWith('.json')) return find(asked, path);
       const bare = find(asked, path.slice(0, -'.json'.length));
       return bare.kind === 'none' ? find(asked, path) : bare;
     },

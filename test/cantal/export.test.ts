@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportRoutes } from '../../src/cantal/export-routes.ts';
 import { exposition } from '../../src/cantal/openmetrics/exposition.ts';
+import { cantalRoutes } from '../../src/cantal/routes.ts';
 import { type Cantal, type MetricTip, startCantal } from '../../src/cantal/shell.ts';
 import { type HttpServer, startHttp } from '../../src/http/server.ts';
 import { createScanner } from '../../src/native/scanner.ts';
@@ -50,7 +51,8 @@ beforeAll(async () => {
   app = spawn('/bin/sleep', ['1000'], { env: { CANTAL_PATH: join(folder, 'app') }, stdio: 'ignore' });
   await once(app, 'spawn');
   cantal = startCantal({ scanner: createScanner({ intervalMs }), intervalMs, version: 'test' });
-  const routes = exportRoutes(cantal, { hostname: 'host1', cluster: 'test' });
+  // With those that the agent has beside them.
+  const routes = [...cantalRoutes(cantal, null), ...exportRoutes(cantal, { hostname: 'host1', cluster: 'test' })];
   server = await startHttp({ host: '127.0.0.1', port: 0, routes });
   await new Promise<void>((resolve) => {
     const leave = cantal.onScan((generation) => {
