@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { startCarbon } from '../cantal/carbon/carbon.ts';
 import { carbonRoutes } from '../cantal/carbon/routes.ts';
 import { exportRoutes } from '../cantal/export-routes.ts';
+import { queryStream } from '../cantal/query-stream.ts';
 import { remoteQueries } from '../cantal/remote.ts';
 import { cantalRoutes } from '../cantal/routes.ts';
 import { startCantal } from '../cantal/shell.ts';
@@ -178,7 +179,7 @@ async function start(
       ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
-    streams: [liveStream(overview)],
+    streams: [liveStream(overview), queryStream(cantal)],
     staticDir: join(packageRoot(), 'dist', 'web'),
     tokens,
     clusterKeys: keys,

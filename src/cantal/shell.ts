@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ProcessRow, Scanner, ScannerHealth } from '../native/scanner.ts';
 import type { Labels, TipJson } from './query/dataset.ts';
 import { type Evaluated, evaluate } from './query/evaluate.ts';
+import { type Following, follow } from './query/follow.ts';
 import type { Regex } from './query/regex.ts';
 import { checkRules } from './query/rule.ts';
 import { sampleToJson } from './query/sample.ts';
@@ -72,6 +73,10 @@ export interface CantalStatus {
 export interface Cantal {
   /** `rules` is {ID: rule} in the JSON form of spec cantal 7.2. */
   query(rules: unknown): Answer;
+  /** The same rules asked again and again; what an answer says already is left out of the next. */
+  follow(
+    rules: unknown,
+  ): Extract<Answer, { readonly kind: 'refused' }> | { readonly kind: 'followed'; next(): Following };
   /** Called after each scan with its number. Returns the way to unsubscribe. */
   onScan(listener: (generation: number) => void): () => void;
   status(): CantalStatus;
@@ -133,6 +138,12 @@ export function startCantal({
       const evaluated = evaluate(checked.value, source.now());
       if (evaluated.kind === 'values') return evaluated;
       return { kind: 'refused', path: `rules.${evaluated.rule}`, reason: evaluated.reason };
+    },
+    follow(rules) {
+      const checked = checkRules(rules);
+      if (checked.kind === 'bad') return { kind: 'refused', path: checked.path, reason: checked.reason };
+      const following = follow(checked.value);
+      return { kind: 'followed', next: () => following(source.now()) };
     },
     onScan(listener) {
       listeners.add(listener);

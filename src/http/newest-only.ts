@@ -7,7 +7,8 @@ export interface Outlet {
 }
 
 export interface NewestOnly {
-  offer(text: string): void;
+  /** Asked when the outlet can take it; null: there is nothing to say after all. */
+  offer(text: () => string | null): void;
   /** To be called when the outlet's backlog shrank. */
   drained(): void;
 }
@@ -17,9 +18,11 @@ export interface NewestOnly {
  * between are never sent. A reader that leaves more than `limitBytes` lying is let go.
  */
 export function newestOnly(outlet: Outlet, limitBytes: number): NewestOnly {
-  let waiting: string | null = null;
+  let waiting: (() => string | null) | null = null;
 
-  const send = (text: string): void => {
+  const send = (ask: () => string | null): void => {
+    const text = ask();
+    if (text === null) return;
     outlet.send(text);
     if (outlet.backlog() > limitBytes) outlet.close('you read too slowly');
   };

@@ -33,12 +33,20 @@ export interface Route {
   handle(request: HttpRequest): HttpReply | Promise<HttpReply>;
 }
 
-/** A WebSocket stream of JSON messages. `send` drops to the newest message where the client is slow. */
+/**
+ * A WebSocket stream of JSON messages. `send` drops to the newest message where the client is slow; a message that is
+ * made by a function is made when it is sent, so that it can tell what is new since the one that was sent before.
+ */
 export interface Stream {
   readonly path: string;
   readonly summary: string;
-  /** Returns what to call when the client goes. */
-  open(query: URLSearchParams, send: (message: unknown) => void): () => void;
+  /** Returns what to call when the client goes, or has said something. */
+  open(query: URLSearchParams, send: (message: unknown) => void): (() => void) | StreamClient;
+}
+
+export interface StreamClient {
+  receive(text: string): void;
+  leave(): void;
 }
 
 export const json = (value: unknown, status = 200): HttpReply => ({ status, json: value });

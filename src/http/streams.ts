@@ -2,19 +2,19 @@ import type { TemplatedApp, WebSocket } from 'uWebSockets.js';
 import type { AccessControl } from './access.ts';
 import { addressText } from './address.ts';
 import { type NewestOnly, newestOnly } from './newest-only.ts';
-import type { Stream } from './route.ts';
+import type { Stream, StreamClient } from './route.ts';
 
 /** Spec cantal 7.3: a client that leaves so much unread is closed. */
 const backlogLimitBytes = 1024 * 1024;
-/** Nothing is expected from clients but pongs. */
-const maxIncomingBytes = 4 * 1024;
+/** Rules of a query; spec cantal 7.1 bounds a body as well. */
+const maxIncomingBytes = 64 * 1024;
 /** A client that does not even answer pings is gone; the library pings in between. */
 const idleTimeoutS = 32;
 
 interface Client {
   readonly query: URLSearchParams;
   newest: NewestOnly | null;
-  leave: (() => void) | null;
+  own: StreamClient | null;
 }
 
 export interface StreamClients {
@@ -71,7 +71,7 @@ export function serveStreams(app: TemplatedApp, streams: readonly Stream[], sett
         // The stream has no business with the secret.
         query.delete('token');
         res.upgrade<Client>(
-          { query, newest: null, leave: null },
+          { query, newest: null, own: null },
           req.getHeader('sec-websocket-key'),
           req.getHeader('sec-websocket-protocol'),
           req.getHeader('sec-websocket-extensions'),
@@ -96,11 +96,21 @@ export function serveStreams(app: TemplatedApp, streams: readonly Stream[], sett
         );
         client.newest = newest;
         try {
-          const leave = stream.open(client.query, (message) => newest.offer(textOf(message)));
-          if (open.has(socket)) client.leave = leave;
-          else leave();
+          const opened = stream.open(client.query, (message) => newest.offer(() => textOf(message)));
+          const own = typeof opened === 'function' ? { receive: () => {}, leave: opened } : opened;
+          if (open.has(socket)) client.own = own;
+          else own.leave();
         } catch (error) {
           settings.report(`stream ${stream.path}`, error);
+          if (open.has(socket)) socket.end(1011, 'internal error');
+        }
+      },
+
+      message(socket, bytes) {
+        try {
+          socket.getUserData().own?.receive(Buffer.from(bytes).toString());
+        } catch (error) {
+          settings.report(`message to stream ${stream.path}`, error);
           if (open.has(socket)) socket.end(1011, 'internal error');
         }
       },
@@ -112,7 +122,7 @@ export function serveStreams(app: TemplatedApp, streams: readonly Stream[], sett
       close(socket) {
         open.delete(socket);
         try {
-          socket.getUserData().leave?.();
+          socket.getUserData().own?.leave();
         } catch (error) {
           settings.report(`end of stream ${stream.path}`, error);
         }
@@ -129,9 +139,13 @@ export function serveStreams(app: TemplatedApp, streams: readonly Stream[], sett
 }
 
 /** The same message goes to every client of a stream: it is written down once. */
-function textCache(): (message: unknown) => string {
+function textCache(): (message: unknown) => string | null {
   let last: { readonly message: unknown; readonly text: string } | null = null;
   return (message) => {
+    if (typeof message === 'function') {
+      const made: unknown = message();
+      return made === null ? null : JSON.stringify(made);
+    }
     if (last === null || last.message !== message || typeof message !== 'object') {
       last = { message, text: JSON.stringify(message) };
     }

@@ -145,7 +145,7 @@ describe('newest only', () => {
   test('the messages between are never sent', () => {
     const slow = outlet();
     const newest = newestOnly(slow, 100);
-    for (const text of ['1', '2', '3', '4']) newest.offer(text);
+    for (const text of ['1', '2', '3', '4']) newest.offer(() => text);
     expect(slow.sent).toEqual(['1']);
     slow.pending = 0;
     newest.drained();
@@ -157,8 +157,8 @@ describe('newest only', () => {
   test('a half drained reader still waits', () => {
     const slow = outlet();
     const newest = newestOnly(slow, 100);
-    newest.offer('12');
-    newest.offer('3');
+    newest.offer(() => '12');
+    newest.offer(() => '3');
     slow.pending = 1;
     newest.drained();
     expect(slow.sent).toEqual(['12']);
@@ -166,10 +166,10 @@ describe('newest only', () => {
 
   test('a backlog above the limit closes', () => {
     const slow = outlet();
-    newestOnly(slow, 100).offer('x'.repeat(101));
+    newestOnly(slow, 100).offer(() => 'x'.repeat(101));
     expect(slow.closed).not.toBe('');
     const fine = outlet();
-    newestOnly(fine, 100).offer('x'.repeat(100));
+    newestOnly(fine, 100).offer(() => 'x'.repeat(100));
     expect(fine.closed).toBe('');
   });
 });
