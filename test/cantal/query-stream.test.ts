@@ -97,6 +97,8 @@ it('a reader of any pace holds in the end what one question at the end would giv
       const { scanner, cantal } = start();
       const a = scanner.series({ metric: 'requests', host: 'a' }, SeriesKind.counter);
       const b = scanner.series({ metric: 'requests', host: 'b' }, SeriesKind.counter);
+      // As on a real host, something is there in each scan.
+      const up = scanner.series({ metric: 'uptime' }, SeriesKind.counter);
       const { client, take } = connected(cantal);
       const asked = { x: rule(['HistoryByNum', 1000], folds) };
       const held = new Map<string, Map<number, unknown>>();
@@ -115,10 +117,10 @@ it('a reader of any pace holds in the end what one question at the end would giv
           });
         }
       };
-      scanner.scan(1000, { [a]: 1, [b]: 1 });
+      scanner.scan(1000, { [a]: 1, [b]: 1, [up]: 1 });
       client.receive(JSON.stringify({ rules: asked }));
       scans.forEach((scan, index) => {
-        scanner.scan(3000 + 2000 * index, { [a]: scan.a, [b]: scan.b });
+        scanner.scan(3000 + 2000 * index, { [a]: scan.a, [b]: scan.b, [up]: 1 });
         if (scan.takes) read();
       });
       read();
