@@ -67,6 +67,7 @@
         "native/scanner/processes.cc",
         "native/scanner/scan.cc",
         "native/scanner/series_table.cc",
+        "native/scanner/socket_table.cc",
         "native/scanner/uptime.cc",
         "native/scanner/values_file.cc",
         "native/scanner/vm_stat.cc"

@@ -1,5 +1,7 @@
 // Node-API face of the scanner; src/native/scanner.ts is its contract.
+#include "base/failure_text.hpp"
 #include "scanner/scan_thread.hpp"
+#include "scanner/socket_table.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -468,10 +470,43 @@ Napi::Value createScanner(const Napi::CallbackInfo& info) {
   return info.Env().GetInstanceData<AddonData>()->scanner.New({info.Length() > 0 ? info[0] : info.Env().Undefined()});
 }
 
+// Asks the kernel on a thread of the pool: with 200 000 sockets the dump takes a while.
+class ReadingSockets final : public Napi::AsyncWorker {
+public:
+  explicit ReadingSockets(Napi::Env env) : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {}
+  Napi::Promise promise() const { return deferred_.Promise(); }
+  void Execute() override {
+    auto table = readSocketTable();
+    if (table) {
+      sockets_ = std::make_unique<std::vector<SocketRecord>>(std::move(table).value());
+    } else {
+      SetError(describe(table.failure()));
+    }
+  }
+  void OnOK() override {
+    auto* sockets = sockets_.release();
+    deferred_.Resolve(Napi::Buffer<std::uint8_t>::New(
+        Env(), reinterpret_cast<std::uint8_t*>(sockets->data()), sockets->size() * sizeof(SocketRecord),
+        [](Napi::Env, std::uint8_t*, std::vector<SocketRecord>* owner) { delete owner; }, sockets));
+  }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+private:
+  Napi::Promise::Deferred deferred_;
+  std::unique_ptr<std::vector<SocketRecord>> sockets_;
+};
+
+Napi::Value readSockets(const Napi::CallbackInfo& info) {
+  auto* reading = new ReadingSockets(info.Env()); // deletes itself when it is done
+  reading->Queue();
+  return reading->promise();
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   auto* data = new AddonData{Napi::Persistent(ScannerObject::define(env))};
   env.SetInstanceData(data); // deleted with the environment
   exports.Set("createScanner", Napi::Function::New(env, createScanner));
+  exports.Set("readSockets", Napi::Function::New(env, readSockets));
   return exports;
 }
 

@@ -172,7 +172,7 @@ async function start(
     host: options.host,
     port: options.port,
     routes: [
-      ...cantalRoutes(cantal, remote),
+      ...cantalRoutes(cantal, remote, { id, hostname, name, cluster: options.clusterName }),
       ...carbonRoutes(carbon),
       ...exportRoutes(cantal, { hostname, cluster: options.clusterName }),
       ...clusterRoutes(cluster),

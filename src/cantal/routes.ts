@@ -1,8 +1,9 @@
 import { type HttpReply, json, problem, type Route } from '../http/route.ts';
-import type { ProcessRow } from '../native/scanner.ts';
+import { type ProcessRow, readSockets } from '../native/scanner.ts';
 import { compileRegex } from './query/regex.ts';
 import { peerQueryPath, RefusedQuery, type Remote } from './remote.ts';
 import type { Answer, Cantal } from './shell.ts';
+import { socketTable } from './sockets.ts';
 
 /** Spec verwalter 3.4: what is not there after 2 s is not worth waiting for. */
 const defaultDeadlineMs = 2_000;
@@ -12,8 +13,17 @@ const mostMetrics = 20_000;
 /** USER_HZ, see usage.ts. */
 const msPerTick = 10;
 
+/** Whose figures these are. */
+export interface NodeName {
+  /** 32 hex digits. */
+  readonly id: string;
+  readonly hostname: string;
+  readonly name: string;
+  readonly cluster: string;
+}
+
 /** What can be asked of cantal over HTTP. `remote` null: a node of no cluster, which answers for itself alone. */
-export function cantalRoutes(cantal: Cantal, remote: Remote | null): readonly Route[] {
+export function cantalRoutes(cantal: Cantal, remote: Remote | null, node: NodeName | null = null): readonly Route[] {
   const members = () => remote?.members() ?? [];
 
   const byHost = async (body: unknown, deadline: string | null, whole: boolean): Promise<HttpReply> => {
@@ -42,7 +52,9 @@ export function cantalRoutes(cantal: Cantal, remote: Remote | null): readonly Ro
       handle: () => {
         const all = members();
         const stale = all.filter(({ liveness }) => liveness !== 'alive').length;
-        return json({ ...cantal.status(), num_peers: all.length, num_stale: stale });
+        const named =
+          node === null ? {} : { id: node.id, hostname: node.hostname, name: node.name, cluster_name: node.cluster };
+        return json({ ...cantal.status(), ...named, num_peers: all.length, num_stale: stale });
       },
     },
     {
@@ -57,7 +69,17 @@ export function cantalRoutes(cantal: Cantal, remote: Remote | null): readonly Ro
       path: '/all_processes',
       access: 'read',
       summary: 'The process table of the newest scan',
-      handle: () => json({ boot_time: cantal.status().boot_time, all: cantal.processes().map(processJson) }),
+      handle: () => {
+        const { boot_time, scan_time } = cantal.status();
+        return json({ boot_time, timestamp: scan_time, all: cantal.processes().map(processJson) });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/all_sockets',
+      access: 'read',
+      summary: 'TCP and UDP sockets as they are now: statistics, those who serve and those who ask, by user and port',
+      handle: async () => json(socketTable(await readSockets())),
     },
     {
       method: 'GET',

@@ -5,6 +5,8 @@
  * Times are milliseconds since the epoch. Sources: proc(5), cgroups(7), Documentation/admin-guide/cgroup-v2.rst,
  * spec/cantal.md sections 3 to 5.
  */
+import { endianness } from 'node:os';
+import { addressText } from '../http/address.ts';
 import { loadAddon } from './load.ts';
 
 export interface ScannerOptions {
@@ -133,7 +135,61 @@ export interface Scanner {
   messages(): readonly string[];
 }
 
+/** One TCP or UDP socket of this network namespace. */
+export interface SocketRow {
+  readonly protocol: 'tcp' | 'udp';
+  readonly family: 4 | 6;
+  /** "10.0.0.1:80", "[::1]:80" */
+  readonly local: string;
+  readonly remote: string;
+  readonly localPort: number;
+  readonly remotePort: number;
+  /** 1 ESTABLISHED … 11 CLOSING, as in /proc/net/tcp. */
+  readonly state: number;
+  /** Bytes. */
+  readonly receiveQueue: number;
+  readonly sendQueue: number;
+  readonly uid: number;
+}
+
+/** Of native/scanner/socket_table.hpp. */
+const socketRecordBytes = 56;
+const ipprotoUdp = 17;
+
+/** Asks the kernel by sock_diag(7), on another thread. Rejects where it does not answer, with the call and the reason. */
+export async function readSockets(): Promise<readonly SocketRow[]> {
+  const bytes = await (loadAddon('scanner') as ScannerAddon).readSockets();
+  return Array.from({ length: bytes.length / socketRecordBytes }, (_, index) =>
+    socketRow(bytes.subarray(index * socketRecordBytes, (index + 1) * socketRecordBytes)),
+  );
+}
+
+function socketRow(record: Buffer): SocketRow {
+  const littleEndian = endianness() === 'LE';
+  const u16 = (at: number) => (littleEndian ? record.readUInt16LE(at) : record.readUInt16BE(at));
+  const u32 = (at: number) => (littleEndian ? record.readUInt32LE(at) : record.readUInt32BE(at));
+  const family = record[36] === 6 ? 6 : 4;
+  const localPort = u16(32);
+  const remotePort = u16(34);
+  return {
+    protocol: record[37] === ipprotoUdp ? 'udp' : 'tcp',
+    family,
+    local: hostPort(record.subarray(0, 16), family, localPort),
+    remote: hostPort(record.subarray(16, 32), family, remotePort),
+    localPort,
+    remotePort,
+    state: record[38] ?? 0,
+    receiveQueue: u32(40),
+    sendQueue: u32(44),
+    uid: u32(48),
+  };
+}
+
+const hostPort = (address: Buffer, family: 4 | 6, port: number): string =>
+  family === 4 ? `${addressText(address.subarray(0, 4))}:${port}` : `[${addressText(address)}]:${port}`;
+
 interface ScannerAddon {
+  readSockets(): Promise<Buffer>;
   createScanner(options: ScannerOptions): Scanner;
 }
 

@@ -441,6 +441,10 @@ describe('the bridge', () => {
 
   it('says what is wrong with an answer, whatever it is', () => {
     expect(bridgeLines({ error: 'no' }, naming)).toMatch(/not the answer of a cantal/);
+    expect(bridgeLines(reply([{ labels: { a: [] }, name: 'm', value: 1, timestamp: 1 }]), naming)).toMatch(/no text/);
+    expect(bridgeLines(reply([{ labels: {}, name: { toString: [] }, value: 1, timestamp: 1 }]), naming)).toEqual([
+      'cantal.no-cluster.a_b.unnamed 1 0\n',
+    ]);
     fc.assert(
       fc.property(fc.anything(), fc.array(fc.anything()), (any, list) => {
         for (const value of [

@@ -1,42 +1,51 @@
-import { useLoadAction } from './action-shell.ts';
-import { Containers } from './containers.tsx';
-import { readDecision } from './decision.ts';
-import { Header } from './header.tsx';
-import { useLive } from './live.ts';
-import { scheduleMatrix } from './matrix.ts';
-import { Nodes } from './nodes.tsx';
-import { usePlots } from './plot-poll.ts';
-import { Plots } from './plots.tsx';
-import { Schedule } from './schedule.tsx';
-import { Summary } from './summary.tsx';
+import { useEffect } from 'preact/hooks';
+import { CgroupsPage } from './cantal/cgroups-page.tsx';
+import { HostPage } from './cantal/host-page.tsx';
+import { MetricsPage } from './cantal/metrics-page.tsx';
+import { NetworkPage } from './cantal/network-page.tsx';
+import { PeersPage } from './cantal/peers-page.tsx';
+import { ProcessesPage } from './cantal/processes-page.tsx';
+import { RemoteContainersPage } from './cantal/remote-containers-page.tsx';
+import { RemoteHostsPage } from './cantal/remote-hosts-page.tsx';
+import { StatesPage } from './cantal/states-page.tsx';
+import { ClusterPage } from './cluster-page.tsx';
+import { Menu } from './menu.tsx';
+import { type Place, usePlace } from './place.ts';
 
 export function App({ token }: { token: string | null }) {
-  const live = useLive();
-  const isLive = live.connection.kind === 'live';
-  const plots = usePlots(isLive);
-  const [action, press] = useLoadAction(token);
-  const { overview } = live;
-  // Ages go on while the agent is away: its clock, moved on by ours.
-  const now = overview === null ? 0 : overview.now + (isLive ? 0 : Date.now() - live.receivedAtMs);
-  const decision = readDecision(overview?.schedule?.data);
-  const matrix = overview === null ? [] : scheduleMatrix(overview.nodes, overview.schedule?.data ?? null);
-
+  const place = usePlace();
+  useEffect(() => {
+    document.title = place.path === '/' ? 'Stellwerk' : `${place.path.split('/').at(-1)} · Stellwerk`;
+  }, [place.path]);
   return (
     <>
-      <Header live={live} canAct={token !== null} loadFactor={decision.loadFactor} action={action} onPress={press} />
-      {overview === null ? (
-        <main class="empty">
-          <p>Waiting for the first overview from this node’s agent…</p>
-        </main>
-      ) : (
-        <main class={isLive ? undefined : 'stale'}>
-          <Summary overview={overview} matrix={matrix} decision={decision} plots={plots} />
-          <Plots plots={plots} thresholdPerMinute={decision.thresholdPerMinute} now={now} />
-          <Nodes overview={overview} now={now} />
-          <Schedule overview={overview} decision={decision} matrix={matrix} now={now} />
-          <Containers nodes={overview.nodes} matrix={matrix} now={now} />
-        </main>
-      )}
+      <Menu path={place.path} />
+      <Page place={place} token={token} />
     </>
   );
+}
+
+function Page({ place, token }: { place: Place; token: string | null }) {
+  switch (place.path) {
+    case '/local/status':
+      return <HostPage place={place} />;
+    case '/local/processes':
+      return <ProcessesPage place={place} />;
+    case '/local/cgroups':
+      return <CgroupsPage place={place} />;
+    case '/local/states':
+      return <StatesPage />;
+    case '/local/network':
+      return <NetworkPage place={place} />;
+    case '/local/metrics':
+      return <MetricsPage place={place} />;
+    case '/peers':
+      return <PeersPage />;
+    case '/remote/hosts':
+      return <RemoteHostsPage place={place} />;
+    case '/remote/containers':
+      return <RemoteContainersPage place={place} />;
+    default:
+      return <ClusterPage token={token} />;
+  }
 }

@@ -18,25 +18,36 @@ export function drawPlot(place: HTMLElement, props: () => PlotProps, onCursor: (
     ticks: { show: false },
   };
   const stepped = uPlot.paths.stepped?.({ align: 1 });
+  const own = props().axis?.format;
   const options: uPlot.Options = {
     width: Math.max(place.clientWidth, 100),
     height: Math.max(place.clientHeight, 100),
     ms: 1,
     padding: [10, 20, 0, 0],
     legend: { show: false },
-    cursor: { sync: { key: cursorKey }, y: false, drag: { x: false, y: false }, points: { size: 7 } },
+    cursor: {
+      sync: { key: cursorKey },
+      y: false,
+      drag: { x: props().onZoom !== undefined, y: false, setScale: false },
+      points: { size: 7 },
+    },
     scales: {
       x: { range: () => [props().range.from, props().range.to] },
-      y: { range: (_plot, _low, high) => [0, headroom(Math.max(high ?? 0, props().threshold ?? 0))] },
+      y: {
+        range: (_plot, _low, high) => [
+          0,
+          headroom(Math.max(high ?? 0, props().threshold ?? 0), props().axis?.floor ?? 4),
+        ],
+      },
     },
     axes: [
       { ...axis, size: 28, space: 64, values: (_plot, stamps) => stamps.map(clock) },
       {
         ...axis,
-        size: 52,
+        size: own === undefined ? 52 : 68,
         space: 28,
-        incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6],
-        values: (_plot, values) => values.map(formatCount),
+        ...(own === undefined ? { incrs: wholeSteps } : {}),
+        values: (_plot, values) => values.map(own ?? formatCount),
       },
     ],
     series: [
@@ -53,12 +64,24 @@ export function drawPlot(place: HTMLElement, props: () => PlotProps, onCursor: (
     hooks: {
       draw: [(plot) => drawThreshold(plot, props().threshold, colour('--limit'))],
       setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)],
+      setSelect: [(plot) => zoom(plot, props().onZoom)],
     },
   };
   return new uPlot(options, aligned(props()), place);
 }
 
-const headroom = (high: number) => Math.max(high * 1.12, 4);
+const wholeSteps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6];
+const headroom = (high: number, floor: number) => Math.max(high * 1.12, floor);
+
+/** A click is a stretch of no width. */
+const narrowestPx = 6;
+
+function zoom(plot: uPlot, told: PlotProps['onZoom']): void {
+  const { left, width } = plot.select;
+  if (told === undefined || width < narrowestPx) return;
+  told({ from: plot.posToVal(left, 'x'), to: plot.posToVal(left + width, 'x') });
+  plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+}
 
 function clock(stamp: number): string {
   return new Date(stamp).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });

@@ -20,6 +20,10 @@ export interface PlotProps {
   readonly threshold: number | null;
   readonly lines: readonly PlotLine[];
   readonly format: (value: number | null) => string;
+  /** Of the value axis; default: counts, and at least 4 high. */
+  readonly axis?: { readonly format: (value: number) => string; readonly floor: number };
+  /** Told of the stretch that was drawn with the pointer. */
+  readonly onZoom?: (range: { readonly from: number; readonly to: number }) => void;
 }
 
 export function Plot(props: PlotProps) {

@@ -24,9 +24,10 @@ export function bridgeLines(reply: unknown, { prefix, processes }: BridgeNaming)
   const sums = new Map<string, { readonly path: string; readonly seconds: number; value: number }>();
   for (const metric of reply.metrics as readonly unknown[]) {
     if (!isRecord(metric) || !isRecord(metric.labels)) return 'one of its metrics has no labels';
-    const labels = new Map(Object.entries(metric.labels).map(([name, value]) => [name, String(value)]));
+    const labels = labelsOf(metric.labels);
+    if (labels === null) return 'one of its metrics has a label that is no text';
     if (!processes && isOfProcess(labels)) continue;
-    const path = `${root}.${pathOf(labels, String(metric.name))}`;
+    const path = `${root}.${pathOf(labels, typeof metric.name === 'string' ? metric.name : '')}`;
     const samples: readonly unknown[] = Array.isArray(metric.samples)
       ? metric.samples
       : [[metric.timestamp, metric.value]];
@@ -43,6 +44,11 @@ export function bridgeLines(reply: unknown, { prefix, processes }: BridgeNaming)
     }
   }
   return [...sums.values()].flatMap(({ path, value, seconds }) => line(path, value, seconds) ?? []);
+}
+
+function labelsOf(labels: Readonly<Record<string, unknown>>): ReadonlyMap<string, string> | null {
+  const texts = Object.entries(labels).filter((label): label is [string, string] => typeof label[1] === 'string');
+  return texts.length === Object.keys(labels).length ? new Map(texts) : null;
 }
 
 /** The kernel's numbers of one process have no other label than these. */

@@ -1,0 +1,69 @@
+import { setParams } from '../place.ts';
+import { hourMs } from './answer.ts';
+
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+const windows = [
+  { ms: 300_000, title: '5 min' },
+  { ms: 900_000, title: '15 min' },
+  { ms: hourMs, title: '1 hour' },
+] as const;
+const shortestMs = 10_000;
+
+/** What the plots of a page show: a stretch that was chosen, or the newest `window`. Both are in the URL. */
+export function rangeOf(params: URLSearchParams, newestMs: number): Range {
+  const [from, to] = [Number(params.get('from')), Number(params.get('to'))];
+  if (from > 0 && to > from) return { from, to };
+  return { from: newestMs - windowOf(params), to: newestMs };
+}
+
+function windowOf(params: URLSearchParams): number {
+  const asked = Number(params.get('window')) * 60_000;
+  return asked > 0 && asked <= hourMs ? asked : hourMs;
+}
+
+export function zoomTo({ from, to }: Range): void {
+  if (to - from < shortestMs) return;
+  setParams({ from: String(Math.round(from)), to: String(Math.round(to)), window: null });
+}
+
+/** Buttons do what the pointer does by drawing over a plot: nearer, further, to either side, and back to now. */
+export function Zoom({ params, newestMs }: { params: URLSearchParams; newestMs: number }) {
+  const range = rangeOf(params, newestMs);
+  const width = range.to - range.from;
+  const fixed = params.has('from');
+  const move = (by: number) => {
+    const from = Math.min(Math.max(range.from + by, newestMs - hourMs), newestMs - width);
+    zoomTo({ from, to: from + width });
+  };
+  return (
+    <fieldset class="choice" aria-label="Time shown">
+      <button type="button" title="Earlier" onClick={() => move(-width / 2)}>
+        ←
+      </button>
+      <button
+        type="button"
+        title="Nearer"
+        onClick={() => zoomTo({ from: range.from + width / 4, to: range.to - width / 4 })}
+      >
+        +
+      </button>
+      <button type="button" title="Later" onClick={() => move(width / 2)}>
+        →
+      </button>
+      {windows.map(({ ms, title }) => (
+        <button
+          key={ms}
+          type="button"
+          aria-pressed={!fixed && windowOf(params) === ms}
+          onClick={() => setParams({ window: String(ms / 60_000), from: null, to: null })}
+        >
+          {title}
+        </button>
+      ))}
+    </fieldset>
+  );
+}

@@ -1,0 +1,25 @@
+import type { ComponentChildren } from 'preact';
+import { go } from './place.ts';
+
+interface Props {
+  readonly href: string;
+  readonly current?: boolean;
+  readonly children: ComponentChildren;
+}
+
+/** A link within the page; with a modifier key or the middle button it is an ordinary one. */
+export function Link({ href, current, children }: Props) {
+  return (
+    <a
+      href={href}
+      aria-current={current ? 'page' : undefined}
+      onClick={(event) => {
+        if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;
+        event.preventDefault();
+        go(href);
+      }}
+    >
+      {children}
+    </a>
+  );
+}
