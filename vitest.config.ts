@@ -1,11 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
+// As esbuild's text loader: a Lua file is its text.
+const luaText = {
+  name: 'lua-text',
+  transform: (code: string, id: string) => (id.endsWith('.lua') ? `export default ${JSON.stringify(code)}` : undefined),
+};
+
 // System tests start real containers and real daemons: one file at a time, or they would fight for two cores.
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/system/**'], testTimeout: 30_000 } },
       {
+        plugins: [luaText],
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/system/**'], testTimeout: 30_000 },
+      },
+      {
+        plugins: [luaText],
         test: {
           name: 'system',
           include: ['test/system/**/*.test.ts'],

@@ -14,6 +14,7 @@ export const bundleWorker = async (): Promise<{ readonly url: URL; remove(): voi
     format: 'esm',
     platform: 'node',
     external: ['wasmoon'],
+    loader: { '.lua': 'text' },
     logLevel: 'silent',
   });
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');

@@ -1,11 +1,14 @@
-import { createRequire } from 'node:module';
-import { sandboxLua } from './sandbox-lua.ts';
+import { isObject } from '../canonical.ts';
+import { librarySource } from './library.ts';
+import { type PushMarks, pushJson, type Reading, type ReadMarks, readJson } from './lua-data.ts';
+import { createVm, type LuaState, type LuaVm, leastMemoryBytes, luaErrorMemory, luaType, readText } from './lua-vm.ts';
+import sandboxLua from './sandbox.lua';
 
 /** Limits of one round (spec/verwalter.md 3.5, 3.6). */
 export interface SchedulerLimits {
   /** A round has 5 s: it comes every 5 s, and a leader that thinks longer is of no use. */
   readonly timeLimitMs: number;
-  /** 256 MiB: enough for the input of a thousand nodes several times over. */
+  /** 256 MiB: enough for the input of a thousand nodes several times over. At least 16 MiB, where a VM begins. */
   readonly memoryLimitBytes: number;
 }
 
@@ -18,6 +21,16 @@ export interface SchedulerRequest {
   readonly input?: unknown;
   /** Seeds math.random. */
   readonly seed: number;
+  /** Writes to globals are errors; main.lua can ask for it too, by `strict = true` beside `scheduler`. */
+  readonly strict?: boolean;
+}
+
+/** Where the time of a round went, in ms; `lua` is the scheduler's own. */
+export interface RoundTimes {
+  readonly vm: number;
+  readonly input: number;
+  readonly lua: number;
+  readonly output: number;
 }
 
 export type SchedulerRun =
@@ -26,9 +39,14 @@ export type SchedulerRun =
       /** JSON text of the schedule, not yet checked; undefined where no input was given. */
       readonly text: string | undefined;
       readonly log: string;
+      /** Of values that JSON cannot hold and that were left out, by path. */
+      readonly warnings: readonly string[];
       /** Answers to actions by id. */
       readonly answers: Readonly<Record<string, unknown>>;
       readonly durationMs: number;
+      readonly times: RoundTimes;
+      /** Of the VM; it grows by what was needed and never shrinks. */
+      readonly memoryBytes: number;
     }
   | {
       readonly ok: false;
@@ -43,114 +61,216 @@ export type SchedulerRun =
 
 /** How many VM instructions pass between two looks at the clock: some microseconds of Lua. */
 const instructionsPerHook = 1000;
-/** From here on the position of the running code is noted, so that an out-of-memory error can name it. */
-const notePositionAboveBytes = 16 * 1024 * 1024;
-
-type Wasmoon = typeof import('wasmoon');
-const requireHere = createRequire(import.meta.url);
-let factory: InstanceType<Wasmoon['LuaFactory']> | undefined;
-
-/** wasmoon stays outside of any bundle: it finds its glue.wasm beside itself. */
-const wasmoon = (): Wasmoon => requireHere('wasmoon') as Wasmoon;
-
-interface Outcome {
-  readonly ok: boolean;
-  readonly kind?: 'load' | 'run' | 'output';
-  readonly message?: string;
-  readonly traceback?: string;
-  readonly text?: string;
-  readonly answers?: string;
-  readonly log?: string;
-}
+/** The debug log is kept to its end. */
+const maxLogBytes = 1024 * 1024;
 
 /**
- * Runs the scheduler once in a Lua state of its own, so that nothing survives from one round to the next. Blocks its
- * thread for up to `timeLimitMs`, or longer inside a single C function of Lua: call it in a worker (runner.ts).
+ * Runs the scheduler once in a VM of its own, so that nothing survives from one round to the next. Blocks its thread for
+ * up to `timeLimitMs`, or longer inside a single C function of Lua: call it in a worker (runner.ts).
  */
 export const runScheduler = async (
   request: SchedulerRequest,
   limits: SchedulerLimits = defaultLimits,
 ): Promise<SchedulerRun> => {
-  const { LuaFactory, LuaEventMasks } = wasmoon();
-  factory ??= new LuaFactory();
-  const engine = await factory.createEngine({
-    openStandardLibs: true,
-    injectObjects: false,
-    enableProxy: false,
-    traceAllocations: true,
-  });
-  const { global } = engine;
-  const lua = global.lua;
   const started = performance.now();
-  const deadline = started + limits.timeLimitMs;
-  let overTime: string | undefined;
-  let position = '';
-  const hook: number = lua.module.addFunction((state: number) => {
-    if (global.getMemoryUsed() > notePositionAboveBytes) {
-      lua.luaL_where(state, 0);
-      position = lua.lua_tolstring(state, -1, null);
-      lua.lua_pop(state, 1);
-    }
-    if (performance.now() <= deadline) return;
-    // From now on at every instruction, or a loop around pcall would go on for ever.
-    lua.lua_sethook(state, hook, LuaEventMasks.Count, 1);
-    lua.luaL_where(state, 0);
-    const where = lua.lua_tolstring(state, -1, null);
-    overTime ??= `${where}time limit of ${limits.timeLimitMs} ms exceeded`;
-    lua.lua_pushstring(state, `time limit of ${limits.timeLimitMs} ms exceeded`);
-    lua.lua_concat(state, 2);
-    lua.lua_error(state);
-  }, 'vii');
-
-  const failure = (kind: 'time' | 'memory' | 'run', message: string): SchedulerRun => ({
+  const log = tailLog();
+  const failure = (
+    kind: Extract<SchedulerRun, { ok: false }>['kind'],
+    message: string,
+    traceback = '',
+  ): SchedulerRun => ({
     ok: false,
     kind,
     message,
-    traceback: '',
-    log: '',
+    traceback,
+    log: log.text(),
     durationMs: performance.now() - started,
   });
+  let overTime: string | undefined;
+  let refusedAt: string | undefined;
+  let running: LuaState = 0;
+  const memoryFailure = (): SchedulerRun =>
+    failure(
+      'memory',
+      `${refusedAt === undefined || refusedAt === '' ? 'scheduler/v1: ' : refusedAt}memory limit of ${limits.memoryLimitBytes / 1024 / 1024} MiB exceeded`,
+    );
+
   try {
-    global.setMemoryMax(limits.memoryLimitBytes);
-    global.loadString(sandboxLua, '=sandbox');
-    global.runSync(0);
-    // A hook belongs to one Lua thread, and its coroutines take it over.
-    const thread = global.newThread();
-    lua.lua_sethook(thread.address, hook, LuaEventMasks.Count, instructionsPerHook);
-    lua.lua_getglobal(thread.address, 'run_request');
-    thread.pushValue(JSON.stringify({ sources: request.sources, seed: request.seed, input: request.input }));
-    const [text] = thread.runSync(1) as unknown as [string];
-    const durationMs = performance.now() - started;
-    const outcome = JSON.parse(text) as Outcome;
-    const log = outcome.log ?? '';
+    const vm: LuaVm = createVm({
+      memoryBytes: Math.max(limits.memoryLimitBytes, leastMemoryBytes),
+      onRefused() {
+        if (running !== 0) refusedAt = vm.position(running);
+      },
+    });
+    const { api, state } = vm;
+    const times = { vm: 0, input: 0, output: 0 };
+    const warnings: string[] = [];
+    if (!installSandbox(vm, request, log.note, warnings, times)) return failure('run', textAt(vm, -1));
+    times.vm = performance.now() - started;
+
+    running = state;
+    const deadline = started + limits.timeLimitMs;
+    const look = (where: LuaState): void => {
+      running = where;
+      if (performance.now() <= deadline) return;
+      // From now on at every instruction, or a loop around pcall would go on for ever.
+      vm.hook(where, 1, look);
+      const message = `${vm.position(where)}time limit of ${limits.timeLimitMs} ms exceeded`;
+      overTime ??= message;
+      vm.raise(where, message);
+    };
+    vm.hook(state, instructionsPerHook, look);
+
+    api.lua_pushboolean(state, request.strict === true ? 1 : 0);
+    api.lua_pushboolean(state, request.input === undefined ? 0 : 1);
+    api.lua_pushinteger(state, BigInt(Math.trunc(request.seed)));
+    const status = api.lua_pcallk(state, 3, 3, 0, 0, 0);
     // A pcall in the scheduler may have swallowed the error: the round is over time all the same.
-    if (overTime !== undefined) return { ...failure('time', overTime), log } as SchedulerRun;
-    if (outcome.ok) {
-      const answers = outcome.answers === undefined ? {} : (JSON.parse(outcome.answers) as Record<string, unknown>);
-      return { ok: true, text: outcome.text, log, answers, durationMs };
+    if (overTime !== undefined) return failure('time', overTime);
+    if (status === luaErrorMemory) return memoryFailure();
+    if (status !== 0) return failure('run', textAt(vm, -1));
+    const kind = textAt(vm, -3);
+    if (kind === 'load' || kind === 'run' || kind === 'output') {
+      const message = textAt(vm, -2);
+      return message === 'not enough memory' ? memoryFailure() : failure(kind, message, textAt(vm, -1));
     }
-    const message = outcome.message ?? 'unknown error';
-    if (message === 'not enough memory') {
-      return { ...failure('memory', memoryMessage(limits, position)), log } as SchedulerRun;
-    }
+    const hasText = api.lua_type(state, -2) === luaType.string;
+    const answers = textAt(vm, -1);
+    const durationMs = performance.now() - started;
     return {
-      ok: false,
-      kind: outcome.kind ?? 'run',
-      message,
-      traceback: outcome.traceback ?? '',
-      log,
+      ok: true,
+      text: hasText ? textAt(vm, -2) : undefined,
+      log: log.text(),
+      warnings: warnings.sort(),
+      answers: answers === '' ? {} : (JSON.parse(answers) as Record<string, unknown>),
       durationMs,
+      times: { ...times, lua: durationMs - times.vm - times.input - times.output },
+      memoryBytes: vm.bytes().length,
     };
   } catch (thrown) {
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
     if (overTime !== undefined) return failure('time', overTime);
-    if (message.includes('not enough memory')) return failure('memory', memoryMessage(limits, position));
-    return failure('run', message);
-  } finally {
-    global.close();
-    lua.module.removeFunction(hook);
+    return failure('run', thrown instanceof Error ? thrown.message : String(thrown));
   }
 };
 
-const memoryMessage = (limits: SchedulerLimits, position: string): string =>
-  `${position.startsWith('scheduler/') ? position : 'scheduler/v1: '}memory limit of ${limits.memoryLimitBytes / 1024 / 1024} MiB exceeded`;
+/** The string at an index; '' where there is none. */
+const textAt = (vm: LuaVm, index: number): string =>
+  vm.api.lua_type(vm.state, index) === luaType.string ? readText(vm, vm.text(vm.state, index)) : '';
+
+/** Loads the Lua side and leaves its function for the round on the stack. */
+const installSandbox = (
+  vm: LuaVm,
+  request: SchedulerRequest,
+  note: (text: string) => void,
+  warnings: string[],
+  times: { input: number; output: number },
+): boolean => {
+  const { api, state } = vm;
+  let marks: ReadMarks = { null: 0, array: 0, object: 0, readArray: 0 };
+  const timed = (what: 'input' | 'output', run: () => void): void => {
+    const from = performance.now();
+    run();
+    times[what] += performance.now() - from;
+  };
+  // Arguments and results as sandbox.lua uses them; it checks their types.
+  const hostFunctions: readonly ((on: LuaState) => number)[] = [
+    (on) => {
+      note(readText(vm, vm.text(on, 1)));
+      return 0;
+    },
+    (on) => {
+      const [nil, array, object, readArray] = [1, 2, 3, 4].map((index) => api.lua_topointer(on, index));
+      marks = { null: nil ?? 0, array: array ?? 0, object: object ?? 0, readArray: readArray ?? 0 };
+      return 0;
+    },
+    (on) => {
+      timed('input', () => pushInput(vm, on, request.input, { null: 1, readArray: 2 }));
+      return 1;
+    },
+    (on) => {
+      const name = readText(vm, vm.text(on, 2));
+      const tolerant = api.lua_toboolean(on, 3) === 1;
+      const reading: Reading = {
+        name,
+        notFinite(path) {
+          if (!tolerant) vm.raise(on, `${path}: number is not finite`);
+          warnings.push(`${path.replace(/^schedule\.?/, '')}: number is not finite; null is written instead`);
+        },
+        fail: (message) => vm.raise(on, message),
+      };
+      api.lua_settop(on, 1);
+      timed('output', () => vm.pushText(on, readJson(vm, on, marks, reading)));
+      return 1;
+    },
+    (on) => {
+      const text = readText(vm, vm.text(on, 1));
+      let value: unknown;
+      try {
+        value = JSON.parse(text);
+      } catch {
+        // V8 words its errors differently from version to version; a scheduler may keep the message.
+        vm.raise(on, `json.decode: not JSON: ${text.length} characters, beginning '${text.slice(0, 40)}'`);
+      }
+      if (value === null) api.lua_pushvalue(on, 2);
+      else pushJson(vm, on, value, { null: 2, readArray: 3 });
+      return 1;
+    },
+    (on) => {
+      const path = readText(vm, vm.text(on, 1));
+      const own = Object.hasOwn(request.sources, path) ? request.sources[path] : undefined;
+      const source = own ?? librarySource(path);
+      if (source === undefined) api.lua_pushnil(on);
+      else vm.pushText(on, source);
+      vm.pushText(on, own === undefined ? path : `scheduler/v1/${path}`);
+      return 2;
+    },
+  ];
+  if (!vm.load(sandboxLua, '=sandbox')) return false;
+  for (const run of hostFunctions) api.lua_pushcclosure(state, vm.cFunction(run), 0);
+  return api.lua_pcallk(state, hostFunctions.length, 1, 0, 0, 0) === 0;
+};
+
+/** Ids of actions are integer keys in Lua, decimal strings in JSON. */
+const pushInput = (vm: LuaVm, on: LuaState, input: unknown, marks: PushMarks): void => {
+  if (!isObject(input)) {
+    pushJson(vm, on, input, marks);
+    return;
+  }
+  const { api } = vm;
+  pushJson(vm, on, { ...input, actions: undefined }, marks);
+  const actions = Object.entries(isObject(input.actions) ? input.actions : {});
+  vm.pushText(on, 'actions');
+  api.lua_createtable(on, 0, actions.length);
+  for (const [id, action] of actions) {
+    if (action === null) continue;
+    if (/^\d{1,15}$/.test(id)) api.lua_pushinteger(on, BigInt(id));
+    else vm.pushText(on, id);
+    pushJson(vm, on, action, marks);
+    api.lua_rawset(on, -3);
+  }
+  api.lua_rawset(on, -3);
+};
+
+const tailLog = (): { note(text: string): void; text(): string } => {
+  let lines: string[] = [];
+  let size = 0;
+  const cut = (): string => {
+    const text = lines.join('\n');
+    const bytes = Buffer.from(text);
+    if (bytes.length <= maxLogBytes) return text;
+    let from = bytes.length - maxLogBytes;
+    // Not within a character.
+    while (((bytes[from] ?? 0) & 0xc0) === 0x80) from++;
+    return bytes.toString('utf8', from);
+  };
+  return {
+    note(text) {
+      lines.push(text);
+      size += text.length + 1;
+      if (size <= 2 * maxLogBytes) return;
+      lines = [cut()];
+      size = lines[0]?.length ?? 0;
+    },
+    text: cut,
+  };
+};

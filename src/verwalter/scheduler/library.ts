@@ -1,0 +1,5 @@
+/** Modules that come with Stellwerk, `require "stellwerk/NAME"`: path → text. */
+const library: Readonly<Record<string, string>> = {};
+
+export const librarySource = (path: string): string | undefined =>
+  Object.hasOwn(library, path) ? library[path] : undefined;
