@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import { isObject, type Json } from './canonical.ts';
 import { readMetadata } from './metadata.ts';
 import { readTemplateTree } from './render/template-tree.ts';
-import { runScheduler } from './scheduler/engine.ts';
+import { luaSyntaxProblem, runScheduler } from './scheduler/engine.ts';
 import { checkOutput } from './scheduler/output.ts';
 import { readSources } from './scheduler/sources.ts';
 import { problemText } from './yaml-text.ts';
@@ -24,12 +24,10 @@ export const checkConfigDir = async (
     modules = Object.keys(files).length;
     const loaded = await runScheduler({ sources: files, seed: 0 });
     if (!loaded.ok) problems.push(join(dir, loaded.message));
-    // Modules that main.lua requires only while scheduling are compiled here, wrapped so that nothing of them runs.
+    // Modules that main.lua requires only while scheduling: nothing of them runs here.
     for (const [path, source] of Object.entries(files)) {
-      if (path === 'main.lua') continue;
-      const main = `local ok, message = load(${luaString(source)}, '@scheduler/v1/${path}') if not ok then error(message, 0) end return { scheduler = function() end }`;
-      const compiled = await runScheduler({ sources: { 'main.lua': main }, seed: 0 });
-      if (!compiled.ok) problems.push(join(dir, compiled.message));
+      const problem = path === 'main.lua' ? null : luaSyntaxProblem(source, `@scheduler/v1/${path}`);
+      if (problem !== null) problems.push(join(dir, problem));
     }
   } catch (error) {
     problems.push((error as Error).message);
@@ -68,13 +66,12 @@ const templateFolders = (root: string): string[] => {
   return found;
 };
 
-const luaString = (text: string): string =>
-  `'${text.replace(/[\\'\n\r\0]/g, (c) => `\\${c.charCodeAt(0).toString().padStart(3, '0')}`)}'`;
-
 export const scheduleOnce = async (options: {
   readonly input: string;
   readonly configDir: string;
   readonly verify: boolean;
+  /** Writes to globals, and warnings, are errors. */
+  readonly strict?: boolean;
 }): Promise<{
   readonly text: string;
   readonly log: string;
@@ -96,10 +93,11 @@ export const scheduleOnce = async (options: {
     return failed((error as Error).message);
   }
   const seed = typeof input.seed === 'number' ? Math.trunc(input.seed) : 0;
-  const run = await runScheduler({ sources: files, input, seed });
+  const request = { sources: files, input, seed, strict: options.strict ?? false };
+  const run = await runScheduler(request);
   if (!run.ok) return failed(`${run.message}${run.traceback}`, run.log);
   if (options.verify) {
-    const again = await runScheduler({ sources: files, input, seed });
+    const again = await runScheduler(request);
     if (!again.ok || again.text !== run.text || again.log !== run.log) {
       return failed('the scheduler gave another result for the same input', run.log);
     }
@@ -109,7 +107,7 @@ export const scheduleOnce = async (options: {
   for (const peer of Object.values(isObject(input.peers) ? input.peers : {})) {
     if (isObject(peer) && typeof peer.hostname === 'string') hosts.add(peer.hostname);
   }
-  const output = checkOutput(run.text ?? '', hosts);
+  const output = checkOutput(run.text ?? '', hosts, { warnings: run.warnings, strict: options.strict ?? false });
   if (!output.ok) return failed(output.error, run.log);
   return { text: JSON.stringify(output.data, null, 2), log: run.log, warnings: output.warnings, error: null };
 };

@@ -23,7 +23,8 @@ export function verwalterCommand(): Command {
     .requiredOption('--input <file>', 'JSON of the input, - for stdin')
     .requiredOption('--config-dir <dir>', 'configuration folder')
     .option('--verify', 'run twice and demand the same result', false)
-    .action(async (options: { input: string; configDir: string; verify: boolean }) => {
+    .option('--strict', 'make errors of writes to globals and of warnings', false)
+    .action(async (options: { input: string; configDir: string; verify: boolean; strict: boolean }) => {
       const { scheduleOnce } = await import('./check.ts');
       const result = await scheduleOnce(options);
       if (result.log !== '') process.stderr.write(`${result.log}\n`);

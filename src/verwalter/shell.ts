@@ -30,6 +30,10 @@ export interface VerwalterOptions {
   readonly lithosSwitch: readonly [string, ...string[]];
   readonly roundIntervalMs?: number;
   readonly schedulerLimits?: SchedulerLimits;
+  /** The scheduler may not write to globals. */
+  readonly strictScheduler?: boolean;
+  /** A schedule with warnings is refused. */
+  readonly strictSchedule?: boolean;
   /** The bundled scheduler/worker.ts, by default beside the program's own bundle. */
   readonly workerUrl?: URL;
   /** One line for the operator. */
@@ -282,7 +286,12 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
             : { hash: previous.hash, timestamp: previous.timestamp, durationMs: Math.round(lastRound.durationMs) },
       });
       lastInput = input;
-      const run = await runner.run({ sources: sources.files, input, seed: input.seed as number });
+      const run = await runner.run({
+        sources: sources.files,
+        input,
+        seed: input.seed as number,
+        strict: options.strictScheduler ?? false,
+      });
       lastLog = run.ok ? run.log : `${run.log}\n${run.message}\n${run.traceback}`;
       lastRound = { durationMs: run.durationMs, ok: run.ok, atMs };
       if (!run.ok) {
@@ -290,7 +299,10 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
         return;
       }
       const hosts = new Set([peers.self.hostname, ...members.map((member) => member.hostname)]);
-      const output = checkOutput(run.text ?? '', hosts);
+      const output = checkOutput(run.text ?? '', hosts, {
+        warnings: run.warnings,
+        strict: options.strictSchedule ?? false,
+      });
       if (!output.ok) {
         lastRound = { ...lastRound, ok: false };
         fail(output.error);
@@ -322,7 +334,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       const read = readSources(configDir);
       if (read.hash === triedSources) return;
       triedSources = read.hash;
-      const run = await runner.run({ sources: read.files, seed: 0 });
+      const run = await runner.run({ sources: read.files, seed: 0, strict: options.strictScheduler ?? false });
       if (!run.ok) {
         setError('scheduler_load', run.message);
       } else {

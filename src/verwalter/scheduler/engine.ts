@@ -153,6 +153,12 @@ export const runScheduler = async (
   }
 };
 
+/** What is wrong with a Lua text, with chunk name and line; null = it compiles. Nothing of it runs. */
+export const luaSyntaxProblem = (text: string, name: string): string | null => {
+  const vm = createVm({ memoryBytes: defaultLimits.memoryLimitBytes, onRefused: () => {} });
+  return vm.load(text, name) ? null : textAt(vm, -1);
+};
+
 /** The string at an index; '' where there is none. */
 const textAt = (vm: LuaVm, index: number): string =>
   vm.api.lua_type(vm.state, index) === luaType.string ? readText(vm, vm.text(vm.state, index)) : '';

@@ -1,5 +1,6 @@
-import { canonicalJson, emptyRecord, hashText, isObject, type Json, type JsonObject } from '../canonical.ts';
+import { canonicalJson, hashText, isObject, type Json, type JsonObject } from '../canonical.ts';
 import { maxScheduleBytes } from '../schedule.ts';
+import { withKnownKinds } from './schedule-kinds.ts';
 
 export const roleNamePattern = /^[A-Za-z0-9][\w.-]*$/;
 
@@ -14,11 +15,22 @@ export type CheckedOutput =
   | { readonly ok: true; readonly data: JsonObject; readonly hash: string; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly error: string };
 
+export interface OutputCheck {
+  /** Found before: by the walk over Lua's tables. */
+  readonly warnings?: readonly string[];
+  /** Every warning is fatal. */
+  readonly strict?: boolean;
+}
+
 /**
  * Checks the JSON text that a scheduler returned. Fatal is what no node could read; what only some node could not
  * render is a warning, named by its path.
  */
-export const checkOutput = (text: string, knownHosts: ReadonlySet<string>): CheckedOutput => {
+export const checkOutput = (
+  text: string,
+  knownHosts: ReadonlySet<string>,
+  { warnings: earlier = [], strict = false }: OutputCheck = {},
+): CheckedOutput => {
   let value: Json;
   try {
     value = JSON.parse(text) as Json;
@@ -26,7 +38,8 @@ export const checkOutput = (text: string, knownHosts: ReadonlySet<string>): Chec
     return { ok: false, error: `invalid return value: not JSON: ${(error as Error).message}` };
   }
   if (!isObject(value)) return { ok: false, error: `invalid return value: ${kindOf(value)}, not an object` };
-  const data = withKnownKinds(value);
+  const warnings = [...earlier];
+  const data = withKnownKinds(value, (path) => warnings.push(`${path}: number is not finite; null is written instead`));
   let canonical: string;
   try {
     canonical = canonicalJson(data);
@@ -36,38 +49,14 @@ export const checkOutput = (text: string, knownHosts: ReadonlySet<string>): Chec
   if (Buffer.byteLength(canonical) > maxScheduleBytes) {
     return { ok: false, error: `invalid return value: larger than ${maxScheduleBytes / 1024 / 1024} MiB` };
   }
-  return { ok: true, data, hash: hashText(canonical), warnings: warningsOf(data, knownHosts) };
+  warnings.push(...warningsOf(data, knownHosts));
+  if (strict && warnings.length > 0) {
+    return { ok: false, error: `invalid return value: ${warnings.join('; ')} (warnings are fatal by strict-schedule)` };
+  }
+  return { ok: true, data, hash: hashText(canonical), warnings };
 };
 
 const kindOf = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'a list' : typeof value);
-
-/** An empty Lua table is neither list nor object: at places that the schedule's form knows, it takes the kind known. */
-const withKnownKinds = (data: JsonObject): JsonObject => {
-  const kind = (path: readonly string[]): 'list' | 'object' | undefined => {
-    const [first, , third] = path;
-    if (path.length === 1) {
-      if (first === 'changes' || first === 'errors' || first === 'warnings') return 'list';
-      return first === 'roles' || first === 'nodes' || first === 'vars' || first === 'state' ? 'object' : undefined;
-    }
-    if (path.length === 2) return first === 'roles' || first === 'nodes' ? 'object' : undefined;
-    if (path.length !== 3) return first === 'nodes' && third === 'roles' && path.length === 4 ? 'object' : undefined;
-    if (first === 'nodes')
-      return third === 'shortinfo' ? 'list' : third === 'vars' || third === 'roles' ? 'object' : undefined;
-    if (first !== 'roles') return undefined;
-    return ['versions', 'shortinfo', 'global_actions', 'daemon_actions'].includes(third ?? '') ? 'list' : undefined;
-  };
-  const walk = (value: Json, path: readonly string[]): Json => {
-    if (path.length > 4) return value;
-    if (Array.isArray(value)) return value.length === 0 && kind(path) === 'object' ? {} : value;
-    if (!isObject(value)) return value;
-    const keys = Object.keys(value);
-    if (keys.length === 0 && kind(path) === 'list') return [];
-    const copy = emptyRecord<Json>();
-    for (const key of keys) copy[key] = walk(value[key] ?? null, [...path, key]);
-    return copy;
-  };
-  return walk(data, []) as JsonObject;
-};
 
 const warningsOf = (data: JsonObject, knownHosts: ReadonlySet<string>): string[] => {
   const warnings: string[] = [];

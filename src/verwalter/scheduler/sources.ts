@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashText } from '../canonical.ts';
+import { libraryHash } from './library.ts';
 
 export interface SchedulerSources {
   /** Path within scheduler/v1, as `a/b.lua` → text. */
   readonly files: Readonly<Record<string, string>>;
-  /** SHA-256 over paths and texts: two leaders with the same hash decide alike. */
+  /** SHA-256 over paths and texts, Stellwerk's own modules included: two leaders with the same hash decide alike. */
   readonly hash: string;
 }
 
@@ -30,5 +31,5 @@ export const readSources = (configDir: string): SchedulerSources => {
   };
   walk(root, '');
   if (files['main.lua'] === undefined) throw new Error(`${join(root, 'main.lua')}: there is no such file`);
-  return { files, hash: hashText(JSON.stringify(Object.entries(files))) };
+  return { files, hash: hashText(JSON.stringify([Object.entries(files), libraryHash])) };
 };
