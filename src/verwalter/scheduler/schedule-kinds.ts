@@ -41,7 +41,7 @@ const schedule: Kind = {
     roles: { each: role },
     nodes: { each: { fields: { vars: object, roles: { each: placedRole }, shortinfo: 'list' } } },
     state: { each: { fields: { groups: { each: group } } } },
-    query_metrics: { fields: { rules: object } },
+    query_metrics: { fields: { rules: { each: { fields: { functions: 'list' } } } } },
     changes: 'list',
     errors: 'list',
     warnings: 'list',
