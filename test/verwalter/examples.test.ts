@@ -6,7 +6,7 @@ import type { JsonObject } from '../../src/verwalter/canonical.ts';
 import { checkConfigDir } from '../../src/verwalter/check.ts';
 import { readMetadata } from '../../src/verwalter/metadata.ts';
 import { readSources } from '../../src/verwalter/scheduler/sources.ts';
-import { instances, type Round, rate, type Situation, startRounds, tip, total } from './rounds.ts';
+import { containers, instances, type Round, rate, type Situation, startRounds, total } from './rounds.ts';
 
 const folder = join(import.meta.dirname, '../../examples/schedulers');
 const start = (name: string) => {
@@ -104,7 +104,7 @@ describe('self-healing', () => {
     Object.fromEntries(
       Object.entries(seen).map(([host, values]) => [
         host,
-        values === null ? {} : { 'django.running': tip(values.running), 'django.errors': rate(values.errors) },
+        values === null ? {} : { 'django.running': containers(values.running), 'django.errors': rate(values.errors) },
       ]),
     );
   const placed = ({ data }: Round) => instances(data, 'django', 'django');

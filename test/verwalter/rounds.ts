@@ -10,7 +10,13 @@ export const t0 = 1_800_000_000_000;
 
 export const idOf = (host: string): string => Buffer.from(host).toString('hex').padEnd(32, '0').slice(0, 32);
 
-export const tip = (value: number): Json => ['SingleTip', {}, ['Integer', value], [0, 0]];
+/** What CountBy a cgroup gives for so many containers of one process each. */
+export const containers = (count: number): Json => {
+  if (count === 0) return ['Empty'];
+  const series = (index: number): Json[] => [{ cgroup: `django.${index}` }, ['Integer', 1], [0, 0]];
+  const all = Array.from({ length: count }, (_, index) => series(index));
+  return count === 1 ? ['SingleTip', ...(all[0] ?? [])] : ['MultiTip', all];
+};
 /** Six points of a rate, the newest first; one of them is missing. */
 export const rate = (perSecond: number): Json => [
   'SingleSeries',

@@ -64,6 +64,13 @@ function metrics.newest(dataset, where) return pick(dataset, where, newest) end
 --- The same with the average of each series.
 function metrics.average(dataset, where) return pick(dataset, where, average) end
 
+--- How many series a dataset has: with CountBy a cgroup, how many containers run. None is 0 where the node has answered,
+-- nil where it has not.
+function metrics.count(dataset)
+  if type(dataset) ~= 'table' or dataset[1] == 'Incompatible' or dataset[1] == 'Chart' then return nil end
+  return #metrics.series(dataset)
+end
+
 --- The dataset of a rule on the node with this id, or nil.
 function metrics.of(input, id, rule)
   local of_node = (input.metrics or {})[id]

@@ -7,11 +7,17 @@ local nodes = require 'stellwerk/nodes'
 local spread = require 'stellwerk/spread'
 local toolbox = require 'stellwerk/toolbox'
 
-local function of_django(metric) return { 'And', { 'Eq', 'group', 'django' }, { 'Eq', 'metric', metric } } end
 local rules = {
-  ['django.running'] = { series = { source = 'Tip', condition = of_django('processes') }, extract = { 'Tip' }, functions = {} },
+  -- One series for each container that has a process.
+  ['django.running'] = {
+    series = {
+      source = 'Tip',
+      condition = { 'And', { 'And', { 'Eq', 'metric', 'rss' }, { 'Has', 'pid' } }, { 'RegexLike', 'cgroup', 'django' } },
+    },
+    functions = { { 'CountBy', 'cgroup', 'Ignore' } },
+  },
   ['django.errors'] = {
-    series = { source = 'Fine', condition = of_django('errors') },
+    series = { source = 'Fine', condition = { 'And', { 'Eq', 'group', 'django' }, { 'Eq', 'metric', 'errors' } } },
     extract = { 'HistoryByNum', 6 },
     functions = { { 'NonNegativeDerivative' }, { 'Sum', 'Ignore' } },
   },
@@ -42,7 +48,7 @@ local function scheduler(input)
   local verdicts, reasons = {}, {}
   for _, node in ipairs(alive) do
     local wanted = state.placement and state.placement[node.host]
-    local running = metrics.newest(metrics.of(input, node.id, 'django.running'))
+    local running = metrics.count(metrics.of(input, node.id, 'django.running'))
     local errors = metrics.average(metrics.of(input, node.id, 'django.errors'))
     verdicts[node.host] = health.verdict {
       wanted = wanted, running = running, errors = errors, threshold = numbers.errors_per_second,
