@@ -71,7 +71,6 @@ local function errors()
     local _, message = pcall(f)
     out[i] = repr(message)
   end
-  out[#out + 1] = (debug.traceback('here'))
   return out
 end
 
@@ -105,7 +104,9 @@ return {
     print(input, print, inspect { 1, { a = 'b' } }, coroutine.running())
     return {
       schedule = {
-        garbage = garbage(), keys = keys_in_order(), ties = sorted_ties(), numbers = numbers(), drawn = drawn(), errors = errors(),
+        -- Changes with the sandbox itself.
+        machine = { garbage = garbage(), traceback = debug.traceback('here') },
+        keys = keys_in_order(), ties = sorted_ties(), numbers = numbers(), drawn = drawn(), errors = errors(),
         placements = placements(), echo = input,
         marks = { json.array {}, json.object {}, json.null, {} }, infinite = 1 / 0,
       },
