@@ -7,7 +7,7 @@ import { type FileJournal, replaceFile, type WantedRights } from './file-journal
 import { matchingFiles, pathPattern } from './path-pattern.ts';
 import { type CommandResult, cleanPath, runCommand } from './process.ts';
 import { valueAt } from './redact.ts';
-import { expand, type FileRights, type RenderCommand, stagingName } from './render-command.ts';
+import { expand, type FileRights, innerCommands, type RenderCommand, stagingName } from './render-command.ts';
 import type { RenderFile } from './render-yaml.ts';
 import type { RoleJob, RoleTools } from './run-role.ts';
 import { lets } from './sandbox.ts';
@@ -45,7 +45,10 @@ const sandboxPattern = /^[\w-]+$/;
 export const runList = async (list: readonly RenderCommand[], run: Run): Promise<Failure | null> => {
   for (const command of list) {
     const failure = await runOne(command, run);
-    if (failure !== null) return { ...failure, error: `${run.render.file}:${command.line}: ${failure.error}` };
+    if (failure === null) continue;
+    // Of commands within commands the innermost says where it stands.
+    const located = innerCommands(command).length > 0 && failure.error.startsWith(`${run.render.file}:`);
+    return located ? failure : { ...failure, error: `${run.render.file}:${command.line}: ${failure.error}` };
   }
   return null;
 };
