@@ -21,6 +21,9 @@ import { type LogKeep, outdatedSegments } from './retention.ts';
 export interface IndexedLog {
   /** Begins a deployment with the text that belongs to all roles. */
   deployment(id: string, text: string): DeploymentLog;
+  /** A role of a deployment that somebody else has begun. */
+  role(id: string, role: string): RoleLog;
+  /** Why something of the newest deployment could not be written; null: all was. */
   problem(): string | null;
 }
 
@@ -54,9 +57,7 @@ export const openIndexedLog = ({ dir, keep, nowMs }: IndexedLogOptions): Indexed
   let cleanedAtMs = Number.NEGATIVE_INFINITY;
   const attempt = <T>(otherwise: T, what: () => T): T => {
     try {
-      const result = what();
-      problem = null;
-      return result;
+      return what();
     } catch (error) {
       problem = (error as Error).message;
       return otherwise;
@@ -98,9 +99,33 @@ export const openIndexedLog = ({ dir, keep, nowMs }: IndexedLogOptions): Indexed
   const append = (file: string, text: string): void =>
     attempt(undefined, () => appendFileSync(file, text, { mode: fileMode }));
 
+  const roleOf = (id: string, role: string): RoleLog => {
+    const own = attempt(nowhere, () => segment(join(dir, role)));
+    const place = (): Pointer => ({
+      variant: 'Role',
+      fields: [role, own.name, statSync(own.file, { throwIfNoEntry: false })?.size ?? 0],
+    });
+    const mark = (marker: Marker): void => {
+      index(id, place(), marker);
+      append(own.file, banner(id, role, marker));
+    };
+    mark('RoleStart');
+    return {
+      line: (line) => append(own.file, withNewline(line)),
+      action: (which, renderFile) => mark({ variant: which, fields: [renderFile] }),
+      external(externalName, size) {
+        index(id, { variant: 'External', fields: [externalName, size] }, 'ExternalLog');
+        append(own.file, `${externalName} is ${size} bytes long\n`);
+      },
+      finish: () => mark('RoleFinish'),
+    };
+  };
+
   return {
     problem: () => problem,
+    role: roleOf,
     deployment(id, text) {
+      problem = null;
       clean();
       const globalFolder = join(dir, '.global');
       const { file, name, offset } = attempt(nowhere, () => segment(globalFolder));
@@ -118,27 +143,7 @@ export const openIndexedLog = ({ dir, keep, nowMs }: IndexedLogOptions): Indexed
             sentences.map((sentence) => `${time}: ${hash.slice(0, 8)}: ${oneLine(sentence)}\n`).join(''),
           );
         },
-        role(role) {
-          const own = attempt(nowhere, () => segment(join(dir, role)));
-          const place = (): Pointer => ({
-            variant: 'Role',
-            fields: [role, own.name, statSync(own.file, { throwIfNoEntry: false })?.size ?? 0],
-          });
-          const mark = (marker: Marker): void => {
-            index(id, place(), marker);
-            append(own.file, banner(id, role, marker));
-          };
-          mark('RoleStart');
-          return {
-            line: (line) => append(own.file, withNewline(line)),
-            action: (which, renderFile) => mark({ variant: which, fields: [renderFile] }),
-            external(externalName, size) {
-              index(id, { variant: 'External', fields: [externalName, size] }, 'ExternalLog');
-              append(own.file, `${externalName} is ${size} bytes long\n`);
-            },
-            finish: () => mark('RoleFinish'),
-          };
-        },
+        role: (role) => roleOf(id, role),
         finish(how) {
           index(id, { variant: 'Global', fields: [name, now()] }, how);
           append(file, banner(id, 'deployment', how));
