@@ -47,7 +47,7 @@ describe('verwalter render', () => {
   it('renders a role, runs its commands and logs them', async () => {
     expect(await run({ vars: variables() })).toEqual({ code: 0, out: '', err: '' });
     expect(host.get('out')).toBe('value 1 of r\n');
-    expect(host.get('log/r/latest')).toMatch(/d ------------ r: RoleStart -[^]*\+value 1 of r[^]*r: RoleFinish/);
+    expect(host.get('log/r/latest')).toMatch(/d ------------ r: RoleStart -.*\+value 1 of r.*r: RoleFinish/s);
   });
 
   it('has an exit code for each thing that can be wrong, and touches nothing', async () => {
