@@ -1,4 +1,7 @@
+import { join } from 'node:path';
 import { Command } from 'commander';
+import { version } from '../version.ts';
+import type { RenderOnceOptions } from './render/render-once.ts';
 
 // Heavy imports stand inside the actions: `stellwerk verwalter --help` loads neither Lua nor Handlebars.
 
@@ -32,6 +35,35 @@ export function verwalterCommand(): Command {
       if (result.error !== null) process.stderr.write(`${result.error}\n`);
       else process.stdout.write(`${result.text}\n`);
       process.exitCode = result.error === null ? 0 : 1;
+    });
+  command
+    .command('render')
+    .description('render one role, or all of a node, without a daemon; exit codes: docs/verwalter-render.md')
+    .argument('[vars]', 'JSON of the variables of a role: role, template, deployment_id, verwalter_version and its own')
+    .option('--vars-file <file>', 'the same in a file')
+    .option('--schedule <json>', 'the whole schedule, for templates that read it')
+    .option('--schedule-file <file>', 'the same in a file')
+    .option('--config-dir <dir>', 'configuration folder', '/etc/verwalter')
+    .option('--log-dir <dir>', 'where render logs go', '/var/log/verwalter')
+    .option('--storage-dir <dir>', 'where the last process config of each sandbox is kept', '/var/lib/verwalter')
+    .option('--dry-run', 'print what would be written and run', false)
+    .option('-C, --check <dir>', 'render this template folder, wherever it is, and print everything')
+    .option('--all', 'every role that the schedule gives --node; runs nothing', false)
+    .option('--node <host>', 'with --all: short host name')
+    .option('--out <dir>', 'with --all: one text file a role')
+    .option('--diff', 'with --all: how files that are there would change', false)
+    .action(async (vars: string | undefined, options: Omit<RenderOnceOptions, 'vars'>) => {
+      const { renderOnce } = await import('./render/render-once.ts');
+      const { packageRoot } = await import('../native/load.ts');
+      process.exitCode = await renderOnce(
+        { ...options, ...(vars === undefined ? {} : { vars }) },
+        {
+          version,
+          lithosSwitch: [process.execPath, join(packageRoot(), 'bin', 'stellwerk.js'), 'lithos', 'switch'],
+          print: (text) => void process.stdout.write(text),
+          complain: (text) => void process.stderr.write(`verwalter render: ${text}\n`),
+        },
+      );
     });
   return command;
 }

@@ -1,7 +1,7 @@
-import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Json, JsonObject } from './canonical.ts';
 import { schedulerInput } from './input.ts';
+import { defaultLogKeep, type LogKeep } from './log/retention.ts';
 import { type GoodValues, type Metadata, readMetadata } from './metadata.ts';
 import { metricsCollector } from './metrics.ts';
 import type { Leadership, MetricSource, PeerHttp, Peers, ScheduleStamp } from './ports.ts';
@@ -25,6 +25,8 @@ export interface VerwalterOptions {
   readonly configDir: string;
   readonly storageDir: string;
   readonly logDir: string;
+  /** How much of the render logs stays; default: 30 days and 1 GiB. */
+  readonly logKeep?: LogKeep;
   readonly version: string;
   /** Started with SANDBOX and FILE added: [node, stellwerk.js, 'lithos', 'switch', '--master', FILE]. */
   readonly lithosSwitch: readonly [string, ...string[]];
@@ -143,6 +145,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     storageDir,
     logDir,
     lithosSwitch: options.lithosSwitch,
+    logKeep: options.logKeep ?? defaultLogKeep,
     machine: () => machine.data,
     onChange: () => changed(),
   });
@@ -191,7 +194,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
         }
         return;
       case 'render':
-        renderer.render(effect.schedule);
+        renderer.render(effect.schedule, effect.schedule.origin === peers.self.id ? (lastLog ?? '') : '');
         return;
       case 'action-queued': {
         const ticket = tickets.get(effect.ticket);
@@ -309,23 +312,9 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
         return;
       }
       warnings = output.warnings;
-      if (output.hash !== state.lastKnown?.hash) noteChanges(output.hash, output.data);
       dispatch({ type: 'round-done', round, data: output.data, hash: output.hash, answers: run.answers });
     } catch (error) {
       fail((error as Error).message);
-    }
-  };
-
-  const noteChanges = (hash: string, data: JsonObject): void => {
-    const { changes } = data;
-    if (!Array.isArray(changes)) return;
-    const time = new Date().toISOString();
-    const lines = changes.map((sentence: Json) => `${time}: ${hash.slice(0, 8)}: ${String(sentence)}\n`);
-    try {
-      mkdirSync(logDir, { recursive: true });
-      appendFileSync(join(logDir, 'changes.log'), lines.join(''));
-    } catch {
-      // The schedule itself says the same; a full disk must not stop the rounds.
     }
   };
 

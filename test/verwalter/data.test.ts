@@ -274,13 +274,13 @@ commands:
 - !Lithos { sandbox: "{{ role }}", src: "{{ templates.conf }}" }
 `);
     expect(parsed.commands.map((command) => command.kind)).toEqual(['Cmd', 'Copy', 'Condition', 'Lithos']);
-    expect(parsed.commands[1]).toMatchObject({ src: '{{ tmp_file }}', dest: '/etc/x.conf', mode: 0o640 });
+    expect(parsed.commands[1]).toMatchObject({ src: '{{ tmp_file }}', dest: '/etc/x.conf', rights: { mode: 0o640 } });
   });
 
   it.each([
     ['templates: {}\ncommands: []\nextra: 1', 3, 'extra: unknown key'],
     ['templates: {}', 1, 'commands: the key is missing'],
-    ['templates: {}\ncommands:\n- !Sh ls', 3, 'commands[0] !Sh: not supported yet'],
+    ['templates: {}\ncommands:\n- !Sh [ls]', 3, 'commands[0] !Sh: not a text'],
     ['templates: {}\ncommands:\n- !Nonsense ls', 3, 'unknown command'],
     ['templates: {}\ncommands:\n- ls', 3, 'begins with a tag'],
     ['templates: {}\ncommands:\n- !Copy {src: a, dest: b, moed: 1}', 3, '!Copy.moed: unknown key'],

@@ -41,7 +41,7 @@ const put = (path: string, text: string, mode = 0o644): void => {
 };
 const get = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-const start = (commandTimeoutMs = 5000): Renderer => {
+const start = (): Renderer => {
   // A stand-in for `lithos switch`: refuses a file with "bad", keeps the others and counts.
   put(
     'switch',
@@ -56,7 +56,7 @@ const start = (commandTimeoutMs = 5000): Renderer => {
     logDir: join(root, 'log'),
     lithosSwitch: [join(root, 'switch')],
     machine: () => ({}),
-    commandTimeoutMs,
+    logKeep: { ms: 1e9, bytes: 1e9 },
     onChange: () => {},
   });
   return renderer;
@@ -156,7 +156,7 @@ describe('rendering a role', () => {
     expect(statSync(join(root, 'out')).mtimeMs).toBe(mtimeMs);
     await expect.poll(() => readdirSync(join(root, 'storage/render/work'))).toEqual([]);
     expect(renderer?.log('r').join('\n')).toContain('has these bytes already');
-    expect(get('log/roles/r.log')).toContain('rendering schedule');
+    expect(get('log/r/latest')).toContain('rendering schedule');
   });
 
   it('runs nothing when a later template fails', async () => {
@@ -258,7 +258,8 @@ describe('rendering a role', () => {
   it('does not let a hung command hold it up', async () => {
     put('config/templates/t/conf.hbs', 'x');
     renderYaml('- !Cmd [sleep, 60]\n');
-    start(150);
+    put('config/sandbox/limits.yaml', 'command-timeout: 0.15\n');
+    start();
     const status = await settled(oneRole({}));
     expect(status.roles[0]?.error).toContain('killed after 150 ms');
   });

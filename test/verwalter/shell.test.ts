@@ -193,7 +193,7 @@ describe('verwalter on two nodes', () => {
       .poll(() => (a.verwalter.lastInput()?.metrics_meta as JsonObject | undefined)?.missing, until)
       .toEqual(['elsewhere']);
     await expect.poll(() => (a.verwalter.schedule()?.data.state as JsonObject | undefined)?.metric, until).toBe(1);
-    expect(get('log/a/changes.log')).toContain('count is 0');
+    expect(get('log/a/.changes/latest')).toContain('count is 0');
     expect(await a.get('/v1/roles_data')).toMatchObject({ json: { all_roles: ['r'] } });
     expect(await a.get('/v1/render_log?role=r')).toMatchObject({
       status: 200,

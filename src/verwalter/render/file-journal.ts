@@ -1,27 +1,48 @@
 import {
+  chownSync,
   closeSync,
   fchmodSync,
   fsyncSync,
+  lstatSync,
   openSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
+  symlinkSync,
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-/** What a destination held before this role's first write; null = it was not there. */
-interface Before {
-  readonly bytes: Buffer | null;
-  readonly mode: number;
+/** What stood at a path before this role's first change of it. */
+type Before =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'link'; readonly target: string }
+  | {
+      readonly kind: 'file';
+      readonly bytes: Buffer;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+    };
+
+/** Rights of a file; null: as the file that is there has it, or 0644 and our own user. */
+export interface WantedRights {
+  readonly mode: number | null;
+  readonly uid: number | null;
+  readonly gid: number | null;
 }
 
-/** Files that one run of a role wrote, and how to take it back. */
+/** Files that one run of a role changed, and how to take it back. Each throws the system's error. */
 export interface FileJournal {
-  /** Puts bytes in place as a whole; false where the same bytes were there already. Throws the system's error. */
-  write(dest: string, bytes: Buffer, mode: number | null): boolean;
-  written(): readonly string[];
+  /** Puts bytes in place as a whole; the bytes that were there before, or null; 'same' where nothing had to be done. */
+  write(dest: string, bytes: Buffer, rights: WantedRights): Buffer | null | 'same';
+  remove(path: string): void;
+  /** Makes `path` a link to `target` by one rename. Refuses to take the place of anything but a link. */
+  point(path: string, target: string): void;
+  changed(): readonly string[];
   /** Puts back everything, newest first; returns what could not be put back. */
   restore(): readonly string[];
 }
@@ -53,38 +74,88 @@ export const replaceFile = (dest: string, bytes: Uint8Array, mode: number): void
   }
 };
 
-const read = (dest: string): Before => {
-  try {
-    return { bytes: readFileSync(dest), mode: statSync(dest).mode & 0o7777 };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { bytes: null, mode: defaultMode };
-    throw error;
-  }
+const lookAt = (path: string): Stats | undefined => lstatSync(path, { throwIfNoEntry: false });
+
+const before = (path: string): Before => {
+  const stat = lookAt(path);
+  if (stat === undefined) return { kind: 'nothing' };
+  if (stat.isSymbolicLink()) return { kind: 'link', target: readlinkSync(path) };
+  return { kind: 'file', bytes: readFileSync(path), mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid };
+};
+
+const replaceLink = (path: string, target: string): void => {
+  const temporary = join(dirname(path), `.tmp.${basename(path)}`);
+  rmSync(temporary, { force: true });
+  symlinkSync(target, temporary);
+  renameSync(temporary, path);
+};
+
+const chownIfOther = (path: string, uid: number | null, gid: number | null): void => {
+  const stat = statSync(path);
+  if ((uid ?? stat.uid) === stat.uid && (gid ?? stat.gid) === stat.gid) return;
+  chownSync(path, uid ?? stat.uid, gid ?? stat.gid);
 };
 
 export const startJournal = (): FileJournal => {
-  const before = new Map<string, Before>();
+  const old = new Map<string, Before>();
+  const remember = (path: string): Before => {
+    const present = before(path);
+    if (!old.has(path)) old.set(path, present);
+    return present;
+  };
+  const putBack = (path: string, was: Before): void => {
+    switch (was.kind) {
+      case 'nothing':
+        rmSync(path, { force: true });
+        return;
+      case 'link':
+        replaceLink(path, was.target);
+        return;
+      case 'file':
+        replaceFile(path, was.bytes, was.mode);
+        chownIfOther(path, was.uid, was.gid);
+        return;
+      default:
+        was satisfies never;
+    }
+  };
   return {
-    write(dest, bytes, mode) {
-      const present = read(dest);
-      const wanted = mode ?? present.mode;
-      if (present.bytes?.equals(bytes) === true && present.mode === wanted) return false;
-      if (!before.has(dest)) before.set(dest, present);
-      replaceFile(dest, bytes, wanted);
-      return true;
+    write(dest, bytes, rights) {
+      const present = before(dest);
+      const file = present.kind === 'file' ? present : null;
+      const mode = rights.mode ?? file?.mode ?? defaultMode;
+      const uid = rights.uid ?? file?.uid ?? null;
+      const gid = rights.gid ?? file?.gid ?? null;
+      const same = file?.bytes.equals(bytes) === true;
+      if (same && file.mode === mode && uid === file.uid && gid === file.gid) return 'same';
+      remember(dest);
+      replaceFile(dest, bytes, mode);
+      chownIfOther(dest, uid, gid);
+      return file?.bytes ?? null;
     },
-    written: () => [...before.keys()],
+    remove(path) {
+      remember(path);
+      rmSync(path, { force: true });
+    },
+    point(path, target) {
+      const stat = lookAt(path);
+      if (stat !== undefined && !stat.isSymbolicLink()) {
+        throw new Error(`${path} is there and is no link; move it away, so that a link can take its place`);
+      }
+      remember(path);
+      replaceLink(path, target);
+    },
+    changed: () => [...old.keys()],
     restore() {
       const failed: string[] = [];
-      for (const [dest, { bytes, mode }] of [...before].reverse()) {
+      for (const [path, was] of [...old].reverse()) {
         try {
-          if (bytes === null) rmSync(dest, { force: true });
-          else replaceFile(dest, bytes, mode);
+          putBack(path, was);
         } catch (error) {
-          failed.push(`${dest}: ${(error as Error).message}`);
+          failed.push(`${path}: ${(error as Error).message}`);
         }
       }
-      before.clear();
+      old.clear();
       return failed;
     },
   };

@@ -13,14 +13,24 @@ const maxOutputBytes = 64 * 1024;
 /** A killed group closes its pipes at once; one that daemonised with our pipe open is not waited for. */
 const pipeGraceMs = 500;
 
+/** Where commands are looked for, whatever our own environment says. */
+export const cleanPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export interface CommandOptions {
+  readonly timeoutMs: number;
+  readonly cwd: string;
+  readonly signal?: AbortSignal;
+  /** Beside PATH and LANG. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Who runs it; default: who we are. */
+  readonly account?: { readonly uid: number; readonly gid: number };
+}
+
 /**
  * Runs one program without a shell: clean environment, stdin from /dev/null, a process group of its own that is killed
  * as a whole when time is up or `abort` says so.
  */
-export const runCommand = (
-  argv: readonly [string, ...string[]],
-  options: { readonly timeoutMs: number; readonly cwd: string; readonly signal?: AbortSignal },
-): Promise<CommandResult> =>
+export const runCommand = (argv: readonly [string, ...string[]], options: CommandOptions): Promise<CommandResult> =>
   new Promise((resolve) => {
     const [program, ...args] = argv;
     const chunks: Buffer[] = [];
@@ -31,7 +41,8 @@ export const runCommand = (
       cwd: options.cwd,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' },
+      env: { PATH: cleanPath, LANG: 'C.UTF-8', ...options.env },
+      ...options.account,
     });
     const take = (chunk: Buffer): void => {
       chunks.push(chunk);

@@ -1,8 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { JsonObject } from '../canonical.ts';
+import { isObject, type JsonObject } from '../canonical.ts';
+import { type DeploymentLog, openIndexedLog, type RoleLog } from '../log/indexed-log.ts';
+import type { LogKeep } from '../log/retention.ts';
 import type { Schedule } from '../schedule.ts';
+import { fileDiff } from './file-diff.ts';
 import { replaceFile } from './file-journal.ts';
 import {
   fingerprintOf,
@@ -13,7 +16,9 @@ import {
   retryDelayMs,
   templateVariables,
 } from './plan.ts';
+import { redactor } from './redact.ts';
 import { type RoleTools, runRole } from './run-role.ts';
+import { readSandbox } from './sandbox.ts';
 import { readTemplateTree } from './template-tree.ts';
 
 export interface RendererOptions {
@@ -24,10 +29,7 @@ export interface RendererOptions {
   readonly logDir: string;
   readonly lithosSwitch: readonly [string, ...string[]];
   readonly machine: () => JsonObject;
-  /** 30 s: a check or a reload that takes longer hangs. */
-  readonly commandTimeoutMs?: number;
-  /** 180 s for all commands of one role. */
-  readonly renderTimeoutMs?: number;
+  readonly logKeep: LogKeep;
   readonly onChange: () => void;
 }
 
@@ -40,8 +42,11 @@ export interface RoleStatus {
 }
 
 export interface Renderer {
-  /** Renders what is new in it; while a render goes on only the newest schedule waits. */
-  render(schedule: Schedule): void;
+  /**
+   * Renders what is new in it; while a render goes on only the newest schedule waits. `debug`: what the scheduler
+   * said while it made it.
+   */
+  render(schedule: Schedule, debug?: string): void;
   /** Looks again: templates or machine metadata have changed. */
   recheck(): void;
   /** All roles, whether or not anything changed. */
@@ -52,6 +57,9 @@ export interface Renderer {
     readonly deploymentId: string | null;
     readonly roles: readonly RoleStatus[];
     readonly failedRoles: readonly string[];
+    /** What is wrong with sandbox/*.yaml (the last good one holds) and with writing logs; null: nothing. */
+    readonly sandboxProblem: string | null;
+    readonly logProblem: string | null;
   };
   /** Newest lines of a role's log, from memory. */
   log(role: string): readonly string[];
@@ -60,8 +68,6 @@ export interface Renderer {
 }
 
 const keptLogLines = 1000;
-/** A log file is moved aside at this size, one old file is kept. */
-const logFileBytes = 10 * 2 ** 20;
 const idAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 const deploymentIdLength = 24;
 
@@ -70,7 +76,12 @@ const freshRecord = { fingerprint: null, orphaned: false, touched: false, failur
 const newDeploymentId = (): string =>
   Array.from({ length: deploymentIdLength }, () => idAlphabet[randomInt(idAlphabet.length)]).join('');
 
+/** Throws FileError where the folder sandbox/ cannot be used: without it there is no telling what may be touched. */
 export const startRenderer = (options: RendererOptions): Renderer => {
+  const sandboxDir = join(options.configDir, 'sandbox');
+  let sandbox = readSandbox(sandboxDir);
+  let sandboxProblem: string | null = null;
+  const indexed = openIndexedLog({ dir: options.logDir, keep: options.logKeep, nowMs: Date.now });
   const recordsFile = join(options.storageDir, 'render', 'roles.json');
   const records = new Map<string, RoleRecord>(loadRecords(recordsFile).map((record) => [record.role, record]));
   // Rendered files of a run that was killed hold variables that nobody needs any longer.
@@ -80,26 +91,34 @@ export const startRenderer = (options: RendererOptions): Renderer => {
   let current: Schedule | null = null;
   let renderedHash: string | null = null;
   let deploymentId: string | null = null;
+  let deployment: DeploymentLog | null = null;
+  let roleLog: RoleLog | null = null;
+  let debugText = '';
+  let loggedHash: string | null = null;
   let wanted = false;
   let forced = false;
   let running: Promise<void> | null = null;
   let retryTimer: NodeJS.Timeout | undefined;
 
   const note = (role: string, line: string): void => {
-    const text = `${new Date().toISOString()} ${deploymentId ?? '-'} ${line}`;
     const lines = logs.get(role) ?? [];
-    lines.push(text);
+    lines.push(`${new Date().toISOString()} ${deploymentId ?? '-'} ${line}`);
     if (lines.length > keptLogLines) lines.shift();
     logs.set(role, lines);
-    try {
-      const folder = join(options.logDir, 'roles');
-      mkdirSync(folder, { recursive: true });
-      const file = join(folder, `${role}.log`);
-      if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > logFileBytes) renameSync(file, `${file}.1`);
-      appendFileSync(file, `${text}\n`, { mode: 0o640 });
-    } catch {
-      // A log that cannot be written must not stop a render; the lines are in memory.
+    roleLog?.line(line);
+  };
+
+  /** The deployment of this round; a round in which nothing is due has none. */
+  const deploymentOf = (schedule: Schedule): DeploymentLog => {
+    deploymentId ??= newDeploymentId();
+    if (deployment !== null) return deployment;
+    deployment = indexed.deployment(deploymentId, `schedule ${schedule.hash} of ${schedule.origin}\n${debugText}`);
+    if (loggedHash !== schedule.hash) {
+      loggedHash = schedule.hash;
+      const { changes } = schedule.data;
+      if (Array.isArray(changes)) deployment.changes(schedule.hash, changes.map(String));
     }
+    return deployment;
   };
 
   const fail = (role: string, template: string, fingerprint: string, code: number, error: string): void => {
@@ -134,25 +153,31 @@ export const startRenderer = (options: RendererOptions): Renderer => {
       const tree = readTemplateTree(join(options.configDir, 'templates', template));
       fingerprint = fingerprintOf(plan, tree.usesFullSchedule ? `${tree.hash} ${schedule.hash}` : tree.hash, machine);
       if (!due()) return;
-      deploymentId ??= newDeploymentId();
+      roleLog = deploymentOf(schedule).role(role);
       note(role, plan.removed ? 'role left this node: rendering it as removed' : `rendering schedule ${schedule.hash}`);
+      const previous = record?.fingerprint == null ? null : record.variables;
       const variables = templateVariables(plan, {
         hostname: options.hostname,
         schedule,
-        deploymentId,
+        deploymentId: deploymentId ?? '',
         version: options.version,
         machine,
-        previous: record?.fingerprint == null ? null : record.variables,
+        previous,
       });
+      const redact = redactor(plan.variables, sandbox.redact);
+      const own = roleLog;
       const tools: RoleTools = {
         configDir: options.configDir,
         workDir: join(options.storageDir, 'render', 'work'),
         storageDir: options.storageDir,
         lithosSwitch: options.lithosSwitch,
-        commandTimeoutMs: options.commandTimeoutMs ?? 30_000,
-        renderTimeoutMs: options.renderTimeoutMs ?? 180_000,
+        sandbox,
         signal: abort.signal,
-        log: (line) => note(role, line),
+        redact,
+        log: (line) => note(role, redact(line)),
+        wrote: (path, old, bytes) => note(role, redact(`wrote ${path}\n${fileDiff(path, old, bytes)}`)),
+        externalLog: (name, size) => own.external(name, size),
+        action: (which, file) => own.action(which === 'start' ? 'ActionStart' : 'ActionFinish', file),
       };
       // Stored before the first command: whatever happens from here on, the role may have left something behind.
       const known: RoleRecord = record ?? { ...freshRecord, role, template, variables: plan.variables };
@@ -160,7 +185,10 @@ export const startRenderer = (options: RendererOptions): Renderer => {
         records.set(role, { ...known, touched: true });
         saveRecords();
       }
-      const result = await runRole({ role, node: options.hostname, variables, tree }, tools);
+      const result = await runRole(
+        { role, node: options.hostname, variables, merged: plan.variables, previous, tree },
+        tools,
+      );
       if (!result.ok) {
         // A template that fails has touched nothing.
         if (result.code === 10) records.set(role, { ...known, orphaned: plan.removed });
@@ -183,6 +211,18 @@ export const startRenderer = (options: RendererOptions): Renderer => {
       }
     } catch (error) {
       if (due()) fail(role, template, fingerprint, 10, (error as Error).message);
+    } finally {
+      roleLog?.finish();
+      roleLog = null;
+    }
+  };
+
+  const rereadSandbox = (): void => {
+    try {
+      sandbox = readSandbox(sandboxDir);
+      sandboxProblem = null;
+    } catch (error) {
+      sandboxProblem = (error as Error).message;
     }
   };
 
@@ -206,6 +246,11 @@ export const startRenderer = (options: RendererOptions): Renderer => {
       const force = forced;
       forced = false;
       deploymentId = null;
+      deployment = null;
+      rereadSandbox();
+      if (loggedHash !== schedule.hash && isObject(schedule.data) && Array.isArray(schedule.data.changes)) {
+        deploymentOf(schedule);
+      }
       const plans = planRoles(schedule.data, options.hostname, records.values());
       // Roles that are wanted no more and never came to a command leave no mark.
       const planned = new Set(plans.map((plan) => plan.role));
@@ -216,6 +261,9 @@ export const startRenderer = (options: RendererOptions): Renderer => {
         else await renderRole(plan, schedule, force);
       }
       saveRecords();
+      const anyFailed = [...records.values()].some(({ failure }) => failure !== null);
+      // Asserted: what was assigned in between is not seen by the narrowing of the line above the loop.
+      (deployment as DeploymentLog | null)?.finish(anyFailed ? 'DeploymentError' : 'DeploymentFinish');
       renderedHash = schedule.hash;
       options.onChange();
     }
@@ -243,10 +291,11 @@ export const startRenderer = (options: RendererOptions): Renderer => {
   };
 
   return {
-    render(schedule) {
+    render(schedule, debug = '') {
       const isNew = schedule.hash !== current?.hash;
       current = schedule;
       if (!isNew) return;
+      debugText = debug;
       wanted = true;
       kick();
     },
@@ -272,7 +321,10 @@ export const startRenderer = (options: RendererOptions): Renderer => {
           }),
         );
       const failedRoles = roles.filter((role) => role.state !== 'rendered').map((role) => role.role);
-      return { renderedHash, running: running !== null, deploymentId, roles, failedRoles };
+      return {
+        ...{ renderedHash, running: running !== null, deploymentId, roles, failedRoles, sandboxProblem },
+        logProblem: indexed.problem(),
+      };
     },
     log: (role) => logs.get(role) ?? [],
     logNames: () => [...logs.keys()].sort(),
