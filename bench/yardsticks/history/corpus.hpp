@@ -33,6 +33,7 @@ struct Corpus {
   std::vector<RecordedSeries> series;
 };
 
+// Reads the file of a corpus, or of keys: each u8 kind · u16 labels · labels.
 class CorpusReader {
 public:
   explicit CorpusReader(const std::string& path) {
@@ -54,15 +55,29 @@ public:
     return fine_ && at_ == bytes_.size() && series > 0 ? std::optional(std::move(corpus)) : std::nullopt;
   }
 
+  // Without samples.
+  std::optional<std::vector<RecordedSeries>> readKeys() {
+    std::vector<RecordedSeries> keys;
+    while (fine_ && at_ < bytes_.size()) {
+      keys.push_back(key());
+    }
+    return fine_ ? std::optional(std::move(keys)) : std::nullopt;
+  }
+
 private:
-  RecordedSeries one(std::uint32_t scans) {
+  RecordedSeries key() {
     RecordedSeries series;
-    number<std::uint32_t>(); // its size: for readers that pick
     series.kind = static_cast<Kind>(number<std::uint8_t>());
     for (auto labels = number<std::uint16_t>(); labels > 0 && fine_; --labels) {
       std::string name = text();
       series.labels.emplace_back(std::move(name), text());
     }
+    return series;
+  }
+
+  RecordedSeries one(std::uint32_t scans) {
+    number<std::uint32_t>(); // its size: for readers that pick
+    RecordedSeries series = key();
     bool present = true;
     while (series.present.size() < scans && fine_) {
       const std::uint64_t run = varint();

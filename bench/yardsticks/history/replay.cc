@@ -1,8 +1,9 @@
-// Replays a recorded hour through the real store and through Gorilla's coding: replay CORPUS SERIES [SNAPSHOT NOW_MS KEYS]
-// The recorded series are used in turn until there are SERIES of them, each time begun at another place of the hour, so
-// that no two of them move together. Every sample is read back and compared. Prints figures as JSON.
-// With SNAPSHOT the hour is also written there, ending at NOW_MS; KEYS has a line of `name=value` pairs, separated by
-// tabs, for each of the series.
+// Replays a recorded hour through the real store.
+//   replay CORPUS SERIES                   and through Gorilla's coding; prints figures as JSON
+//   replay CORPUS KEYS SNAPSHOT NOW_MS     writes it as the snapshot of a host with these keys, ending at NOW_MS
+// The recorded series are used in turn until there are enough, each time begun at another place of the hour, so that no
+// two of them move together; where an hour's end meets its start there is one jump. Every sample is read back and
+// compared.
 #include "corpus.hpp"
 #include "gorilla.hpp"
 
@@ -51,10 +52,9 @@ std::vector<Label> keyOf(const Fed& fed, std::uint32_t id, std::string& number) 
   for (const auto& [name, value] : fed.of(id).labels) {
     labels.emplace_back(name, value);
   }
-  // Another host's process, so to speak.
-  number = std::to_string(10'000 + id / fed.corpus.series.size());
+  number = std::to_string(id / fed.corpus.series.size());
   if (id >= fed.corpus.series.size()) {
-    labels.emplace_back("pod", number);
+    labels.emplace_back("copy", number);
   }
   return labels;
 }
@@ -177,13 +177,54 @@ int replay(const Corpus& corpus, std::uint32_t count) {
   return different == 0 && gorillaDifferent == 0 ? 0 : 3;
 }
 
+// Each key has the next of the recorded series of its kind.
+int snapshot(const Corpus& corpus, const std::vector<RecordedSeries>& keys, const char* path, std::int64_t nowMs) {
+  const auto scans = static_cast<std::uint32_t>(corpus.stamps.size());
+  std::array<std::vector<std::uint32_t>, 3> ofKind;
+  for (std::uint32_t i = 0; i < corpus.series.size(); ++i) {
+    ofKind[static_cast<std::size_t>(corpus.series[i].kind)].push_back(i);
+  }
+  const Fed fed{corpus, scans};
+  History history(2 * 3'600'000);
+  std::array<std::uint32_t, 3> used{};
+  std::vector<std::uint32_t> sources;
+  for (const RecordedSeries& key : keys) {
+    const auto kind = static_cast<std::size_t>(key.kind);
+    const auto number = used[kind]++;
+    const auto size = static_cast<std::uint32_t>(ofKind[kind].size());
+    sources.push_back(ofKind[kind][number % size] + number / size * static_cast<std::uint32_t>(corpus.series.size()));
+  }
+  const std::int64_t shift = nowMs - corpus.stamps.back() - 1;
+  for (std::uint32_t scan = 0; scan < scans; ++scan) {
+    history.beginScan(corpus.stamps[scan] + shift);
+    for (std::uint32_t id = 0; id < keys.size(); ++id) {
+      if (fed.present(sources[id], scan)) {
+        history.append(id, keys[id].kind, fed.word(sources[id], scan));
+      }
+    }
+  }
+  SnapshotWriter writer(history.timeline());
+  std::string key;
+  for (std::uint32_t id = 0; id < keys.size(); ++id) {
+    std::vector<Label> labels(keys[id].labels.begin(), keys[id].labels.end());
+    encodeKey(labels, key);
+    history.save(id, key, keys[id].kind, writer);
+  }
+  const auto bytes = writer.finish();
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  std::printf("{\"historyBytes\":%zu,\"snapshotBytes\":%zu}\n", history.bytes(), bytes.size());
+  return file ? 0 : 1;
+}
+
 } // namespace
 } // namespace stellwerk::bench
 
 int main(int argc, char** argv) {
   using namespace stellwerk::bench;
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: replay CORPUS SERIES\n");
+  if (argc != 3 && argc != 5) {
+    std::fprintf(stderr, "usage: replay CORPUS SERIES | replay CORPUS KEYS SNAPSHOT NOW_MS\n");
     return 2;
   }
   const auto corpus = CorpusReader(argv[1]).read();
@@ -191,5 +232,13 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "replay: %s is no corpus\n", argv[1]);
     return 1;
   }
-  return replay(*corpus, static_cast<std::uint32_t>(std::stoul(argv[2])));
+  if (argc == 3) {
+    return replay(*corpus, static_cast<std::uint32_t>(std::stoul(argv[2])));
+  }
+  const auto keys = CorpusReader(argv[2]).readKeys();
+  if (!keys) {
+    std::fprintf(stderr, "replay: %s holds no keys\n", argv[2]);
+    return 1;
+  }
+  return snapshot(*corpus, *keys, argv[3], std::stoll(argv[4]));
 }
