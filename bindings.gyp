@@ -45,6 +45,7 @@
       "target_name": "scanner",
       "defines": ["_GNU_SOURCE"],
       "sources": [
+        "native/history/plan.cc",
         "native/history/series.cc",
         "native/history/snapshot.cc",
         "native/scanner/addon.cc",

@@ -1,10 +1,13 @@
-// Fixed-size blocks that hold the coded samples, and the pool they come from.
-// One size for all: a freed block fits every series, so a steady store neither allocates nor fragments.
+// Blocks of two sizes that hold the coded samples, and the pool they come from.
+// A freed block fits every series, so a steady store neither allocates nor fragments.
 #pragma once
 
-#include <array>
+#include "history/codec.hpp"
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -12,65 +15,120 @@ namespace stellwerk {
 
 inline constexpr std::uint32_t kNoBlock = 0xffffffff;
 
+// The code follows the header: `used` bits in bytes().
 struct Block {
-  // 128 bytes = two cache lines: a series that changes by about a byte a sample seals one every four minutes at 2 s,
-  // so a whole-block trim keeps at most 7 % more than the hour, and a constant series costs 0.07 bytes a sample.
-  static constexpr std::size_t kSize = 128;
-  static constexpr std::size_t kHeader = 15;
+  // Three cache lines: a series that changes at each scan by some two bytes seals one every two or three minutes at 2 s,
+  // so a whole-block trim keeps at most 5 % more than the hour.
+  static constexpr std::size_t kLarge = 192;
+  // What a series begins with: most of them stay as they are, or end soon.
+  static constexpr std::size_t kSmall = 32;
+  static constexpr std::size_t kHeader = 23;
+  // What a block may cover: a constant series has one each day and a half at 2 s.
+  static constexpr std::uint32_t kMostSamples = 0xffff;
+
+  std::uint64_t base() const noexcept {
+    std::uint64_t word = 0;
+    std::memcpy(&word, tail, sizeof word);
+    return word;
+  }
+  void setBase(std::uint64_t word) noexcept { std::memcpy(tail, &word, sizeof word); }
+  std::uint8_t* bytes() noexcept { return reinterpret_cast<std::uint8_t*>(this) + kHeader; }
+  const std::uint8_t* bytes() const noexcept { return reinterpret_cast<const std::uint8_t*>(this) + kHeader; }
 
   std::uint32_t next;      // kNoBlock in the newest
   std::uint32_t firstScan; // scan index of the first operation
-  std::uint32_t samples;   // present samples held, those of a run still open included
+  std::uint16_t samples;   // present samples held, those of a run still open included
+  std::uint16_t used;      // bits
   std::uint8_t mode;       // see codec.hpp
   std::uint8_t shift;      // residuals are multiples of 2^shift
-  std::uint8_t used;
-  std::array<std::uint8_t, kSize - kHeader> bytes;
+  std::uint8_t order;      // the residuals' code begins with
+  std::uint8_t tail[9];    // unaligned: the predicted value before the first sample, then the code
 };
-static_assert(sizeof(Block) == Block::kSize);
+static_assert(offsetof(Block, tail) == Block::kHeader - sizeof(std::uint64_t));
+static_assert(sizeof(Block) <= Block::kSmall);
 
-class BlockPool {
+// Memory for blocks of one size.
+class Slabs {
 public:
+  explicit Slabs(std::size_t size) : size_(size) {}
+
   std::uint32_t take() {
     if (free_ == kNoBlock) {
       grow();
     }
-    std::uint32_t index = free_;
-    Block& block = (*this)[index];
-    free_ = block.next;
-    block.next = kNoBlock;
-    block.samples = 0;
-    block.used = 0;
+    const std::uint32_t index = free_;
+    free_ = (*this)[index].next;
+    std::memset(static_cast<void*>(&(*this)[index]), 0, size_);
     ++inUse_;
     return index;
   }
-
   void give(std::uint32_t index) noexcept {
     (*this)[index].next = free_;
     free_ = index;
     --inUse_;
   }
-
-  Block& operator[](std::uint32_t index) noexcept { return slabs_[index / kPerSlab][index % kPerSlab]; }
-  const Block& operator[](std::uint32_t index) const noexcept { return slabs_[index / kPerSlab][index % kPerSlab]; }
-
-  std::size_t bytesInUse() const noexcept { return inUse_ * sizeof(Block); }
-  std::size_t bytesHeld() const noexcept { return slabs_.size() * kPerSlab * sizeof(Block); }
+  Block& operator[](std::uint32_t index) const noexcept {
+    return *reinterpret_cast<Block*>(slabs_[index / kPerSlab].get() + index % kPerSlab * size_);
+  }
+  std::size_t bytesInUse() const noexcept { return inUse_ * size_; }
+  std::size_t bytesHeld() const noexcept { return slabs_.size() * kPerSlab * size_; }
 
 private:
-  static constexpr std::uint32_t kPerSlab = 2048; // 256 KiB at once: rare enough, and a small host stays small
+  static constexpr std::uint32_t kPerSlab = 256; // 48 KiB at once: rare enough, and a small host stays small
 
   void grow() {
-    auto base = static_cast<std::uint32_t>(slabs_.size()) * kPerSlab;
-    slabs_.push_back(std::make_unique<Block[]>(kPerSlab));
+    const auto base = static_cast<std::uint32_t>(slabs_.size()) * kPerSlab;
+    slabs_.push_back(std::make_unique<std::byte[]>(kPerSlab * size_));
     for (std::uint32_t i = kPerSlab; i-- > 0;) {
-      slabs_.back()[i].next = free_;
+      Block& block = *new (&(*this)[base + i]) Block;
+      block.next = free_;
       free_ = base + i;
     }
   }
 
-  std::vector<std::unique_ptr<Block[]>> slabs_;
+  std::size_t size_;
+  std::vector<std::unique_ptr<std::byte[]>> slabs_;
   std::uint32_t free_ = kNoBlock;
   std::size_t inUse_ = 0;
 };
+
+class BlockPool {
+public:
+  enum class Size { Small, Large };
+
+  std::uint32_t take(Size size) {
+    const std::uint32_t index = size == Size::Small ? small_.take() | kSmallBit : large_.take();
+    (*this)[index].next = kNoBlock;
+    return index;
+  }
+  void give(std::uint32_t index) noexcept {
+    if ((index & kSmallBit) != 0) {
+      small_.give(index & ~kSmallBit);
+    } else {
+      large_.give(index);
+    }
+  }
+  Block& operator[](std::uint32_t index) noexcept { return at(index); }
+  const Block& operator[](std::uint32_t index) const noexcept { return at(index); }
+  // Bits of code that it has room for.
+  static unsigned capacity(std::uint32_t index) noexcept {
+    return static_cast<unsigned>(((index & kSmallBit) != 0 ? Block::kSmall : Block::kLarge) - Block::kHeader) * 8;
+  }
+
+  std::size_t bytesInUse() const noexcept { return small_.bytesInUse() + large_.bytesInUse(); }
+  std::size_t bytesHeld() const noexcept { return small_.bytesHeld() + large_.bytesHeld(); }
+
+private:
+  static constexpr std::uint32_t kSmallBit = 0x80000000;
+
+  Block& at(std::uint32_t index) const noexcept {
+    return (index & kSmallBit) != 0 ? small_[index & ~kSmallBit] : large_[index];
+  }
+
+  Slabs small_{Block::kSmall};
+  Slabs large_{Block::kLarge};
+};
+// The longest operation must find room in an empty small block.
+static_assert((Block::kSmall - Block::kHeader) * 8 >= codec::kLiteralBits);
 
 } // namespace stellwerk

@@ -5,6 +5,7 @@
 #include "history/timeline.hpp"
 
 #include <cmath>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -27,22 +28,26 @@ public:
     if (kind == Kind::Float && std::isnan(std::bit_cast<double>(word))) {
       return;
     }
-    if (id >= series_.size()) {
-      series_.resize(static_cast<std::size_t>(id) + 1 + id / 2);
+    while (id >= size()) {
+      series_.push_back(std::make_unique<SeriesCode[]>(kAtOnce));
     }
-    series_[id].append(pool_, kind, scan_, word, timeline_.first());
+    SeriesCode& series = at(id);
+    const std::uint32_t before = series.samples();
+    series.append(pool_, kind, scan_, word, timeline_.first());
+    samples_ += series.samples() - std::uint64_t{before};
   }
 
   void erase(std::uint32_t id) noexcept {
-    if (id < series_.size()) {
-      series_[id].clear(pool_);
+    if (id < size()) {
+      samples_ -= at(id).samples();
+      at(id).clear(pool_);
     }
   }
 
   // sink(scan, word) for the samples of [from, to), oldest first.
   template <class Sink> void read(std::uint32_t id, std::uint32_t from, std::uint32_t to, Sink sink) const {
-    if (id < series_.size()) {
-      series_[id].decode(pool_, from, to, sink);
+    if (id < size()) {
+      at(id).decode(pool_, from, to, sink);
     }
   }
 
@@ -56,23 +61,20 @@ public:
   const Timeline& timeline() const noexcept { return timeline_; }
 
   // What the samples cost: blocks in use, per-series state and the shared stamps.
-  std::size_t bytes() const noexcept {
-    return pool_.bytesInUse() + series_.size() * sizeof(SeriesCode) + timeline_.bytes();
-  }
+  std::size_t bytes() const noexcept { return pool_.bytesInUse() + size() * sizeof(SeriesCode) + timeline_.bytes(); }
   std::size_t blockBytesHeld() const noexcept { return pool_.bytesHeld(); }
-
-  std::uint64_t samples() const noexcept {
-    std::uint64_t sum = 0;
-    for (const SeriesCode& series : series_) {
-      sum += series.samples();
-    }
-    return sum;
-  }
+  std::uint64_t samples() const noexcept { return samples_; }
 
 private:
+  static constexpr std::uint32_t kAtOnce = 512;
+
+  std::size_t size() const noexcept { return series_.size() * kAtOnce; }
+  SeriesCode& at(std::uint32_t id) const noexcept { return series_[id / kAtOnce][id % kAtOnce]; }
+
   Timeline timeline_;
   BlockPool pool_;
-  std::vector<SeriesCode> series_; // index = series id
+  std::vector<std::unique_ptr<SeriesCode[]>> series_; // by series id, kAtOnce together: growing moves none
+  std::uint64_t samples_ = 0;
   std::uint32_t scan_ = 0;
 };
 

@@ -104,9 +104,18 @@ TEST(History, ReturnsFloatsBitForBit) {
                              9007199254740992.0, 9007199254740993.0};
   for (int round = 0; round < 200; ++round) {
     double value = static_cast<double>(random() % 100000) / 100;
-    unsigned style = static_cast<unsigned>(random() % 5);
+    unsigned style = static_cast<unsigned>(random() % 7);
+    double grain = std::pow(10, random() % 12);
     auto next = [&]() -> std::uint64_t {
       switch (random() % 50 == 0 ? 4 : style) {
+      case 5: // decimals of some length, which changes now and then
+        grain = random() % 300 == 0 ? std::pow(10, random() % 12) : grain;
+        value = std::round((value + std::generate_canonical<double, 53>(random)) * grain) / grain;
+        break;
+      case 6: // turns from one kind into another
+        value = random() % 400 < 200 ? value + 0.25 : std::sqrt(std::fabs(value)) + 1;
+        style = random() % 100 == 0 ? static_cast<unsigned>(random() % 7) : style;
+        break;
       case 0: // as the kernel prints
         value = std::round(value * 100 + static_cast<double>(random() % 7) - 3) / 100;
         break;
@@ -131,6 +140,16 @@ TEST(History, ReturnsFloatsBitForBit) {
     if (HasFatalFailure()) {
       FAIL() << "round " << round;
     }
+  }
+}
+
+TEST(History, ReturnsSeriesThatHardlyEverChange) {
+  for (std::uint64_t step : {0u, 7u}) {
+    Samples samples;
+    for (std::uint64_t i = 0; i < 200'000; ++i) {
+      samples.emplace_back(i < 150'000 ? 5 + i * step : i * (step + 1));
+    }
+    expectRoundTrip(Kind::Counter, samples);
   }
 }
 

@@ -9,7 +9,7 @@ namespace stellwerk {
 
 namespace {
 
-constexpr std::string_view kMagic = "STWHIST1";
+constexpr std::string_view kMagic = "STWHIST2";
 constexpr std::size_t kSeriesAt = kMagic.size() + sizeof(std::uint32_t);
 // Far above what a scanner keeps (a week at 10 ms is not offered): a bound for what damage could ask for.
 constexpr std::uint32_t kMostStamps = 100'000'000;
@@ -88,8 +88,10 @@ void SnapshotWriter::add(std::string_view key, Kind kind, const SeriesCode& seri
     put(bytes_, block.firstScan);
     put(bytes_, block.mode);
     put(bytes_, block.shift);
+    put(bytes_, block.order);
     put(bytes_, block.used);
-    putBytes(bytes_, block.bytes.data(), block.used);
+    put(bytes_, block.base());
+    putBytes(bytes_, block.bytes(), (block.used + 7u) / 8);
   });
   std::memcpy(bytes_.data() + countAt, &count, sizeof count);
 }
@@ -101,8 +103,8 @@ std::vector<std::uint8_t> SnapshotWriter::finish() {
 }
 
 void History::save(std::uint32_t id, std::string_view key, Kind kind, SnapshotWriter& writer) const {
-  if (id < series_.size()) {
-    writer.add(key, kind, series_[id], pool_);
+  if (id < size()) {
+    writer.add(key, kind, at(id), pool_);
   }
 }
 
@@ -153,13 +155,19 @@ bool SnapshotReader::take(Series& series, SeriesCode& code) {
   series.kind = static_cast<Kind>(kind);
   std::uint64_t free = 0; // the first scan that the next block may begin with
   for (std::uint32_t i = 0; i < count; ++i) {
-    Block block{};
+    Block& block = code.adopt(pool_, i + 1 == count ? run : 0);
+    std::uint64_t base = 0;
     if (!get(rest_, block.firstScan) || !get(rest_, block.mode) || !get(rest_, block.shift) ||
-        !get(rest_, block.used) || block.used > block.bytes.size() || rest_.size() < block.used) {
+        !get(rest_, block.order) || !get(rest_, block.used) || !get(rest_, base)) {
       return false;
     }
-    std::copy_n(rest_.begin(), block.used, block.bytes.begin());
-    rest_ = rest_.subspan(block.used);
+    const std::size_t size = (block.used + 7u) / 8;
+    if (size > Block::kLarge - Block::kHeader || rest_.size() < size) {
+      return false;
+    }
+    block.setBase(base);
+    std::copy_n(rest_.begin(), size, block.bytes());
+    rest_ = rest_.subspan(size);
     const auto scans = checkBlock(block);
     if (!scans || block.firstScan < free) {
       return false;
@@ -168,7 +176,6 @@ bool SnapshotReader::take(Series& series, SeriesCode& code) {
     if (free > 0xffffffff) {
       return false;
     }
-    code.adopt(pool_, block, i + 1 == count ? run : 0);
   }
   return true;
 }

@@ -2,9 +2,9 @@
 // copy and no coding; what is read was perhaps written by a disk that failed, or by somebody else, so every byte of it is
 // checked before it is decoded.
 //
-//   magic "STWHIST1" · u32 stamps · u32 series · u32 first scan · i64 stamp …
+//   magic "STWHIST2" · u32 stamps · u32 series · u32 first scan · i64 stamp …
 //   per series: u32 key length · key · u8 kind · u32 open run · u32 blocks
-//     per block: u32 first scan · u8 mode · u8 shift · u8 used · bytes
+//     per block: u32 first scan · u8 mode · u8 shift · u8 order · u16 used (bits) · u64 base · bytes
 //   u32 CRC-32C of all before it
 //
 // Numbers are little-endian.

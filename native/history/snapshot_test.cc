@@ -92,7 +92,7 @@ TEST(Snapshot, GivesBackEachSampleBitForBit) {
 TEST(Snapshot, IsNotReadFurtherThanItsScans) {
   Recorded recorded(1, 50);
   SnapshotWriter writer(recorded.history.timeline());
-  recorded.history.beginScan(1'800'000'000'000);
+  recorded.history.beginScan(1'700'001'000'000);
   recorded.history.append(4, Kind::Integer, 1);
   recorded.history.save(4, "key4", Kind::Integer, writer);
   EXPECT_EQ(read(writer.finish())->at("key4"), recorded.contents.at("key4"));

@@ -205,8 +205,8 @@ private:
     SeriesTable& table = scan_->series();
     std::lock_guard lock(table.keysMutex());
     for (std::uint32_t id = info[0].As<Napi::Number>().Uint32Value(); id < table.keyCount(); ++id) {
-      const std::string* key = table.key(id);
-      if (key == nullptr) {
+      const auto key = table.key(id);
+      if (!key) {
         continue;
       }
       auto labels = Napi::Object::New(env);
@@ -240,7 +240,7 @@ private:
     {
       SeriesTable& table = scan_->series();
       std::lock_guard lock(table.keysMutex());
-      if (id >= table.keyCount() || table.key(id) == nullptr) {
+      if (id >= table.keyCount() || !table.key(id)) {
         return env.Null();
       }
       kind = table.keyKind(id);

@@ -111,7 +111,7 @@ std::vector<std::uint8_t> Scan::save() {
       std::lock_guard lock(series_.keysMutex());
       const std::uint32_t end = std::min(from + kSeriesAtOnce, series_.keyCount());
       for (std::uint32_t id = from; id < end; ++id) {
-        if (const std::string* key = series_.key(id)) {
+        if (const auto key = series_.key(id)) {
           history.save(id, *key, series_.keyKind(id), writer);
         }
       }

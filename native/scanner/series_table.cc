@@ -8,8 +8,11 @@ void encodeKey(std::vector<Label>& labels, std::string& key) {
   std::sort(labels.begin(), labels.end());
   key.clear();
   auto put = [&key](std::string_view text) {
-    auto length = static_cast<std::uint32_t>(text.size());
-    key.append(reinterpret_cast<const char*>(&length), sizeof length);
+    const auto length = static_cast<std::uint32_t>(text.size());
+    key.push_back(static_cast<char>(std::min<std::uint32_t>(length, 0xff)));
+    if (length >= 0xff) {
+      key.append(reinterpret_cast<const char*>(&length), sizeof length);
+    }
     key.append(text);
   };
   for (const Label& label : labels) {
@@ -19,23 +22,9 @@ void encodeKey(std::vector<Label>& labels, std::string& key) {
 }
 
 bool checkKey(std::string_view key, std::vector<Label>& labels) {
-  auto take = [&key](std::string_view& text) {
-    std::uint32_t length = 0;
-    if (key.size() < sizeof length) {
-      return false;
-    }
-    key.copy(reinterpret_cast<char*>(&length), sizeof length);
-    key.remove_prefix(sizeof length);
-    if (key.size() < length) {
-      return false;
-    }
-    text = key.substr(0, length);
-    key.remove_prefix(length);
-    return true;
-  };
   while (!key.empty()) {
     Label label;
-    if (!take(label.first) || !take(label.second)) {
+    if (!takeKeyText(key, label.first) || !takeKeyText(key, label.second)) {
       return false;
     }
     labels.push_back(label);
@@ -45,9 +34,8 @@ bool checkKey(std::string_view key, std::vector<Label>& labels) {
 
 SeriesRef SeriesTable::intern(std::vector<Label>& labels, Kind kind) {
   encodeKey(labels, scratch_);
-  auto found = ids_.find(scratch_);
-  if (found != ids_.end()) {
-    SeriesRef ref{found->second, generations_[found->second]};
+  if (const auto found = ids_.find(scratch_, keyOf())) {
+    SeriesRef ref{*found, generations_[*found]};
     if (kinds_[ref.id] == kind) {
       return ref;
     }
@@ -73,29 +61,31 @@ SeriesRef SeriesTable::intern(std::vector<Label>& labels, Kind kind) {
     values_[id] = 0;
     ++keyGeneration_; // followers who saw this id under its old key must look again
   }
-  keys_[id] = std::make_unique<const std::string>(scratch_);
-  ids_.emplace(*keys_[id], id);
+  keys_[id] = HeldKey(scratch_);
+  ids_.insert(id, keyOf());
   return {id, generations_[id]};
+}
+
+// Where the key has not passed to a younger series.
+void SeriesTable::unlist(std::uint32_t id) {
+  const std::string_view key = keys_[id].text();
+  if (ids_.find(key, keyOf()) == id) {
+    ids_.erase(key, keyOf());
+  }
 }
 
 void SeriesTable::retire(SeriesRef ref) {
   if (ref.id >= size() || !live(ref)) {
     return;
   }
-  auto found = ids_.find(*keys_[ref.id]);
-  if (found != ids_.end() && found->second == ref.id) {
-    ids_.erase(found);
-  }
+  unlist(ref.id);
   ++generations_[ref.id]; // its holders ask again and get a new one
 }
 
 void SeriesTable::expire(std::uint32_t id) {
   std::lock_guard lock(mutex_);
-  auto found = ids_.find(*keys_[id]);
-  if (found != ids_.end() && found->second == id) {
-    ids_.erase(found);
-  }
-  keys_[id].reset();
+  unlist(id);
+  keys_[id] = HeldKey();
   ++generations_[id];
   ++room_;
   ++keyGeneration_;

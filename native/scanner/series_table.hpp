@@ -4,14 +4,16 @@
 #pragma once
 
 #include "history/kind.hpp"
+#include "scanner/key_index.hpp"
 
 #include <bit>
+#include <cstring>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -25,6 +27,27 @@ struct SeriesRef {
   static constexpr std::uint32_t kRefused = 0xfffffffe;
   std::uint32_t id = kNone;
   std::uint32_t generation = 0;
+};
+
+// A key's bytes behind their length: with a hundred thousand of them, the 40 bytes that a string takes count.
+class HeldKey {
+public:
+  HeldKey() = default;
+  explicit HeldKey(std::string_view text) : bytes_(std::make_unique<char[]>(sizeof(std::uint32_t) + text.size())) {
+    const auto length = static_cast<std::uint32_t>(text.size());
+    std::memcpy(bytes_.get(), &length, sizeof length);
+    text.copy(bytes_.get() + sizeof length, length);
+  }
+  bool held() const noexcept { return bytes_ != nullptr; }
+  // Only where one is held.
+  std::string_view text() const noexcept {
+    std::uint32_t length = 0;
+    std::memcpy(&length, bytes_.get(), sizeof length);
+    return {bytes_.get() + sizeof length, length};
+  }
+
+private:
+  std::unique_ptr<char[]> bytes_;
 };
 
 class SeriesTable {
@@ -57,7 +80,7 @@ public:
   void expire(std::uint32_t id);
 
   std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(values_.size()); }
-  bool used(std::uint32_t id) const noexcept { return keys_[id] != nullptr; }
+  bool used(std::uint32_t id) const noexcept { return keys_[id].held(); }
   bool fresh(std::uint32_t id) const noexcept { return fresh_[id] != 0; }
   Kind kind(std::uint32_t id) const noexcept { return kinds_[id]; }
   std::uint64_t value(std::uint32_t id) const noexcept { return values_[id]; }
@@ -72,13 +95,20 @@ public:
   // With keysMutex() held, from any thread:
   std::uint32_t keyGeneration() const noexcept { return keyGeneration_; }
   std::uint32_t keyCount() const noexcept { return static_cast<std::uint32_t>(keys_.size()); }
-  const std::string* key(std::uint32_t id) const noexcept { return keys_[id].get(); }
+  std::optional<std::string_view> key(std::uint32_t id) const noexcept {
+    return keys_[id].held() ? std::optional(keys_[id].text()) : std::nullopt;
+  }
   Kind keyKind(std::uint32_t id) const noexcept { return kinds_[id]; }
 
 private:
+  auto keyOf() const noexcept {
+    return [this](std::uint32_t id) { return keys_[id].text(); };
+  }
+  void unlist(std::uint32_t id);
+
   std::uint32_t maxSeries_;
-  std::unordered_map<std::string_view, std::uint32_t> ids_; // views into keys_
-  std::vector<std::unique_ptr<const std::string>> keys_;
+  KeyIndex ids_;
+  std::vector<HeldKey> keys_;
   std::vector<Kind> kinds_;
   std::vector<std::uint64_t> values_;
   std::vector<std::uint8_t> fresh_;
@@ -91,20 +121,34 @@ private:
   mutable std::mutex mutex_;
 };
 
-// A key as bytes: each label's name and value, sorted by name, each behind its 32-bit length.
+// A key as bytes: each label's name and value, sorted by name, each behind its length: a byte, or 255 and 32 bits.
 void encodeKey(std::vector<Label>& labels, std::string& key);
+// The next text of a key; false: it is cut short.
+inline bool takeKeyText(std::string_view& key, std::string_view& text) noexcept {
+  if (key.empty()) {
+    return false;
+  }
+  std::uint32_t length = static_cast<unsigned char>(key.front());
+  key.remove_prefix(1);
+  if (length == 0xff) {
+    if (key.size() < sizeof length) {
+      return false;
+    }
+    key.copy(reinterpret_cast<char*>(&length), sizeof length);
+    key.remove_prefix(sizeof length);
+  }
+  if (key.size() < length) {
+    return false;
+  }
+  text = key.substr(0, length);
+  key.remove_prefix(length);
+  return true;
+}
 // sink(name, value) for each label.
 template <class Sink> void decodeKey(std::string_view key, Sink sink) {
-  auto take = [&key] {
-    std::uint32_t length = 0;
-    key.copy(reinterpret_cast<char*>(&length), sizeof length);
-    std::string_view text = key.substr(sizeof length, length);
-    key.remove_prefix(sizeof length + length);
-    return text;
-  };
-  while (!key.empty()) {
-    std::string_view name = take();
-    sink(name, take());
+  Label label;
+  while (takeKeyText(key, label.first) && takeKeyText(key, label.second)) {
+    sink(label.first, label.second);
   }
 }
 

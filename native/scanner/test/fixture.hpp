@@ -43,7 +43,7 @@ public:
 
 using LabelMap = std::map<std::string, std::string>;
 
-inline LabelMap labelsOf(const std::string& key) {
+inline LabelMap labelsOf(std::string_view key) {
   LabelMap labels;
   decodeKey(key, [&](std::string_view name, std::string_view value) { labels.emplace(name, value); });
   return labels;
@@ -52,7 +52,7 @@ inline LabelMap labelsOf(const std::string& key) {
 // The newest id of these labels; one that was retired has a younger twin.
 inline std::optional<std::uint32_t> idOf(const SeriesTable& table, const LabelMap& labels) {
   for (std::uint32_t id = table.keyCount(); id-- > 0;) {
-    if (table.key(id) != nullptr && labelsOf(*table.key(id)) == labels) {
+    if (table.key(id) && labelsOf(*table.key(id)) == labels) {
       return id;
     }
   }
