@@ -1,5 +1,6 @@
 // Node-API face of the scanner; src/native/scanner.ts is its contract.
 #include "base/failure_text.hpp"
+#include "scanner/addon_objects.hpp"
 #include "scanner/scan_thread.hpp"
 #include "scanner/socket_table.hpp"
 
@@ -21,10 +22,6 @@ Napi::Object labelsObject(Napi::Env env, const std::vector<OwnedLabel>& labels) 
   return object;
 }
 
-Napi::Value orNull(Napi::Env env, const std::optional<std::uint64_t>& value) {
-  return value ? Napi::Number::New(env, static_cast<double>(*value)).As<Napi::Value>() : env.Null();
-}
-
 // A buffer over memory that lives as long as the buffer.
 Napi::ArrayBuffer bufferOver(Napi::Env env, const std::shared_ptr<SnapshotMemory>& memory, void* bytes,
                              std::size_t size) {
@@ -44,7 +41,7 @@ public:
                         InstanceMethod<&Self::keyGeneration>("keyGeneration"),
                         InstanceMethod<&Self::history>("history"), InstanceMethod<&Self::processes>("processes"),
                         InstanceMethod<&Self::states>("states"), InstanceMethod<&Self::health>("health"),
-                        InstanceMethod<&Self::messages>("messages"), InstanceMethod<&Self::saveHistory>("saveHistory"),
+                        InstanceMethod<&Self::messages>("messages"), InstanceMethod<&Self::report>("report"), InstanceMethod<&Self::saveHistory>("saveHistory"),
                         InstanceMethod<&Self::restoreHistory>("restoreHistory")});
   }
 
@@ -85,7 +82,13 @@ private:
       into = value.As<Napi::String>().Utf8Value();
       return true;
     };
-    options.processMetrics = object.Get("processMetrics").ToBoolean();
+    const Napi::Value processMetrics = object.Get("processMetrics");
+    options.processMetrics = !processMetrics.ToBoolean() ? ProcessMetrics::None
+                             : processMetrics.IsString() && processMetrics.As<Napi::String>().Utf8Value() == "by-name"
+                                 ? ProcessMetrics::ByName
+                                 : ProcessMetrics::ByPid;
+    options.perCpu = object.Get("perCpu").ToBoolean();
+    options.pressureAverages = object.Get("pressureAverages").ToBoolean();
     constexpr double kWeekMs = 7.0 * 24 * 3'600'000;
     return number("intervalMs", 10, 3'600'000, options.intervalMs) &&
            number("keepHistoryMs", 1'000, kWeekMs, options.keepHistoryMs) &&
@@ -297,29 +300,7 @@ private:
     std::uint32_t at = 0;
     const auto pageSize = static_cast<double>(sysconf(_SC_PAGESIZE));
     for (const ProcessRow& row : *rows) {
-      auto object = Napi::Object::New(env);
-      auto set = [&object](const char* name, auto value) { object.Set(name, static_cast<double>(value)); };
-      set("pid", row.stat.pid);
-      set("ppid", row.stat.ppid);
-      set("uid", row.status.uid);
-      set("gid", row.status.gid);
-      object.Set("name", row.name);
-      object.Set("state", std::string(1, row.stat.state));
-      object.Set("cmdline", row.cmdline);
-      object.Set("cgroup", row.cgroup.empty() ? env.Null() : Napi::String::New(env, row.cgroup).As<Napi::Value>());
-      set("vsize", row.stat.vsize);
-      set("rss", static_cast<double>(row.stat.rssPages) * pageSize);
-      set("swap", row.status.swap);
-      set("threads", row.stat.threads);
-      set("startTime", row.stat.startTime);
-      set("startTimestamp", row.startTimestamp);
-      set("userTime", row.stat.userTime);
-      set("systemTime", row.stat.systemTime);
-      set("childUserTime", row.stat.childUserTime);
-      set("childSystemTime", row.stat.childSystemTime);
-      object.Set("readBytes", orNull(env, row.io.readBytes));
-      object.Set("writeBytes", orNull(env, row.io.writeBytes));
-      all.Set(at++, object);
+      all.Set(at++, processObject(env, row, pageSize));
     }
     return all;
   }
@@ -340,33 +321,37 @@ private:
     return all;
   }
 
-  Napi::Value health(const Napi::CallbackInfo& info) {
+  Napi::Value health(const Napi::CallbackInfo& info) { return healthObject(info.Env(), *scan_); }
+
+  // report([{ name, kind, value }]): numbers of the program around us, for the scans from now on.
+  Napi::Value report(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const Health health = scan_->publication().health();
-    auto object = Napi::Object::New(env);
-    auto set = [&object](const char* name, auto value) { object.Set(name, static_cast<double>(value)); };
-    set("scans", health.scans);
-    set("missedScans", health.missedScans);
-    set("lastScanMs", health.lastScanMs);
-    auto phases = Napi::Object::New(env);
-    for (const auto& [name, micros] : health.phasesUs) {
-      phases.Set(name, micros);
+    if (info.Length() < 1 || !info[0].IsArray()) {
+      fail(env, "report: expected an array");
+      return env.Undefined();
     }
-    object.Set("phasesUs", phases);
-    set("series", health.series);
-    set("refusedSeries", health.refusedSeries);
-    set("historyBytes", health.historyBytes);
-    set("historySamples", health.historySamples);
-    set("filesRead", health.filesRead);
-    auto rejected = Napi::Object::New(env);
-    for (const auto& [reason, rejection] : scan_->notes().rejected()) {
-      auto entry = Napi::Object::New(env);
-      entry.Set("count", static_cast<double>(rejection.count));
-      entry.Set("message", rejection.message);
-      rejected.Set(reason, entry);
+    const auto metrics = info[0].As<Napi::Array>();
+    for (std::uint32_t i = 0; i < metrics.Length(); ++i) {
+      const Napi::Value entry = metrics.Get(i);
+      const auto object = entry.IsObject() ? entry.As<Napi::Object>() : Napi::Object::New(env);
+      const Napi::Value name = object.Get("name");
+      const Napi::Value kind = object.Get("kind");
+      const Napi::Value value = object.Get("value");
+      const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::nan("");
+      const double code = kind.IsNumber() ? kind.As<Napi::Number>().DoubleValue() : -1;
+      constexpr double kMostWhole = 9'007'199'254'740'992; // 2^53
+      const bool isFloat = code == 2;
+      if (!name.IsString() || !(code == 0 || code == 1 || isFloat) ||
+          (!isFloat && !(number >= (code == 0 ? 0 : -kMostWhole) && number <= kMostWhole))) {
+        fail(env, "report: entry " + std::to_string(i) + ": expected a name, a kind and a number");
+        return env.Undefined();
+      }
+      scan_->reported().set(name.As<Napi::String>().Utf8Value(),
+                            {static_cast<Kind>(static_cast<int>(code)),
+                             isFloat ? std::bit_cast<std::uint64_t>(number)
+                                     : static_cast<std::uint64_t>(static_cast<std::int64_t>(number))});
     }
-    object.Set("rejected", rejected);
-    return object;
+    return env.Undefined();
   }
 
   Napi::Value messages(const Napi::CallbackInfo& info) {
@@ -507,6 +492,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(data); // deleted with the environment
   exports.Set("createScanner", Napi::Function::New(env, createScanner));
   exports.Set("readSockets", Napi::Function::New(env, readSockets));
+  exports.Set("readPss", Napi::Function::New(env, readPss));
   return exports;
 }
 

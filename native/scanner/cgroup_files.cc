@@ -14,9 +14,9 @@ constexpr F kCpuStat[] = {{"usage_usec", "cgroup.cpu.usage", C},       {"user_us
                           {"nr_throttled", "cgroup.cpu.throttled", C}, {"throttled_usec", "cgroup.cpu.throttled_time", C}};
 constexpr F kCpuMax[] = {{"", "cgroup.cpu.quota", I}, {"", "cgroup.cpu.period", I}};
 constexpr F kCpuWeight[] = {{"", "cgroup.cpu.weight", I}};
-constexpr F kMemoryCurrent[] = {{"", "cgroup.memory.current", I}};
+constexpr F kMemoryCurrent[] = {{"", "cgroup.memory.current", I, 1, 1, CgroupPart::Memory}};
 constexpr F kMemoryPeak[] = {{"", "cgroup.memory.peak", I}};
-constexpr F kMemoryMax[] = {{"", "cgroup.memory.max", I}};
+constexpr F kMemoryMax[] = {{"", "cgroup.memory.max", I, 1, 1, CgroupPart::MemoryMax}};
 constexpr F kMemoryHigh[] = {{"", "cgroup.memory.high", I}};
 constexpr F kMemoryEvents[] = {{"low", "cgroup.memory.events.low", C},
                                {"high", "cgroup.memory.events.high", C},
@@ -67,6 +67,9 @@ constexpr F kCpuStatV1[] = {{"nr_periods", "cgroup.cpu.periods", C},
                             {"throttled_time", "cgroup.cpu.throttled_time", C, 1, 1000}};
 constexpr F kQuotaV1[] = {{"", "cgroup.cpu.quota", I}};
 constexpr F kPeriodV1[] = {{"", "cgroup.cpu.period", I}};
+// Memory and swap together (memory.rst 2.4).
+constexpr F kMemsw[] = {{"", "", I, 1, 1, CgroupPart::MemoryAndSwap}};
+constexpr F kMemswMax[] = {{"", "", I, 1, 1, CgroupPart::MemoryAndSwapMax}};
 constexpr F kFailures[] = {{"", "cgroup.memory.events.max", C}};
 constexpr F kOomControl[] = {{"oom_kill", "cgroup.memory.events.oom_kill", C}};
 constexpr F kBlkioBytes[] = {{"Read", "cgroup.io.rbytes", C},
@@ -86,6 +89,8 @@ constexpr CgroupFile kV1[] = {
     {"memory", "memory.usage_in_bytes", CgroupFormat::Number, kMemoryCurrent},
     {"memory", "memory.max_usage_in_bytes", CgroupFormat::Number, kMemoryPeak},
     {"memory", "memory.limit_in_bytes", CgroupFormat::Number, kMemoryMax},
+    {"memory", "memory.memsw.usage_in_bytes", CgroupFormat::Number, kMemsw},
+    {"memory", "memory.memsw.limit_in_bytes", CgroupFormat::Number, kMemswMax},
     {"memory", "memory.stat", CgroupFormat::MemoryStatV1, {}},
     {"memory", "memory.failcnt", CgroupFormat::Number, kFailures},
     {"memory", "memory.oom_control", CgroupFormat::Pairs, kOomControl},
@@ -99,7 +104,7 @@ constexpr CgroupFile kV1[] = {
 bool counts(std::string_view field) noexcept {
   for (std::string_view prefix : {"pg", "workingset_refault", "workingset_activate", "workingset_restore",
                                   "workingset_nodereclaim", "thp_fault", "thp_collapse", "thp_swpout", "zswpin",
-                                  "zswpout", "numa_"}) {
+                                  "zswpout", "zswpwb", "swpin_zero", "swpout_zero", "numa_"}) {
     if (field.starts_with(prefix)) {
       return true;
     }

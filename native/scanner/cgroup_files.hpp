@@ -21,12 +21,16 @@ enum class CgroupFormat : std::uint8_t {
   Pressure,   // psi.rst
 };
 
+// Numbers of which others are made.
+enum class CgroupPart : std::uint8_t { None, Memory, MemoryMax, MemoryAndSwap, MemoryAndSwapMax, InactiveFile };
+
 struct CgroupField {
-  std::string_view name; // in the file; empty for a file of one number
-  std::string_view metric;
+  std::string_view name;   // in the file; empty for a file of one number
+  std::string_view metric; // empty: only a part
   Kind kind;
   std::uint32_t multiply = 1;
   std::uint32_t divide = 1;
+  CgroupPart part = CgroupPart::None;
 };
 
 struct CgroupFile {

@@ -5,6 +5,7 @@
 #include "scanner/pressure_line.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <dirent.h>
 #include <fcntl.h>
@@ -15,6 +16,8 @@ namespace {
 
 // Groups come with services, not with requests: looking for new ones at each scan would cost more than their numbers.
 constexpr std::uint64_t kScansBetweenLooks = 5;
+// Where the kernel counts them, a look is due when the count has changed; one that came as another went is met by this.
+constexpr std::uint64_t kScansBetweenCountedLooks = 30;
 constexpr std::size_t kMostGroups = 10'000;
 constexpr unsigned kDeepest = 16;
 // v1 writes "no limit" as the largest multiple of the page size.
@@ -27,11 +30,13 @@ bool has(const CgroupMount& mount, std::string_view controller) {
 
 } // namespace
 
-Cgroups::Cgroups(std::vector<CgroupMount> mounts) {
+Cgroups::Cgroups(std::vector<CgroupMount> mounts, const std::string& procRoot, bool pressureAverages)
+    : pressureAverages_(pressureAverages) {
   const CgroupMount* naming = namingHierarchy(mounts);
+  bool v1 = false;
   for (CgroupMount& mount : mounts) {
-    // Beside a v1 tree that names the processes, an empty v2 tree has nothing to add.
-    if (mount.unified && &mount != naming) {
+    // Beside a v1 tree that names the processes, a v2 tree without controllers has nothing to add.
+    if (mount.unified && &mount != naming && mount.controllers.empty()) {
       continue;
     }
     Hierarchy hierarchy;
@@ -40,33 +45,62 @@ Cgroups::Cgroups(std::vector<CgroupMount> mounts) {
         hierarchy.files.push_back(&file);
       }
     }
-    if (!hierarchy.files.empty()) {
-      hierarchy.mount = mount;
-      hierarchies_.push_back(std::move(hierarchy));
+    if (hierarchy.files.empty()) {
+      continue;
     }
+    if (mount.unified) {
+      counts_.push_back({mount.path + "/cgroup.stat"});
+    }
+    v1 = v1 || !mount.unified;
+    hierarchy.mount = mount;
+    hierarchies_.push_back(std::move(hierarchy));
+  }
+  if (v1) {
+    counts_.push_back({procRoot + "/cgroups"});
   }
 }
 
 void Cgroups::collect(ScanContext& context) {
-  if (due_ || context.scan >= lookedAt_ + kScansBetweenLooks) {
+  if (mayHaveChanged(context)) {
     look(context);
   }
+  refused_ = 0;
   for (auto& [path, group] : groups_) {
     Parts parts;
+    bool refused = false;
     for (File& file : group.files) {
-      if (!file.absent) {
+      if (file.absent == 0) {
         read(context, group, file, parts);
       }
+      refused = refused || file.absent == EACCES || file.absent == EPERM;
     }
-    if (parts.current && parts.inactiveFile) {
-      if (!context.series.live(group.workingSet)) {
-        std::vector<Label> labels{{"metric", "cgroup.memory.working_set"}, {"cgroup", group.name}};
-        group.workingSet = context.series.intern(labels, Kind::Integer);
+    refused_ += refused ? 1 : 0;
+    // The two were read one after the other: the larger may be the older.
+    const auto difference = [&](CgroupPart whole, CgroupPart part, Slot& slot) {
+      const auto& from = parts[static_cast<std::size_t>(whole)];
+      const auto& less = parts[static_cast<std::size_t>(part)];
+      if (from && less) {
+        put(context, group, slot, *from > *less ? *from - *less : 0);
       }
-      context.series.set(group.workingSet,
-                         *parts.current > *parts.inactiveFile ? *parts.current - *parts.inactiveFile : 0);
+    };
+    difference(CgroupPart::Memory, CgroupPart::InactiveFile, group.workingSet);
+    difference(CgroupPart::MemoryAndSwap, CgroupPart::Memory, group.swap);
+    difference(CgroupPart::MemoryAndSwapMax, CgroupPart::MemoryMax, group.swapMax);
+  }
+}
+
+bool Cgroups::mayHaveChanged(ScanContext& context) {
+  bool counted = !counts_.empty();
+  for (Count& count : counts_) {
+    std::string_view text;
+    if (!count.kept.read(context.reader, AT_FDCWD, count.path.c_str(), text, ReadWhole::Loop)) {
+      counted = false;
+    } else if (text != count.text) {
+      count.text = text;
+      due_ = true;
     }
   }
+  return due_ || context.scan >= lookedAt_ + (counted ? kScansBetweenCountedLooks : kScansBetweenLooks);
 }
 
 void Cgroups::look(ScanContext& context) {
@@ -82,8 +116,13 @@ void Cgroups::look(ScanContext& context) {
       entry = groups_.erase(entry);
       continue;
     }
-    ++names_[entry->second.name];
+    names_.insert(entry->second.identity.name);
     ++entry;
+  }
+  // Names of groups that are long gone need not be kept.
+  constexpr std::size_t kMostMet = 1000;
+  if (met_.size() > kMostMet) {
+    met_.clear();
   }
 }
 
@@ -109,7 +148,7 @@ void Cgroups::walk(Hierarchy& hierarchy, const std::string& relative, unsigned d
         return;
       }
       found = groups_.try_emplace(relative).first;
-      found->second.name = cgroupName(relative);
+      found->second.identity = cgroupIdentity(relative);
     }
     Group& group = found->second;
     group.look = looks_;
@@ -117,9 +156,9 @@ void Cgroups::walk(Hierarchy& hierarchy, const std::string& relative, unsigned d
       std::string path = folder + "/" + std::string(what->file);
       auto same = std::find_if(group.files.begin(), group.files.end(), [&](const File& file) { return file.path == path; });
       if (same == group.files.end()) {
-        group.files.push_back({what, std::move(path), {}, false, {}});
+        group.files.push_back({what, std::move(path), {}, 0, {}});
       } else {
-        same->absent = false;
+        same->absent = 0;
       }
     }
   }
@@ -135,7 +174,8 @@ void Cgroups::put(ScanContext& context, const Group& group, Slot& slot, std::uin
     return;
   }
   if (!context.series.live(slot.ref)) {
-    std::vector<Label> labels{{"metric", slot.metric}, {"cgroup", group.name}};
+    std::vector<Label> labels{{"metric", slot.metric}};
+    group.identity.appendTo(labels);
     if (!slot.device.empty()) {
       labels.emplace_back("device", slot.device);
     }
@@ -146,14 +186,19 @@ void Cgroups::put(ScanContext& context, const Group& group, Slot& slot, std::uin
 
 void Cgroups::read(ScanContext& context, Group& group, File& file, Parts& parts) {
   std::string_view text;
-  if (!file.kept.read(context.reader, AT_FDCWD, file.path.c_str(), text)) {
-    // ENODEV: the group is gone; the others: not enabled here, or not for us.
-    file.absent = true;
+  bool there = file.kept.read(context.reader, AT_FDCWD, file.path.c_str(), text);
+  if (!there && errno == ENODEV) {
+    // The group is gone. One of the same name may have come.
+    due_ = true;
+    there = file.kept.read(context.reader, AT_FDCWD, file.path.c_str(), text);
+  }
+  if (!there) {
+    file.absent = errno; // not enabled here, or not for us
     return;
   }
   const CgroupFile& what = *file.what;
   auto slotOf = [](const CgroupField& field) {
-    return Slot{std::string(field.metric), {}, field.kind, field.multiply, field.divide, {}};
+    return Slot{std::string(field.metric), {}, field.kind, field.multiply, field.divide, field.part};
   };
   auto listed = [&](std::string_view name) -> Slot {
     for (const CgroupField& field : what.fields) {
@@ -180,9 +225,7 @@ void Cgroups::read(ScanContext& context, Group& group, File& file, Parts& parts)
         return;
       }
       put(context, group, file.slots.next(field.metric, [&](std::string_view) { return slotOf(field); }), value);
-      if (field.metric == "cgroup.memory.current") {
-        parts.current = value;
-      }
+      parts[static_cast<std::size_t>(field.part)] = value;
     }
     return;
   case CgroupFormat::Pairs:
@@ -200,13 +243,12 @@ void Cgroups::read(ScanContext& context, Group& group, File& file, Parts& parts)
           return listed(word);
         }
         const MemoryField field = memoryField(word, what.format == CgroupFormat::MemoryStatV1);
+        const CgroupPart part = field.name == "inactive_file" ? CgroupPart::InactiveFile : CgroupPart::None;
         return field.name.empty() ? Slot{}
-                                  : Slot{"cgroup.memory.stat." + std::string(field.name), {}, field.kind, 1, 1, {}};
+                                  : Slot{"cgroup.memory.stat." + std::string(field.name), {}, field.kind, 1, 1, part};
       });
       put(context, group, slot, value);
-      if (slot.metric == "cgroup.memory.stat.inactive_file") {
-        parts.inactiveFile = value;
-      }
+      parts[static_cast<std::size_t>(slot.part)] = value;
     }
     return;
   case CgroupFormat::IoStat:
@@ -235,11 +277,22 @@ void Cgroups::read(ScanContext& context, Group& group, File& file, Parts& parts)
     }
     return;
   case CgroupFormat::Pressure: {
-    const PressureTotals totals = parsePressure(text);
+    const PressureFile parsed = parsePressure(text, pressureAverages_);
     for (const CgroupField& field : what.fields) {
-      const auto& total = field.name == "some" ? totals.some : totals.full;
-      if (total) {
-        put(context, group, file.slots.next(field.name, [&](std::string_view) { return slotOf(field); }), *total);
+      const PressureLine& line = field.name == "some" ? parsed.some : parsed.full;
+      if (line.total) {
+        put(context, group, file.slots.next(field.name, [&](std::string_view) { return slotOf(field); }), *line.total);
+      }
+      for (std::size_t i = 0; i < 3; ++i) {
+        if (!line.averages[i]) {
+          continue;
+        }
+        scratch_.assign(field.name).append(" ").append(kPressureAverages[i]);
+        Slot& slot = file.slots.next(scratch_, [&](std::string_view) {
+          const std::string_view prefix = field.metric.substr(0, field.metric.rfind('.') + 1);
+          return Slot{std::string(prefix) + kPressureAverages[i], {}, Kind::Float};
+        });
+        put(context, group, slot, std::bit_cast<std::uint64_t>(*line.averages[i]));
       }
     }
     return;

@@ -3,6 +3,7 @@
 
 #include "scanner/kept_file.hpp"
 #include "scanner/notes.hpp"
+#include "scanner/scan_options.hpp"
 #include "scanner/series_table.hpp"
 
 #include <memory>
@@ -28,16 +29,20 @@ public:
   virtual void collect(ScanContext& context) = 0;
 };
 
-std::unique_ptr<Collector> makeUptime(const std::string& procRoot);
-std::unique_ptr<Collector> makeLoadAverage(const std::string& procRoot);
-std::unique_ptr<Collector> makeCpuStat(const std::string& procRoot);
-std::unique_ptr<Collector> makeMemInfo(const std::string& procRoot);
-std::unique_ptr<Collector> makeVmStat(const std::string& procRoot);
-std::unique_ptr<Collector> makeOpenFiles(const std::string& procRoot);
-std::unique_ptr<Collector> makeNetInterfaces(const std::string& procRoot);
-std::unique_ptr<Collector> makeDisks(const std::string& procRoot);
-std::unique_ptr<Collector> makePressure(const std::string& procRoot);
-std::unique_ptr<Collector> makeNetCounters(const std::string& procRoot);
-std::unique_ptr<Collector> makeFileSystems(const std::string& procRoot);
+std::unique_ptr<Collector> makeUptime(const ScanOptions& options);
+std::unique_ptr<Collector> makeLoadAverage(const ScanOptions& options);
+std::unique_ptr<Collector> makeCpuStat(const ScanOptions& options);
+std::unique_ptr<Collector> makeMemInfo(const ScanOptions& options);
+std::unique_ptr<Collector> makeVmStat(const ScanOptions& options);
+std::unique_ptr<Collector> makeOpenFiles(const ScanOptions& options);
+std::unique_ptr<Collector> makeNetInterfaces(const ScanOptions& options);
+std::unique_ptr<Collector> makeDisks(const ScanOptions& options);
+std::unique_ptr<Collector> makePressure(const ScanOptions& options);
+std::unique_ptr<Collector> makeNetCounters(const ScanOptions& options);
+std::unique_ptr<Collector> makeNetSnmp6(const ScanOptions& options);
+std::unique_ptr<Collector> makeSocketStat(const ScanOptions& options);
+std::unique_ptr<Collector> makeFileSystems(const ScanOptions& options);
+std::unique_ptr<Collector> makeHardwareSensors(const ScanOptions& options);
+std::unique_ptr<Collector> makeMdArrays(const ScanOptions& options);
 
 } // namespace stellwerk

@@ -10,12 +10,22 @@ namespace {
 
 constexpr std::array<const char*, 10> kFields = {"user", "nice",    "system", "idle",  "iowait",
                                                  "irq",  "softirq", "steal",  "guest", "guest_nice"};
-// Above it one series per field and processor would be most of a host's series.
-constexpr std::uint64_t kMostProcessors = 64;
+// Above it one series per field and processor would be most of a host's series: those who want them ask for them.
+constexpr std::size_t kMostUnasked = 64;
+// More than Linux runs on (NR_CPUS).
+constexpr std::uint64_t kMostProcessors = 16'384;
+
+std::size_t processorsIn(std::string_view text) noexcept {
+  std::size_t count = 0;
+  for (std::size_t at = text.find("\ncpu"); at != std::string_view::npos; at = text.find("\ncpu", at + 1)) {
+    ++count;
+  }
+  return count;
+}
 
 class CpuStat final : public Collector {
 public:
-  explicit CpuStat(const std::string& procRoot) : path_(procRoot + "/stat") {}
+  CpuStat(const std::string& procRoot, bool each) : path_(procRoot + "/stat"), askedForEach_(each) {}
   const char* name() const noexcept override { return "stat"; }
 
   void collect(ScanContext& context) override {
@@ -23,6 +33,7 @@ public:
     if (!file_.read(context.reader, AT_FDCWD, path_.c_str(), text)) {
       return;
     }
+    const bool each = askedForEach_ || processorsIn(text) <= kMostUnasked;
     Cursor cursor(text);
     while (!cursor.done()) {
       Cursor line(cursor.line());
@@ -31,7 +42,7 @@ public:
         ticks(context, line, "", all_);
       } else if (key.starts_with("cpu")) {
         std::uint64_t number = 0;
-        if (parseUnsigned(key.substr(3), number) && number < kMostProcessors) {
+        if (each && parseUnsigned(key.substr(3), number) && number < kMostProcessors) {
           if (each_.size() <= number) {
             each_.resize(number + 1);
           }
@@ -72,6 +83,7 @@ private:
   }
 
   std::string path_;
+  bool askedForEach_;
   KeptFile file_;
   Refs all_;
   std::vector<Refs> each_;
@@ -86,6 +98,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<Collector> makeCpuStat(const std::string& procRoot) { return std::make_unique<CpuStat>(procRoot); }
+std::unique_ptr<Collector> makeCpuStat(const ScanOptions& options) {
+  return std::make_unique<CpuStat>(options.procRoot, options.perCpu);
+}
 
 } // namespace stellwerk

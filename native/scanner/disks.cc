@@ -1,6 +1,7 @@
 // /proc/diskstats: Documentation/admin-guide/iostats.rst. Sectors are of 512 bytes, times in ms.
 #include "base/number.hpp"
 #include "scanner/collector.hpp"
+#include "scanner/disk_alias.hpp"
 
 #include <array>
 #include <fcntl.h>
@@ -8,6 +9,8 @@
 
 namespace stellwerk {
 namespace {
+
+constexpr std::uint64_t kScansBetweenLooks = 30;
 
 struct Field {
   const char* metric;
@@ -44,19 +47,19 @@ public:
       if (device.empty() || device.starts_with("ram") || device.starts_with("loop")) {
         continue;
       }
-      auto found = devices_.find(device);
-      if (found == devices_.end()) {
-        found = devices_.emplace(std::string(device), Refs{}).first;
-      }
+      Disk& disk = diskOf(context, device);
       for (std::size_t i = 0; i < kFields.size(); ++i) {
         std::uint64_t value = 0;
         line.skipSpaces();
         if (!line.readUnsigned(value)) {
           break; // older kernels have fewer fields
         }
-        SeriesRef& ref = found->second[i];
+        SeriesRef& ref = disk.refs[i];
         if (!context.series.live(ref)) {
           std::vector<Label> labels{{"device", device}, {"metric", kFields[i].metric}};
+          if (!disk.alias.empty()) {
+            labels.emplace_back("alias", disk.alias);
+          }
           ref = context.series.intern(labels, kFields[i].kind);
         }
         context.series.set(ref, value * kFields[i].times);
@@ -65,15 +68,39 @@ public:
   }
 
 private:
-  using Refs = std::array<SeriesRef, kFields.size()>;
+  struct Disk {
+    std::string alias;
+    std::uint64_t seen = 0; // scan
+    std::array<SeriesRef, kFields.size()> refs = {};
+  };
+
+  // A device-mapper number is soon given to another device, and a device can be renamed.
+  Disk& diskOf(ScanContext& context, std::string_view device) {
+    auto found = devices_.find(device);
+    if (found == devices_.end()) {
+      found = devices_.emplace(std::string(device), Disk{}).first;
+    }
+    Disk& disk = found->second;
+    if (disk.seen + 1 != context.scan || context.scan % kScansBetweenLooks == 0) {
+      // The reader's buffer holds the text that is being read.
+      Reader reader{FdBudget(0), 4096};
+      std::string alias = diskAlias(reader, context.sysRoot, device);
+      if (alias != disk.alias) {
+        disk.alias = std::move(alias);
+        disk.refs = {};
+      }
+    }
+    disk.seen = context.scan;
+    return disk;
+  }
 
   std::string path_;
   KeptFile file_;
-  std::map<std::string, Refs, std::less<>> devices_;
+  std::map<std::string, Disk, std::less<>> devices_;
 };
 
 } // namespace
 
-std::unique_ptr<Collector> makeDisks(const std::string& procRoot) { return std::make_unique<Disks>(procRoot); }
+std::unique_ptr<Collector> makeDisks(const ScanOptions& options) { return std::make_unique<Disks>(options.procRoot); }
 
 } // namespace stellwerk

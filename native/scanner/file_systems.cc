@@ -210,8 +210,8 @@ void FileSystems::askAgain(ScanContext& context) {
   }
 }
 
-std::unique_ptr<Collector> makeFileSystems(const std::string& procRoot) {
-  return std::make_unique<FileSystems>(procRoot, [](const std::string& path) -> std::optional<FileSystemUse> {
+std::unique_ptr<Collector> makeFileSystems(const ScanOptions& options) {
+  return std::make_unique<FileSystems>(options.procRoot, [](const std::string& path) -> std::optional<FileSystemUse> {
     struct statvfs use{};
     if (statvfs(path.c_str(), &use) != 0) {
       return std::nullopt;

@@ -1,5 +1,6 @@
 #include "scanner/kept_file.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -42,10 +43,13 @@ FdBudget FdBudget::ofProcess() noexcept {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
     return FdBudget(0);
   }
-  if (limit.rlim_cur < limit.rlim_max) {
-    rlimit raised{limit.rlim_max, limit.rlim_max};
+  // Beyond the hard limit only with CAP_SYS_RESOURCE.
+  const rlim_t wanted = kMost + kReserve;
+  for (const rlimit raised : {rlimit{std::max(limit.rlim_cur, wanted), std::max(limit.rlim_max, wanted)},
+                              rlimit{std::max(limit.rlim_cur, std::min(limit.rlim_max, wanted)), limit.rlim_max}}) {
     if (setrlimit(RLIMIT_NOFILE, &raised) == 0) {
       limit = raised;
+      break;
     }
   }
   rlim_t room = limit.rlim_cur > 2 * kReserve ? limit.rlim_cur - kReserve : limit.rlim_cur / 2;

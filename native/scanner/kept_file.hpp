@@ -14,7 +14,7 @@ namespace stellwerk {
 // How many descriptors may stay open. Beyond it files are opened and closed at each read.
 class FdBudget {
 public:
-  // Raises the soft RLIMIT_NOFILE to the hard one (getrlimit(2)) and leaves a reserve to the rest of the process.
+  // Raises RLIMIT_NOFILE (getrlimit(2)) as far as the user may, and leaves a reserve to the rest of the process.
   static FdBudget ofProcess() noexcept;
   explicit FdBudget(std::size_t limit) noexcept : limit_(limit) {}
 
@@ -36,7 +36,7 @@ private:
 
 // The buffer and the counts that all reads of one scan share.
 struct Reader {
-  explicit Reader(FdBudget budget) : budget(budget), buffer(64 * 1024) {}
+  explicit Reader(FdBudget budget, std::size_t bytes = 64 * 1024) : budget(budget), buffer(bytes) {}
 
   FdBudget budget;
   std::vector<char> buffer; // grows to the largest file met, never per read

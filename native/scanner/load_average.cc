@@ -53,8 +53,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<Collector> makeLoadAverage(const std::string& procRoot) {
-  return std::make_unique<LoadAverage>(procRoot);
+std::unique_ptr<Collector> makeLoadAverage(const ScanOptions& options) {
+  return std::make_unique<LoadAverage>(options.procRoot);
 }
 
 } // namespace stellwerk

@@ -50,6 +50,6 @@ private:
 
 } // namespace
 
-std::unique_ptr<Collector> makeMemInfo(const std::string& procRoot) { return std::make_unique<MemInfo>(procRoot); }
+std::unique_ptr<Collector> makeMemInfo(const ScanOptions& options) { return std::make_unique<MemInfo>(options.procRoot); }
 
 } // namespace stellwerk

@@ -7,6 +7,14 @@
 namespace stellwerk {
 namespace {
 
+// Of snmp (RFC 1213, RFC 2012) these are settings and one level, the rest counts.
+bool isLevel(std::string_view group, std::string_view field) noexcept {
+  if (group == "Ip") {
+    return field == "Forwarding" || field == "DefaultTTL";
+  }
+  return group == "Tcp" && (field == "CurrEstab" || field.starts_with("Rto") || field == "MaxConn");
+}
+
 class NetCounters final : public Collector {
 public:
   explicit NetCounters(const std::string& procRoot) {
@@ -37,7 +45,8 @@ public:
           NamedSeries& series = file.names.next(
               prefix, name,
               [](std::string_view group, std::string_view field) {
-                return NamedSeries("net." + std::string(group) + "." + std::string(field), Kind::Counter);
+                return NamedSeries("net." + std::string(group) + "." + std::string(field),
+                                   isLevel(group, field) ? Kind::Integer : Kind::Counter);
               });
           std::string_view word = values.word();
           std::uint64_t value = 0;
@@ -81,8 +90,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<Collector> makeNetCounters(const std::string& procRoot) {
-  return std::make_unique<NetCounters>(procRoot);
+std::unique_ptr<Collector> makeNetCounters(const ScanOptions& options) {
+  return std::make_unique<NetCounters>(options.procRoot);
 }
 
 } // namespace stellwerk

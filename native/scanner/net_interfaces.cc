@@ -90,8 +90,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<Collector> makeNetInterfaces(const std::string& procRoot) {
-  return std::make_unique<NetInterfaces>(procRoot);
+std::unique_ptr<Collector> makeNetInterfaces(const ScanOptions& options) {
+  return std::make_unique<NetInterfaces>(options.procRoot);
 }
 
 } // namespace stellwerk

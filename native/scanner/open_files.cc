@@ -28,6 +28,6 @@ private:
 
 } // namespace
 
-std::unique_ptr<Collector> makeOpenFiles(const std::string& procRoot) { return std::make_unique<OpenFiles>(procRoot); }
+std::unique_ptr<Collector> makeOpenFiles(const ScanOptions& options) { return std::make_unique<OpenFiles>(options.procRoot); }
 
 } // namespace stellwerk

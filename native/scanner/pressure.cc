@@ -4,20 +4,16 @@
 #include "scanner/collector.hpp"
 
 #include <fcntl.h>
-#include <optional>
 
 namespace stellwerk {
 namespace {
 
 class Pressure final : public Collector {
 public:
-  explicit Pressure(const std::string& procRoot) {
+  Pressure(const std::string& procRoot, bool averages) : averages_(averages) {
     for (const char* resource : {"cpu", "memory", "io", "irq"}) {
-      std::string prefix = std::string("psi.") + resource;
-      files_.push_back({procRoot + "/pressure/" + resource,
-                        {},
-                        {prefix + ".some.total", Kind::Counter},
-                        {prefix + ".full.total", Kind::Counter}});
+      files_.push_back({procRoot + "/pressure/" + resource, {}, {{std::string("psi.") + resource + ".some"},
+                                                                 {std::string("psi.") + resource + ".full"}}});
     }
   }
   const char* name() const noexcept override { return "pressure"; }
@@ -28,28 +24,43 @@ public:
       if (!file.kept.read(context.reader, AT_FDCWD, file.path.c_str(), text)) {
         continue;
       }
-      PressureTotals totals = parsePressure(text);
-      if (totals.some) {
-        file.some.set(context.series, *totals.some);
-      }
-      if (totals.full) {
-        file.full.set(context.series, *totals.full);
-      }
+      const PressureFile parsed = parsePressure(text, averages_);
+      file.lines[0].set(context.series, parsed.some);
+      file.lines[1].set(context.series, parsed.full);
     }
   }
 
 private:
+  struct Line {
+    Line(const std::string& prefix) : total(prefix + ".total", Kind::Counter) {
+      for (const char* average : kPressureAverages) {
+        averages.emplace_back(prefix + "." + average, Kind::Float);
+      }
+    }
+    void set(SeriesTable& series, const PressureLine& line) {
+      if (line.total) {
+        total.set(series, *line.total);
+      }
+      for (std::size_t i = 0; i < averages.size(); ++i) {
+        if (line.averages[i]) {
+          averages[i].setFloat(series, *line.averages[i]);
+        }
+      }
+    }
+    NamedSeries total;
+    std::vector<NamedSeries> averages;
+  };
   struct File {
     std::string path;
     KeptFile kept;
-    NamedSeries some;
-    NamedSeries full;
+    std::vector<Line> lines; // some, full
   };
+  bool averages_;
   std::vector<File> files_;
 };
 
 } // namespace
 
-std::unique_ptr<Collector> makePressure(const std::string& procRoot) { return std::make_unique<Pressure>(procRoot); }
+std::unique_ptr<Collector> makePressure(const ScanOptions& options) { return std::make_unique<Pressure>(options.procRoot, options.pressureAverages); }
 
 } // namespace stellwerk

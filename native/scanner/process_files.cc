@@ -91,7 +91,10 @@ ProcessStatus parseProcessStatus(std::string_view text) noexcept {
       status.gid = static_cast<std::uint32_t>(value);
     } else if (key == "VmSwap:" && line.readUnsigned(value)) {
       status.swap = value * 1024;
-      break; // the last of the three
+    } else if (key == "voluntary_ctxt_switches:" && line.readUnsigned(value)) {
+      status.voluntarySwitches = value;
+    } else if (key == "nonvoluntary_ctxt_switches:" && line.readUnsigned(value)) {
+      status.involuntarySwitches = value;
     }
   }
   return status;
@@ -112,6 +115,17 @@ ProcessIo parseProcessIo(std::string_view text) noexcept {
     }
   }
   return io;
+}
+
+std::optional<RunStamp> parseRunStamp(std::string_view text) noexcept {
+  Cursor cursor(text);
+  RunStamp stamp;
+  std::uint64_t waited = 0;
+  if (parseUnsigned(cursor.word(), stamp.ran) && parseUnsigned(cursor.word(), waited) &&
+      parseUnsigned(cursor.word(), stamp.turns)) {
+    return stamp;
+  }
+  return std::nullopt;
 }
 
 ProcessEnvironment parseEnvironment(std::string_view text) noexcept {

@@ -1,4 +1,5 @@
-// The files of /proc/PID: proc_pid_stat(5), proc_pid_status(5), proc_pid_io(5), proc_pid_environ(5).
+// The files of /proc/PID: proc_pid_stat(5), proc_pid_status(5), proc_pid_io(5), proc_pid_environ(5); schedstat:
+// Documentation/scheduler/sched-stats.rst.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +32,9 @@ struct ProcessStatus {
   std::uint32_t uid = 0; // real
   std::uint32_t gid = 0;
   std::uint64_t swap = 0; // bytes
+  // Of the main thread.
+  std::optional<std::uint64_t> voluntarySwitches = {};
+  std::optional<std::uint64_t> involuntarySwitches = {};
 };
 ProcessStatus parseProcessStatus(std::string_view text) noexcept;
 
@@ -39,6 +43,14 @@ struct ProcessIo {
   std::optional<std::uint64_t> writeBytes;
 };
 ProcessIo parseProcessIo(std::string_view text) noexcept;
+
+// How long the main thread has run, ns, and how often it was given a processor. While both stay the same, it has not run.
+struct RunStamp {
+  std::uint64_t ran = 0;
+  std::uint64_t turns = 0;
+  bool operator==(const RunStamp&) const = default;
+};
+std::optional<RunStamp> parseRunStamp(std::string_view text) noexcept;
 
 struct ProcessEnvironment {
   std::string_view path; // CANTAL_PATH

@@ -2,13 +2,14 @@
 
 #include "base/number.hpp"
 #include "scanner/cgroup_name.hpp"
+#include "scanner/folder.hpp"
 #include "scanner/labels_json.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace stellwerk {
@@ -16,34 +17,25 @@ namespace {
 
 // What changes at exec or never is read then; what can change without one (the cgroup, the command line) once a minute.
 constexpr std::uint64_t kScansBetweenLooks = 30;
+// How many files are open; and of processes that have not run, what others can change: memory that the kernel takes away.
+constexpr std::uint64_t kScansBetweenFullReads = 5;
 constexpr std::size_t kMostCommandLine = 4096;
 // USER_HZ is 100 on x86_64 and arm64.
 constexpr double kMillisPerTick = 10;
 
-constexpr std::array<std::pair<const char*, Kind>, 8> kMetricNames = {{
+constexpr std::array<std::pair<const char*, Kind>, 11> kMetricNames = {{
     {"vsize", Kind::Integer},
     {"rss", Kind::Integer},
     {"swap", Kind::Integer},
     {"num_threads", Kind::Integer},
+    {"num_fds", Kind::Integer},
     {"user_time", Kind::Counter},
     {"system_time", Kind::Counter},
     {"read_bytes", Kind::Counter},
     {"write_bytes", Kind::Counter},
+    {"voluntary_ctxt_switches", Kind::Counter},
+    {"nonvoluntary_ctxt_switches", Kind::Counter},
 }};
-
-void listPids(const std::string& procRoot, std::vector<std::uint32_t>& pids) {
-  DIR* directory = opendir(procRoot.c_str());
-  if (directory == nullptr) {
-    return;
-  }
-  while (const dirent* entry = readdir(directory)) {
-    std::uint64_t pid = 0;
-    if (parseUnsigned(entry->d_name, pid)) {
-      pids.push_back(static_cast<std::uint32_t>(pid));
-    }
-  }
-  closedir(directory);
-}
 
 double readBootTimeMs(const std::string& procRoot) {
   Reader reader{FdBudget(0)};
@@ -62,18 +54,23 @@ double readBootTimeMs(const std::string& procRoot) {
   return 0;
 }
 
+// Below /proc.
 struct ProcPath {
-  ProcPath(const std::string& procRoot, std::uint32_t pid, const char* file) {
-    std::snprintf(text, sizeof text, "%s/%u/%s", procRoot.c_str(), pid, file);
-  }
-  char text[512];
+  ProcPath(std::uint32_t pid, const char* file) { std::snprintf(text, sizeof text, "%u/%s", pid, file); }
+  char text[64];
 };
+
+bool isRefusal(int error) noexcept { return error == EACCES || error == EPERM; }
+
+bool isZombie(const ProcessRow& row) noexcept { return row.stat.state == 'Z'; }
+bool isKernelThread(const ProcessRow& row) noexcept { return (row.stat.flags & ProcessStat::kKernelThread) != 0; }
 
 } // namespace
 
-Processes::Processes(const std::string& procRoot, std::optional<CgroupMount> naming, bool metrics, Cgroups& cgroups)
-    : procRoot_(procRoot), naming_(std::move(naming)), metrics_(metrics), cgroups_(cgroups),
-      pageSize_(static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE))), bootTimeMs_(readBootTimeMs(procRoot)) {}
+Processes::Processes(const std::string& procRoot, std::optional<CgroupMount> naming, ProcessMetrics metrics, Cgroups& cgroups)
+    : procRoot_(procRoot), proc_(open(procRoot.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), naming_(std::move(naming)),
+      metrics_(metrics), cgroups_(cgroups), pageSize_(static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE))),
+      bootTimeMs_(readBootTimeMs(procRoot)) {}
 
 void Processes::collect(ScanContext& context) {
   list(context);
@@ -83,12 +80,21 @@ void Processes::collect(ScanContext& context) {
   }
   table->resize(pids_.size());
   std::size_t count = 0;
+  auto next = known_.begin();
   for (std::uint32_t pid : pids_) {
-    Process& process = known_[pid];
-    ProcessRow& row = (*table)[count];
-    if (read(context, pid, process, row)) {
+    // Both are sorted.
+    while (next != known_.end() && next->first < pid) {
+      ++next;
+    }
+    if (next == known_.end() || next->first != pid) {
+      next = known_.try_emplace(next, pid);
+    }
+    Process& process = next->second;
+    if (read(context, pid, process)) {
       process.seen = context.scan;
-      put(context, pid, process, row);
+      (*table)[count] = process.row;
+      put(context, pid, process);
+      sum(context, process);
       ++count;
     }
   }
@@ -101,21 +107,30 @@ void Processes::collect(ScanContext& context) {
     }
     return gone;
   });
+  sums_.publish(context, [this](const std::string& group) { return cgroups_.knows(group); });
 }
 
 // The order of /proc can shift while it is read, and a process be missed. Where one of the last scan is not in the
 // listing, it has gone or was missed: a second listing tells. A new one that was missed is met by the next scan.
-void Processes::list(const ScanContext& context) {
+void Processes::list(ScanContext& context) {
   auto read = [&] {
-    listPids(context.procRoot, pids_);
+    listFolder(AT_FDCWD, procRoot_.c_str(), context.reader.buffer, [this](std::string_view name, std::uint8_t) {
+      std::uint64_t pid = 0;
+      if (parseUnsigned(name, pid)) {
+        pids_.push_back(static_cast<std::uint32_t>(pid));
+      }
+    });
     std::sort(pids_.begin(), pids_.end());
     pids_.erase(std::unique(pids_.begin(), pids_.end()), pids_.end());
   };
   pids_.clear();
   read();
-  const bool missing = std::any_of(known_.begin(), known_.end(), [&](const auto& entry) {
-    return !std::binary_search(pids_.begin(), pids_.end(), entry.first);
-  });
+  bool missing = false;
+  auto listed = pids_.begin();
+  for (auto known = known_.begin(); known != known_.end() && !missing; ++known) {
+    listed = std::lower_bound(listed, pids_.end(), known->first);
+    missing = listed == pids_.end() || *listed != known->first;
+  }
   if (missing) {
     read();
   }
@@ -124,67 +139,130 @@ void Processes::list(const ScanContext& context) {
 bool Processes::readKept(ScanContext& context, KeptFile& file, std::uint32_t pid, const char* name,
                          std::string_view& text) {
   if (file.open()) {
-    return file.read(context.reader, AT_FDCWD, nullptr, text);
+    return file.read(context.reader, proc_.get(), nullptr, text);
   }
-  return file.read(context.reader, AT_FDCWD, ProcPath(procRoot_, pid, name).text, text);
+  return file.read(context.reader, proc_.get(), ProcPath(pid, name).text, text);
 }
 
-bool Processes::read(ScanContext& context, std::uint32_t pid, Process& process, ProcessRow& row) {
+bool Processes::read(ScanContext& context, std::uint32_t pid, Process& process) {
+  const bool asBefore = hasNotRun(context, pid, process) && context.scan < process.readAllAt;
+  const std::uint64_t formerStack = process.row.stat.startStack;
+  if (!asBefore && !readFiles(context, pid, process)) {
+    return false;
+  }
+  // A zombie has no memory, no files and nothing to export; only its parent has not noticed yet.
+  if (isZombie(process.row)) {
+    process.values.reset();
+    process.valuesPath.clear();
+    process.row.fds.reset();
+    return true;
+  }
+  if (context.scan >= process.readAllAt) {
+    countFiles(context, pid, process);
+    process.readAllAt = context.scan + kScansBetweenFullReads - (process.seen == 0 ? pid % kScansBetweenFullReads : 0);
+  }
+  if (formerStack != process.row.stat.startStack || context.scan >= process.lookAt) {
+    // A new process is often moved to its group by others: it is looked at again by the next scan. Then spread, so that not
+    // all are looked at in the same one.
+    process.lookAt = context.scan + (process.looks == 0   ? 1
+                                     : process.looks == 1 ? kScansBetweenLooks - pid % (kScansBetweenLooks - 1)
+                                                          : kScansBetweenLooks);
+    process.looks = std::min(process.looks + 1, 2);
+    look(context, pid, process);
+  }
+  return true;
+}
+
+// A process of one thread that was not given a processor since it was read has done nothing. The stamp is taken before
+// all else: what happens while the rest is read is met by the next scan.
+bool Processes::hasNotRun(ScanContext& context, std::uint32_t pid, Process& process) {
+  if (process.ranUnknown) {
+    return false;
+  }
   std::string_view text;
-  if (!readKept(context, process.stat, pid, "stat", text)) {
+  if (!readKept(context, process.schedstat, pid, "schedstat", text)) {
+    process.ran.reset();
+    process.ranUnknown = errno == ENOENT; // not of this kernel
+    return false;
+  }
+  const auto ran = parseRunStamp(text);
+  const bool same = ran && process.ran && *ran == *process.ran && process.row.stat.threads == 1;
+  process.ran = ran;
+  return same;
+}
+
+bool Processes::readFiles(ScanContext& context, std::uint32_t pid, Process& process) {
+  std::string_view text;
+  const bool wasOpen = process.stat.open();
+  // What is open is of a process that is gone; there may be another under its number.
+  if (!readKept(context, process.stat, pid, "stat", text) && !(wasOpen && readKept(context, process.stat, pid, "stat", text))) {
     return false;
   }
   const auto stat = parseProcessStat(text);
   if (!stat) {
     return false;
   }
-  row.stat = *stat;
-  row.stat.pid = pid;
-  row.status = {};
-  row.io = {};
-  if (validUtf8(stat->name)) {
-    row.name = stat->name;
-  } else {
-    row.name = lossyUtf8(stat->name);
-  }
-  row.stat.name = {};
-  if (process.startTime != stat->startTime) {
-    // Another process under an old number.
+  if (process.seen != 0 && process.row.stat.startTime != stat->startTime) {
+    // Another process under an old number. The files that are open may be of either.
     KeptFile file = std::move(process.stat);
     retire(context, process);
     process = Process{};
     process.stat = std::move(file);
-    process.startTime = stat->startTime;
   }
-  // A zombie has no memory, no files and nothing to export; only its parent has not noticed yet.
-  const bool zombie = stat->state == 'Z';
-  if (zombie && process.values) {
-    process.values.reset();
-    process.valuesPath.clear();
-  }
-  const bool kernelThread = (stat->flags & ProcessStat::kKernelThread) != 0;
-  if (!zombie && (process.startStack != stat->startStack || context.scan >= process.lookAt)) {
-    process.startStack = stat->startStack;
-    look(context, pid, process, kernelThread);
-    // Spread, so that not all processes are looked at in the same scan.
-    process.lookAt = context.scan + kScansBetweenLooks - (process.seen == 0 ? pid % kScansBetweenLooks : 0);
-  }
-  if (!kernelThread) {
-    if (readKept(context, process.status, pid, "status", text)) {
-      row.status = parseProcessStatus(text);
+  ProcessRow& row = process.row;
+  row.stat = *stat;
+  row.stat.pid = pid;
+  const auto named = [&row](std::string_view name) {
+    if (row.name != name) {
+      row.name = name;
     }
-    if (!process.ioRefused) {
-      if (readKept(context, process.io, pid, "io", text)) {
-        row.io = parseProcessIo(text);
-      } else {
-        process.ioRefused = errno == EACCES || errno == EPERM;
-      }
-    }
+  };
+  if (validUtf8(stat->name)) {
+    named(stat->name);
+  } else {
+    named(lossyUtf8(stat->name));
   }
-  row.cmdline = process.cmdline;
-  row.cgroup = process.cgroup;
+  row.stat.name = {};
   row.startTimestamp = bootTimeMs_ + static_cast<double>(stat->startTime) * kMillisPerTick;
+  row.status = {};
+  row.io = {};
+  if (isKernelThread(row)) {
+    return true;
+  }
+  if (readKept(context, process.status, pid, "status", text)) {
+    row.status = parseProcessStatus(text);
+  }
+  if (process.ioError == 0) {
+    if (readKept(context, process.io, pid, "io", text)) {
+      row.io = parseProcessIo(text);
+    } else if (isRefusal(errno)) {
+      process.ioError = errno;
+    }
+  }
   return true;
+}
+
+// Since Linux 6.2 the size of /proc/PID/fd is the number of open files (proc_pid_fd(5)); before it was 0, and they are
+// counted.
+void Processes::countFiles(ScanContext& context, std::uint32_t pid, Process& process) {
+  if (isKernelThread(process.row)) {
+    return;
+  }
+  struct stat folder{};
+  const ProcPath path(pid, "fd");
+  process.row.fds.reset();
+  if (fstatat(proc_.get(), path.text, &folder, 0) != 0) {
+    return;
+  }
+  if (folder.st_size > 0) {
+    process.row.fds = static_cast<std::uint64_t>(folder.st_size);
+    return;
+  }
+  std::uint64_t count = 0;
+  if (listFolder(proc_.get(), path.text, context.reader.buffer,
+                 [&count](std::string_view name, std::uint8_t) { count += name.front() == '.' ? 0 : 1; })) {
+    process.row.fds = count;
+  }
 }
 
 // The counters of the next process under this number start anew: no rate may be made of both.
@@ -194,55 +272,35 @@ void Processes::retire(ScanContext& context, const Process& process) {
   }
 }
 
-void Processes::look(ScanContext& context, std::uint32_t pid, Process& process, bool kernelThread) {
+void Processes::look(ScanContext& context, std::uint32_t pid, Process& process) {
   Reader& reader = context.reader;
   std::string_view text;
-  std::string cgroup;
+  CgroupIdentity identity;
   if (naming_) {
     KeptFile file;
-    if (file.read(reader, AT_FDCWD, ProcPath(procRoot_, pid, "cgroup").text, text)) {
+    if (file.read(reader, proc_.get(), ProcPath(pid, "cgroup").text, text)) {
       if (const auto path = cgroupPathOf(text, *naming_)) {
-        cgroup = cgroupName(*path);
+        identity = cgroupIdentity(*path);
       }
     }
   }
-  if (!cgroup.empty() && !cgroups_.knows(cgroup)) {
-    cgroups_.lookAgain();
+  if (!identity.name.empty()) {
+    cgroups_.meet(identity.name);
   }
   std::string appname;
   std::string valuesPath;
-  if (!kernelThread) {
-    KeptFile file;
-    if (file.read(reader, AT_FDCWD, ProcPath(procRoot_, pid, "cmdline").text, text)) {
-      process.cmdline = lossyUtf8(text.substr(0, kMostCommandLine));
-      while (!process.cmdline.empty() && process.cmdline.back() == '\0') {
-        process.cmdline.pop_back();
-      }
-      std::replace(process.cmdline.begin(), process.cmdline.end(), '\0', ' ');
-    }
-    file.close();
-    if (file.read(reader, AT_FDCWD, ProcPath(procRoot_, pid, "environ").text, text, ReadWhole::Loop)) {
-      const ProcessEnvironment environment = parseEnvironment(text);
-      valuesPath = environment.path;
-      appname = environment.appname;
-      if (std::any_of(appname.begin(), appname.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) {
-        if (!process.appnameRefused) {
-          context.notes.say("pid " + std::to_string(pid) + ": CANTAL_APPNAME is not ASCII, ignored");
-        }
-        process.appnameRefused = true;
-        appname.clear();
-      }
-    } else {
-      valuesPath = process.valuesPath;
-      appname = process.appname;
-    }
-    process.ioRefused = false;
+  if (!isKernelThread(process.row)) {
+    lookAtEnvironment(context, pid, process, appname, valuesPath);
+    process.ioError = 0;
   }
-  while (!valuesPath.empty() && valuesPath.back() == '/') {
-    valuesPath.pop_back();
-  }
-  if (cgroup != process.cgroup || appname != process.appname || valuesPath != process.valuesPath) {
-    process.cgroup = std::move(cgroup);
+  process.ranUnknown = false;
+  const bool sameGroup = process.row.cgroup ? *process.row.cgroup == identity : identity.name.empty();
+  if (!sameGroup || appname != process.appname || valuesPath != process.valuesPath) {
+    if (!sameGroup) {
+      process.row.cgroup = identity.name.empty() ? nullptr : std::make_shared<const CgroupIdentity>(std::move(identity));
+      process.groupSum.reset();
+      process.nameSum.reset();
+    }
     process.appname = std::move(appname);
     process.valuesPath = std::move(valuesPath);
     process.refs = {};
@@ -250,13 +308,67 @@ void Processes::look(ScanContext& context, std::uint32_t pid, Process& process, 
   }
 }
 
-void Processes::put(ScanContext& context, std::uint32_t pid, Process& process, const ProcessRow& row) {
-  if (!metrics_) {
+void Processes::lookAtEnvironment(ScanContext& context, std::uint32_t pid, Process& process, std::string& appname,
+                                  std::string& valuesPath) {
+  Reader& reader = context.reader;
+  std::string_view text;
+  KeptFile file;
+  if (file.read(reader, proc_.get(), ProcPath(pid, "cmdline").text, text)) {
+    std::string cmdline = lossyUtf8(text.substr(0, kMostCommandLine));
+    while (!cmdline.empty() && cmdline.back() == '\0') {
+      cmdline.pop_back();
+    }
+    std::replace(cmdline.begin(), cmdline.end(), '\0', ' ');
+    if (!process.row.cmdline || *process.row.cmdline != cmdline) {
+      process.row.cmdline = std::make_shared<const std::string>(std::move(cmdline));
+    }
+  }
+  file.close();
+  std::uint64_t score = 0;
+  process.row.oomScore.reset();
+  if (file.read(reader, proc_.get(), ProcPath(pid, "oom_score").text, text) && Cursor(text).readUnsigned(score)) {
+    process.row.oomScore = score;
+  }
+  file.close();
+  process.environError = 0;
+  if (!file.read(reader, proc_.get(), ProcPath(pid, "environ").text, text, ReadWhole::Loop)) {
+    process.environError = isRefusal(errno) ? errno : 0;
+    valuesPath = process.valuesPath;
+    appname = process.appname;
     return;
   }
+  const ProcessEnvironment environment = parseEnvironment(text);
+  valuesPath = environment.path;
+  appname = environment.appname;
+  if (std::any_of(appname.begin(), appname.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) {
+    if (!process.appnameRefused) {
+      context.notes.say("pid " + std::to_string(pid) + ": CANTAL_APPNAME is not ASCII, ignored");
+    }
+    process.appnameRefused = true;
+    appname.clear();
+  }
+  while (!valuesPath.empty() && valuesPath.back() == '/') {
+    valuesPath.pop_back();
+  }
+}
+
+void Processes::put(ScanContext& context, std::uint32_t pid, Process& process) {
+  if (metrics_ != ProcessMetrics::ByPid) {
+    return;
+  }
+  const ProcessRow& row = process.row;
   const std::array<std::optional<std::uint64_t>, kMetrics> values = {
-      row.stat.vsize,    row.stat.rssPages * pageSize_, row.status.swap,  row.stat.threads,
-      row.stat.userTime, row.stat.systemTime,           row.io.readBytes, row.io.writeBytes,
+      row.stat.vsize,
+      row.stat.rssPages * pageSize_,
+      row.status.swap,
+      row.stat.threads,
+      row.fds,
+      row.stat.userTime,
+      row.stat.systemTime,
+      row.io.readBytes,
+      row.io.writeBytes,
+      row.status.voluntarySwitches,
+      row.status.involuntarySwitches,
   };
   for (std::size_t i = 0; i < kMetrics; ++i) {
     if (!values[i]) {
@@ -265,12 +377,29 @@ void Processes::put(ScanContext& context, std::uint32_t pid, Process& process, c
     if (!context.series.live(process.refs[i])) {
       const std::string number = std::to_string(pid);
       std::vector<Label> labels{{"metric", kMetricNames[i].first}, {"pid", number}};
-      if (!process.cgroup.empty()) {
-        labels.emplace_back("cgroup", process.cgroup);
+      if (row.cgroup) {
+        row.cgroup->appendTo(labels);
       }
       process.refs[i] = context.series.intern(labels, kMetricNames[i].second);
     }
     context.series.set(process.refs[i], *values[i]);
+  }
+}
+
+void Processes::sum(ScanContext& context, Process& process) {
+  const ProcessRow& row = process.row;
+  const auto more = grown(process.counters, row);
+  if (row.cgroup) {
+    if (!process.groupSum) {
+      process.groupSum = sums_.of(row.cgroup, "");
+    }
+    process.groupSum->add(context.scan, row, pageSize_, more);
+  }
+  if (metrics_ == ProcessMetrics::ByName) {
+    if (!process.nameSum || process.nameSum->process() != row.name) {
+      process.nameSum = sums_.of(row.cgroup, row.name);
+    }
+    process.nameSum->add(context.scan, row, pageSize_, more);
   }
 }
 
@@ -279,9 +408,22 @@ void Processes::collectValues(ScanContext& context, std::vector<StateRow>& state
   // By pid, so that of a family the same member owns a file at each scan.
   for (auto& [pid, process] : known_) {
     if (process.values) {
-      process.values->collect(context, {pid, process.cgroup, process.appname}, seenInodes_, states);
+      process.values->collect(context, {pid, process.row.cgroup.get(), process.appname}, seenInodes_, states);
     }
   }
+}
+
+DeniedByFile Processes::denied() const {
+  DeniedByFile denied;
+  for (const auto& [pid, process] : known_) {
+    for (const auto& [file, error] : {std::pair{"io", process.ioError}, std::pair{"environ", process.environError}}) {
+      if (error != 0) {
+        ++denied[file].count;
+        denied[file].error = error;
+      }
+    }
+  }
+  return denied;
 }
 
 } // namespace stellwerk

@@ -42,8 +42,8 @@ struct Health {
   std::uint64_t series = 0;
   std::uint64_t refusedSeries = 0;
   std::uint64_t historyBytes = 0;
-  std::uint64_t historySamples = 0;
   std::uint64_t filesRead = 0;
+  DeniedByFile denied;
 };
 
 class Publication {

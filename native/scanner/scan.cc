@@ -3,6 +3,7 @@
 #include "history/snapshot.hpp"
 
 #include "base/number.hpp"
+#include "base/thread.hpp"
 
 #include <chrono>
 #include <fcntl.h>
@@ -46,16 +47,16 @@ std::vector<CgroupMount> findCgroups(const ScanOptions& options) {
 Scan::Scan(ScanOptions options)
     : options_(std::move(options)), series_(options_.maxSeries), reader_(FdBudget::ofProcess()),
       publication_(options_.keepHistoryMs) {
-  const std::string& proc = options_.procRoot;
-  for (auto make : {makeUptime, makeLoadAverage, makeCpuStat, makeMemInfo, makeVmStat, makeOpenFiles,
-                    makeNetInterfaces, makeDisks, makePressure, makeNetCounters, makeFileSystems}) {
-    machine_.push_back(make(proc));
+  for (auto make : {makeUptime, makeLoadAverage, makeCpuStat, makeMemInfo, makeVmStat, makeOpenFiles, makeNetInterfaces,
+                    makeDisks, makePressure, makeNetCounters, makeNetSnmp6, makeSocketStat, makeFileSystems,
+                    makeHardwareSensors, makeMdArrays}) {
+    machine_.push_back(make(options_));
   }
   auto mounts = findCgroups(options_);
   const CgroupMount* naming = namingHierarchy(mounts);
   const std::optional<CgroupMount> named = naming == nullptr ? std::nullopt : std::optional(*naming);
-  cgroups_ = std::make_unique<Cgroups>(std::move(mounts));
-  processes_ = std::make_unique<Processes>(proc, named, options_.processMetrics, *cgroups_);
+  cgroups_ = std::make_unique<Cgroups>(std::move(mounts), options_.procRoot, options_.pressureAverages);
+  processes_ = std::make_unique<Processes>(options_.procRoot, named, options_.processMetrics, *cgroups_);
 }
 
 double Scan::scan(std::int64_t wallMs, std::int64_t bootMs) {
@@ -81,6 +82,7 @@ double Scan::scan(std::int64_t wallMs, std::int64_t bootMs) {
   timed("processes", [&] { processes_->collect(context); });
   states_.clear();
   timed("values", [&] { processes_->collectValues(context, states_); });
+  own_.put(context, publication_.health(), reported_);
   timed("history", [&] { remember(timestamp_); });
 
   publication_.publish(series_, scans_, timestamp_);
@@ -91,10 +93,11 @@ double Scan::scan(std::int64_t wallMs, std::int64_t bootMs) {
   health.series = series_.count();
   health.refusedSeries = series_.refused();
   health.filesRead = reader_.filesRead;
-  publication_.withHistory([&health](const History& history) {
-    health.historyBytes = history.bytes();
-    health.historySamples = history.samples();
-  });
+  health.historyBytes = publication_.withHistory([](const History& history) { return history.bytes(); });
+  health.denied = processes_->denied();
+  if (cgroups_->refused() > 0) {
+    health.denied["cgroup"] = {cgroups_->refused(), EACCES};
+  }
   health.lastScanMs = microsSince(start) / 1000;
   const double lasted = health.lastScanMs;
   publication_.publish(processes_->table(),
@@ -103,6 +106,13 @@ double Scan::scan(std::int64_t wallMs, std::int64_t bootMs) {
 }
 
 std::vector<std::uint8_t> Scan::save() {
+  const ThreadName name("storage");
+  const ThreadTime before = threadTime();
+  const auto counted = [&] {
+    const ThreadTime now = threadTime();
+    storageUserUs_ += now.userUs - before.userUs;
+    storageSystemUs_ += now.systemUs - before.systemUs;
+  };
   constexpr std::uint32_t kSeriesAtOnce = 64;
   SnapshotWriter writer = publication_.withHistory([](const History& history) { return SnapshotWriter(history.timeline()); });
   for (std::uint32_t from = 0;; from += kSeriesAtOnce) {
@@ -121,7 +131,9 @@ std::vector<std::uint8_t> Scan::save() {
       break;
     }
   }
-  return writer.finish();
+  std::vector<std::uint8_t> bytes = writer.finish();
+  counted();
+  return bytes;
 }
 
 Scan::Restored Scan::restore(std::span<const std::uint8_t> bytes, std::int64_t nowMs) {

@@ -1,24 +1,18 @@
 // One scanner: its collectors, its series and what it publishes. One thread at a time may call scan().
 #pragma once
 
+#include "scanner/own_metrics.hpp"
 #include "scanner/processes.hpp"
 #include "scanner/publication.hpp"
+#include "scanner/scan_options.hpp"
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace stellwerk {
-
-struct ScanOptions {
-  std::int64_t intervalMs;
-  std::int64_t keepHistoryMs;
-  std::string procRoot;
-  std::string sysRoot;
-  std::uint32_t maxSeries;
-  bool processMetrics;
-};
 
 class Scan {
 public:
@@ -42,6 +36,13 @@ public:
   SeriesTable& series() noexcept { return series_; }
   Publication& publication() noexcept { return publication_; }
   Notes& notes() noexcept { return notes_; }
+  Reported& reported() noexcept { return reported_; }
+  // Processor time of save(), µs: it runs on threads that come and go.
+  struct StorageTime {
+    std::uint64_t user;
+    std::uint64_t system;
+  };
+  StorageTime storageTime() const noexcept { return {storageUserUs_, storageSystemUs_}; }
 
 private:
   std::int64_t stamp(std::int64_t wallMs, std::int64_t bootMs) const noexcept;
@@ -58,6 +59,10 @@ private:
   std::unique_ptr<Processes> processes_;
   std::vector<std::uint32_t> lastSeen_; // by series id: index of the last scan with a sample
   std::vector<StateRow> states_;
+  Reported reported_;
+  OwnMetrics own_;
+  std::atomic<std::uint64_t> storageUserUs_ = 0;
+  std::atomic<std::uint64_t> storageSystemUs_ = 0;
   std::uint64_t scans_ = 0;
   std::uint64_t missed_ = 0;
   std::int64_t timestamp_ = 0;

@@ -1,13 +1,14 @@
 // The scan's own thread: a scan each interval, whatever the event loop does.
 #pragma once
 
+#include "base/thread.hpp"
 #include "scanner/scan.hpp"
+#include "scanner/scan_thread_end.hpp"
 
 #include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
-#include <sys/prctl.h>
 #include <thread>
 #include <time.h>
 
@@ -44,7 +45,8 @@ public:
 
 private:
   void run() {
-    prctl(PR_SET_NAME, "scan"); // prctl(2): seen in top and gdb
+    const ThreadName name("scan");
+    endProcessWithThisThread();
     const std::chrono::milliseconds interval(scan_.options().intervalMs);
     auto next = std::chrono::steady_clock::now();
     std::unique_lock lock(mutex_);
@@ -60,6 +62,7 @@ private:
       lock.lock();
       wake_.wait_until(lock, next, [this] { return stopping_; });
     }
+    releaseProcessFromThisThread();
   }
 
   Scan& scan_;

@@ -37,6 +37,6 @@ private:
 
 } // namespace
 
-std::unique_ptr<Collector> makeUptime(const std::string& procRoot) { return std::make_unique<Uptime>(procRoot); }
+std::unique_ptr<Collector> makeUptime(const ScanOptions& options) { return std::make_unique<Uptime>(options.procRoot); }
 
 } // namespace stellwerk

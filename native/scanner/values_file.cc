@@ -21,8 +21,12 @@ constexpr off_t kMostValuesBytes = 16 << 20;
 constexpr int kAttempts = 3;
 constexpr unsigned kDescriptors = 2; // .meta and .values
 // What the scanner says of processes itself, with the same labels: an application cannot speak in its name.
-constexpr std::array<std::string_view, 8> kOwnMetrics = {"vsize",     "rss",         "swap",       "num_threads",
-                                                         "user_time", "system_time", "read_bytes", "write_bytes"};
+constexpr std::array<std::string_view, 11> kOwnMetrics = {
+    "vsize",     "rss",         "swap",       "num_threads", "num_fds",
+    "user_time", "system_time", "read_bytes", "write_bytes", "voluntary_ctxt_switches",
+    "nonvoluntary_ctxt_switches"};
+// Labels of the scanner's own.
+constexpr std::array<std::string_view, 5> kOwnLabels = {"pid", "cgroup", "appname", "container", "runtime"};
 
 // openat2(2): the path is the process's own, so it is resolved as in a chroot, never through a magic link.
 Fd openBeneath(int root, const std::string& path) {
@@ -224,7 +228,7 @@ void ValuesFile::label(ScanContext& context, const ValuesOwner& owner, Meta&& me
     Slot slot{entry->type, entry->size, entry->offset, {}, {}};
     bool speaksForUs = true;
     for (auto& [name, value] : entry->labels) {
-      const bool ours = name == "pid" || name == "cgroup" || name == "appname";
+      const bool ours = std::find(kOwnLabels.begin(), kOwnLabels.end(), name) != kOwnLabels.end();
       const bool own = std::find(kOwnMetrics.begin(), kOwnMetrics.end(), value) != kOwnMetrics.end();
       speaksForUs = speaksForUs && name == "metric" && own;
       const std::string label = ours ? "app_" + name : name;
@@ -239,8 +243,10 @@ void ValuesFile::label(ScanContext& context, const ValuesOwner& owner, Meta&& me
       continue;
     }
     slot.labels.emplace_back("pid", std::to_string(owner.pid));
-    if (!owner.cgroup.empty()) {
-      slot.labels.emplace_back("cgroup", owner.cgroup);
+    if (owner.cgroup != nullptr) {
+      std::vector<Label> group;
+      owner.cgroup->appendTo(group);
+      slot.labels.insert(slot.labels.end(), group.begin(), group.end());
     } else if (!owner.appname.empty()) {
       slot.labels.emplace_back("appname", owner.appname);
     }

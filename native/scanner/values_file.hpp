@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/fd.hpp"
+#include "scanner/cgroup_identity.hpp"
 #include "scanner/collector.hpp"
 #include "scanner/meta.hpp"
 
@@ -19,8 +20,8 @@ using OwnedLabel = std::pair<std::string, std::string>;
 // The process that a file is read through, and what of it becomes labels.
 struct ValuesOwner {
   std::uint32_t pid;
-  const std::string& cgroup;  // may be empty
-  const std::string& appname; // used where there is no cgroup
+  const CgroupIdentity* cgroup; // null: none
+  const std::string& appname;   // used where there is no cgroup
 };
 
 struct StateRow {

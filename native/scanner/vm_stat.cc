@@ -53,6 +53,6 @@ private:
 
 } // namespace
 
-std::unique_ptr<Collector> makeVmStat(const std::string& procRoot) { return std::make_unique<VmStat>(procRoot); }
+std::unique_ptr<Collector> makeVmStat(const ScanOptions& options) { return std::make_unique<VmStat>(options.procRoot); }
 
 } // namespace stellwerk
