@@ -1,15 +1,18 @@
 import type { NodeRecord, Rumour } from '../member.ts';
+import { seenFrom } from './addresses.ts';
 import type { Edit } from './edit.ts';
 import type { Peer } from './state.ts';
 
 /** Upper bound of a rumour's bytes in a packet: its texts, and what FlatBuffers adds to them at most. */
-export function rumourBytes(record: NodeRecord): number {
+export function rumourBytes(record: NodeRecord & { readonly seenAt?: string | null }): number {
   const texts =
     Buffer.byteLength(record.addr) +
     Buffer.byteLength(record.hostname) +
     Buffer.byteLength(record.name) +
     Buffer.byteLength(record.version);
-  return 150 + texts + (record.schedule === null ? 0 : 72 + Buffer.byteLength(record.schedule.hash));
+  const addresses = record.otherAddrs.length === 0 ? 0 : 32 + 16 * record.otherAddrs.length;
+  const seen = record.seenAt == null ? 0 : 12 + Buffer.byteLength(record.seenAt);
+  return 150 + texts + addresses + seen + (record.schedule === null ? 0 : 72 + Buffer.byteLength(record.schedule.hash));
 }
 
 export function rumourOf(peer: Peer, nowMs: number): Rumour {
@@ -17,10 +20,11 @@ export function rumourOf(peer: Peer, nowMs: number): Rumour {
     ...peer.record,
     accuser: peer.record.liveness === 'suspect' ? (peer.suspicion?.accusers.at(-1) ?? null) : null,
     silentMs: Math.max(0, Math.round(nowMs - peer.lastSignMs)),
+    seenAt: seenFrom(peer),
   };
 }
 
-const rumourOfSelf = (record: NodeRecord): Rumour => ({ ...record, accuser: null, silentMs: 0 });
+const rumourOfSelf = (record: NodeRecord): Rumour => ({ ...record, accuser: null, silentMs: 0, seenAt: null });
 
 /** What is held of `id`, to tell others. Long-silent nodes are not passed on (spec/cantal.md 6.3: fail). */
 export function rumourAbout(draft: Edit, id: string): Rumour | null {

@@ -1,8 +1,9 @@
-import { pick, uniform } from '../env.ts';
+import { uniform } from '../env.ts';
 import type { Rumour } from '../member.ts';
 import { type Edit, isLive, send } from './edit.ts';
 import { worse } from './membership.ts';
 import type { DigestEntry } from './message.ts';
+import { draw, place } from './roster.ts';
 import { inFrames, rumourAbout } from './rumours.ts';
 
 /**
@@ -11,13 +12,12 @@ import { inFrames, rumourAbout } from './rumours.ts';
  */
 export function compareViews(draft: Edit): void {
   const { state, env } = draft;
-  const live = [...state.peers.values()].filter(isLive);
   const wanted = state.syncWith === null ? undefined : state.peers.get(state.syncWith);
-  const peer = wanted !== undefined && isLive(wanted) ? wanted : pick(env, live);
+  const peer = wanted !== undefined && isLive(wanted) ? wanted : draw(draft, 1, isLive)[0];
   state.syncWith = null;
   // More nodes, more digests in the air for each node's news: keep the total per node constant instead.
   state.nextSyncMs = env.nowMs + uniform(env, 0.5, 1.5) * state.config.syncIntervalMs;
-  if (peer === null) return;
+  if (peer === undefined) return;
   const ids = knownIds(draft);
   const most = state.config.digestEntries;
   const first = ids.length <= most ? 0 : Math.floor(env.random() * ids.length);
@@ -25,10 +25,15 @@ export function compareViews(draft: Edit): void {
   const to = ids[first + most] ?? null;
   const from = first === 0 ? '' : (chosen[0] ?? '');
   const entries = chosen.flatMap((id) => entryOf(draft, id));
-  send(draft, peer.record.addr, { kind: 'digest', from, to, entries });
+  send(draft, peer.addr, { kind: 'digest', from, to, entries });
 }
 
-const knownIds = (draft: Edit): string[] => [draft.state.self.id, ...draft.state.peers.keys()].sort();
+/** Sorted, our own among them. */
+function knownIds(draft: Edit): string[] {
+  const { roster, self } = draft.state;
+  const at = place(roster, self.id);
+  return [...roster.slice(0, at), self.id, ...roster.slice(at)];
+}
 
 function entryOf(draft: Edit, id: string): DigestEntry[] {
   const rumour = rumourAbout(draft, id);
