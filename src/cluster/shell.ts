@@ -44,6 +44,8 @@ export interface ClusterOptions {
   readonly host: string;
   /** All addresses of this host, looked at now and then; default: node:os. */
   readonly interfaces?: () => readonly InterfaceAddress[];
+  /** How long a new address of this host may stay unsaid; default 10 s. */
+  readonly interfacesEveryMs?: number;
   /** Of UDP, and of HTTP for the others. 0: any free one, for tests. */
   readonly port: number;
   /** 32 hex digits, this machine's alone. */
@@ -110,8 +112,7 @@ const systemClock: Clock = {
 /** A cluster in motion changes several times a second; the disk is told when it rests. */
 const rememberAfterMs = 2_000;
 const sayAgainAfterMs = 60_000;
-/** How long a new address of this host may stay unsaid. */
-const readdressMs = 10_000;
+const interfacesEveryMs = 10_000;
 /** Beyond it, merging schedules by their makers' clocks misleads (spec/verwalter.md 8). */
 const mostSkewMs = 1_000;
 /** A wall clock slewed by NTP moves less between two looks; more is a jump, after which times are told by the new one. */
@@ -267,7 +268,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   step({ kind: 'tick' });
   for (const addr of memory.peers) step({ kind: 'add-host', addr });
   const readdress = isWildcardAddr(udp.addr)
-    ? setInterval(() => step({ kind: 'addresses', ...whereWeAre() }), readdressMs).unref()
+    ? setInterval(
+        () => step({ kind: 'addresses', ...whereWeAre() }),
+        options.interfacesEveryMs ?? interfacesEveryMs,
+      ).unref()
     : undefined;
 
   return {

@@ -97,7 +97,7 @@ export function peerView(peer: Peer, config: GossipConfig, nowMs: number, epochM
   };
 }
 
-function freshness(config: GossipConfig, silentMs: number): Freshness {
+export function freshness(config: GossipConfig, silentMs: number): Freshness {
   if (silentMs < config.preFailMs) return 'fresh';
   if (silentMs < config.staleMs) return 'prefail';
   return silentMs < config.failMs ? 'stale' : 'failing';

@@ -85,6 +85,8 @@ export interface World {
   start(index: number): void;
   crash(index: number): void;
   pause(index: number, forMs: number): void;
+  /** Something that happens to one node from outside, as a person's word. */
+  tell(index: number, event: NodeEvent): void;
   announce(index: number, schedule: ScheduleStamp | null, errors: number): void;
   stats(): { readonly steps: number; readonly packets: number; readonly lost: number };
   /** Of all that happened so far, in order: equal digests, equal runs. */
@@ -289,9 +291,12 @@ export function world(options: WorldOptions): World {
       const node = nodes[index];
       if (node !== undefined) node.pausedUntilMs = Math.max(node.pausedUntilMs, now + forMs);
     },
-    announce(index, stamp, errors) {
+    tell(index, event) {
       const node = nodes[index];
-      if (node !== undefined) act(node, { kind: 'announce', schedule: stamp, errors });
+      if (node !== undefined) act(node, event);
+    },
+    announce(index, stamp, errors) {
+      world.tell(index, { kind: 'announce', schedule: stamp, errors });
     },
     stats: () => ({ ...counts }),
     digest: () => hash.toString(16).padStart(8, '0'),

@@ -261,12 +261,13 @@ describe('trouble at the start and on the way', () => {
 
   test('a node that gets another address tells so', async () => {
     let ip = '192.0.2.7';
-    const first = await nodes.start(1, { host: '0.0.0.0', interfaces: () => [{ interface: 'eth0', ip }] });
+    const interfaces = () => [{ interface: 'eth0', ip }];
+    const first = await nodes.start(1, { host: '0.0.0.0', interfaces, interfacesEveryMs: 200 });
     const { port } = splitAddr(first.self.addr) ?? { port: 0 };
     const second = await nodes.start(2, { join: [joinAddr('127.0.0.1', port)] });
     await until('they know each other', 2_000, () => knows(first, 1) && knows(second, 1));
     ip = '192.0.2.8';
-    await until('told', 15_000, () => second.peerViews()[0]?.addresses.includes(`192.0.2.8:${port}`) === true);
+    await until('told', 5_000, () => second.peerViews()[0]?.addresses.includes(`192.0.2.8:${port}`) === true);
     expect(first.self.addr).toBe(`192.0.2.8:${port}`);
   });
 

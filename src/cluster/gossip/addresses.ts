@@ -1,17 +1,21 @@
 import { isLoopback } from '../../http/address.ts';
 import { splitAddr } from '../addr.ts';
 import { pick } from '../env.ts';
-import type { NodeRecord } from '../member.ts';
+import { type NodeRecord, sameAddrs } from '../member.ts';
 import type { Edit } from './edit.ts';
 import type { Peer } from './state.ts';
 
-const isLoopbackAddr = (addr: string): boolean => isLoopback(splitAddr(addr)?.host ?? '');
+const isLoopbackAddr = (addr: string): boolean =>
+  addr.startsWith('127.') || (addr.startsWith('[') && isLoopback(splitAddr(addr)?.host ?? ''));
 
 /** What we may use of what others say: a loopback address means somebody else on every host (spec/cantal.md 6.4). */
 function usable(self: NodeRecord, addrs: readonly string[]): string[] {
   const onLoopback = isLoopbackAddr(self.addr);
   return addrs.filter((addr) => splitAddr(addr) !== null && (onLoopback || !isLoopbackAddr(addr)));
 }
+
+export const sameWhere = (a: NodeRecord, b: NodeRecord): boolean =>
+  a.addr === b.addr && sameAddrs(a.otherAddrs, b.otherAddrs);
 
 /** A record as we keep it; null where nothing in it can be reached. */
 export function reachable(self: NodeRecord, record: NodeRecord): NodeRecord | null {

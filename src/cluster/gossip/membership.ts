@@ -1,5 +1,5 @@
-import { gravity, type NodeRecord, type Rumour, sameAddrs, sameContent } from '../member.ts';
-import { hint, reachable } from './addresses.ts';
+import { gravity, type NodeRecord, type Rumour, sameContent } from '../member.ts';
+import { hint, reachable, sameWhere } from './addresses.ts';
 import { type Edit, liveSize, put } from './edit.ts';
 import { adjusted } from './health.ts';
 import type { Report } from './message.ts';
@@ -26,7 +26,9 @@ export function meet(draft: Edit, me: NodeRecord, addr: string, report: Report):
   if (known.addr !== addr) draft.changed = true;
   const heard: Peer = { ...known, addr, lastReportDirectMs: atMs, report: { ...report, atMs } };
   const held = known.record;
-  const told = reachable(state.self, me) ?? { ...me, addr: held.addr, otherAddrs: held.otherAddrs };
+  const told = sameWhere(me, held)
+    ? me
+    : (reachable(state.self, me) ?? { ...me, addr: held.addr, otherAddrs: held.otherAddrs });
   const outdated =
     told.incarnation < held.incarnation ||
     (told.incarnation === held.incarnation && (held.liveness !== 'alive' || !sameContent(told, held)));
@@ -126,7 +128,7 @@ function whereabouts(
   told: NodeRecord,
   seen: string | null,
 ): Pick<Peer, 'addr' | 'seenAt'> {
-  const moved = told.addr !== held.addr || !sameAddrs(told.otherAddrs, held.otherAddrs);
+  const moved = !sameWhere(told, held);
   const seenAt = hint(self, told, seen) ?? (moved ? null : sawAt);
   const stays = !moved ? lastReportDirectMs !== null : told.addr === addr || told.otherAddrs.includes(addr);
   return { addr: stays ? addr : (seenAt ?? told.addr), seenAt };
@@ -203,5 +205,7 @@ function plainRecord(record: NodeRecord): NodeRecord {
   return { id, addr, otherAddrs, hostname, name, version, incarnation, liveness, schedule, errors };
 }
 
-export const worse = (a: NodeRecord, b: { incarnation: number; liveness: NodeRecord['liveness'] }): boolean =>
+type Word = Pick<NodeRecord, 'incarnation' | 'liveness'>;
+
+export const worse = (a: Word, b: Word): boolean =>
   a.incarnation > b.incarnation || (a.incarnation === b.incarnation && gravity[a.liveness] > gravity[b.liveness]);

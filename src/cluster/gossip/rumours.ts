@@ -26,13 +26,23 @@ export function rumourOf(peer: Peer, nowMs: number): Rumour {
 
 const rumourOfSelf = (record: NodeRecord): Rumour => ({ ...record, accuser: null, silentMs: 0, seenAt: null });
 
-/** What is held of `id`, to tell others. Long-silent nodes are not passed on (spec/cantal.md 6.3: fail). */
-export function rumourAbout(draft: Edit, id: string): Rumour | null {
-  if (id === draft.state.self.id) return rumourOfSelf(draft.state.self);
-  const peer = draft.state.peers.get(id);
+/** The record of `id`, if others are told of it. Long-silent nodes are not passed on (spec/cantal.md 6.3: fail). */
+export function toldAbout(draft: Edit, id: string): NodeRecord | null {
+  const { config, peers, self } = draft.state;
+  if (id === self.id) return self;
+  const peer = peers.get(id);
   if (peer === undefined) return null;
-  const rumour = rumourOf(peer, draft.env.nowMs);
-  return peer.record.liveness === 'dead' && rumour.silentMs >= draft.state.config.failMs ? null : rumour;
+  const failing = peer.record.liveness === 'dead' && draft.env.nowMs - peer.lastSignMs >= config.failMs;
+  return failing ? null : peer.record;
+}
+
+/** What is held of `id`, to tell others. */
+export function rumourAbout(draft: Edit, id: string): Rumour | null {
+  const { peers, self } = draft.state;
+  if (toldAbout(draft, id) === null) return null;
+  if (id === self.id) return rumourOfSelf(self);
+  const peer = peers.get(id);
+  return peer === undefined ? null : rumourOf(peer, draft.env.nowMs);
 }
 
 /** From now on, tell of it as of something new. */

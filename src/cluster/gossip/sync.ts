@@ -4,7 +4,7 @@ import { type Edit, isLive, send } from './edit.ts';
 import { worse } from './membership.ts';
 import type { DigestEntry } from './message.ts';
 import { draw, place } from './roster.ts';
-import { inFrames, rumourAbout } from './rumours.ts';
+import { inFrames, rumourAbout, toldAbout } from './rumours.ts';
 
 /**
  * Anti-entropy: one digest to one peer, for as many ids as fit. The receiver pushes what it knows better and asks for
@@ -36,9 +36,8 @@ function knownIds(draft: Edit): string[] {
 }
 
 function entryOf(draft: Edit, id: string): DigestEntry[] {
-  const rumour = rumourAbout(draft, id);
-  if (rumour === null) return [];
-  return [{ id, incarnation: rumour.incarnation, liveness: rumour.liveness }];
+  const held = toldAbout(draft, id);
+  return held === null ? [] : [{ id, incarnation: held.incarnation, liveness: held.liveness }];
 }
 
 export function answerDigest(
@@ -49,20 +48,20 @@ export function answerDigest(
   entries: readonly DigestEntry[],
 ): void {
   const told = new Map(entries.map((entry) => [entry.id, entry]));
-  const better: Rumour[] = [];
+  const better: string[] = [];
   for (const id of knownIds(draft)) {
     if (id < from || (to !== null && id >= to)) continue;
-    const held = rumourAbout(draft, id);
+    const held = toldAbout(draft, id);
     if (held === null) continue;
     const theirs = told.get(id);
-    if (theirs === undefined || worse(held, theirs)) better.push(held);
+    if (theirs === undefined || worse(held, theirs)) better.push(id);
   }
   const want = entries.flatMap((entry) => {
-    const held = rumourAbout(draft, entry.id);
-    const old = held === null ? !draft.state.peers.has(entry.id) : worse({ ...held, ...entry }, held);
+    const held = toldAbout(draft, entry.id);
+    const old = held === null ? !draft.state.peers.has(entry.id) : worse(entry, held);
     return old ? [entry.id] : [];
   });
-  push(draft, addr, better);
+  answerWant(draft, addr, better);
   if (want.length > 0) send(draft, addr, { kind: 'want', ids: want });
 }
 
