@@ -6,7 +6,7 @@ import type { Env } from './env.ts';
 import type { GossipConfig } from './gossip/config.ts';
 import type { Report } from './gossip/message.ts';
 import { type GossipState, startGossip } from './gossip/state.ts';
-import { type GossipEvent, stepGossip, wakeMs } from './gossip/step.ts';
+import { type GossipEvent, stepGossip } from './gossip/step.ts';
 import { leadershipOf } from './leadership.ts';
 import { type NodeRecord, type ScheduleStamp, sameStamp } from './member.ts';
 import type { Packet } from './packet.ts';
@@ -67,7 +67,7 @@ export function startNode(options: NodeOptions, env: Env): NodeState {
 
 /** When a tick is due if nothing arrives before. */
 export function nodeWakeMs(state: NodeState): number {
-  return Math.min(wakeMs(state.gossip), electionWakeMs(state.election), state.nextPeersMs);
+  return Math.min(state.gossip.wakeMs, electionWakeMs(state.election), state.nextPeersMs);
 }
 
 export function stepNode(state: NodeState, event: NodeEvent, env: Env): NodeStep {
@@ -75,7 +75,7 @@ export function stepNode(state: NodeState, event: NodeEvent, env: Env): NodeStep
   let { nextPeersMs } = state;
   // The election looks first: after a long sleep it must see that its list of peers is old, not one just renewed.
   if (electionWakeMs(run.election) <= env.nowMs) runElection(run, { kind: 'tick' });
-  if (wakeMs(run.gossip) <= env.nowMs) runGossip(run, { kind: 'tick' });
+  if (run.gossip.wakeMs <= env.nowMs) runGossip(run, { kind: 'tick' });
   switch (event.kind) {
     case 'tick':
       break;

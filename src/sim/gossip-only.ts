@@ -1,14 +1,14 @@
 import type { Env } from '../cluster/env.ts';
 import type { GossipEffect } from '../cluster/gossip/edit.ts';
 import type { GossipState } from '../cluster/gossip/state.ts';
-import { type GossipEvent, stepGossip, wakeMs } from '../cluster/gossip/step.ts';
+import { type GossipEvent, stepGossip } from '../cluster/gossip/step.ts';
 import { type NodeEffect, type NodeEvent, type NodeState, type NodeStep, startNode } from '../cluster/node.ts';
 import type { Machine } from './world.ts';
 
 /** Nodes that find and watch each other and elect nobody: for what is about membership, and for a thousand of them. */
 export const gossipOnly: Machine = {
   start: startNode,
-  wakeMs: ({ gossip }) => wakeMs(gossip),
+  wakeMs: ({ gossip }) => gossip.wakeMs,
   step(state: NodeState, event: NodeEvent, env: Env): NodeStep {
     const effects: NodeEffect[] = [];
     let { gossip } = state;
@@ -17,7 +17,7 @@ export const gossipOnly: Machine = {
       gossip = result.state;
       for (const effect of result.effects) effects.push(addressed(effect, gossip));
     };
-    if (wakeMs(gossip) <= env.nowMs) run({ kind: 'tick' });
+    if (gossip.wakeMs <= env.nowMs) run({ kind: 'tick' });
     if (event.kind !== 'packet') {
       if (event.kind !== 'tick') run(event);
     } else if (event.packet.channel === 'gossip') {

@@ -63,6 +63,8 @@ export interface WorldOptions {
   readonly networks?: number;
   /** The machine; a broken copy shows what the checker can see. */
   readonly step?: StepNode;
+  /** Whether the clocks of all nodes begin at 0 with the world, so that what they know may be shared; default false. */
+  readonly clocksFromZero?: boolean;
   /** Default: gossip and election, as a node runs them. */
   readonly machine?: Machine;
   /** False: no invariant is looked at, for measuring; default true. */
@@ -143,7 +145,7 @@ export function world(options: WorldOptions): World {
     state: null,
     life: 0,
     // Clocks of different hosts have nothing in common but their pace, and that only to half a percent.
-    clock: { zeroMs: chance() * 1e9, rate: 1 + (chance() - 0.5) / 100 },
+    clock: { zeroMs: chance() * (options.clocksFromZero === true ? 0 : 1e9), rate: 1 + (chance() - 0.5) / 100 },
     skewMs: 0,
     lagMs: 0,
     pausedUntilMs: 0,

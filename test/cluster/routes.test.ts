@@ -142,8 +142,7 @@ test('GET /all_peers has the record of the original', async () => {
 });
 
 test('a peer that is seldom met is known by what others tell of it', async () => {
-  const third = await nodes.start(3, { join: [second.self.addr] });
-  await meet();
+  const third = await nodes.start(3, { join: [second.self.addr, first.self.addr] });
   third.scanned(3);
   // Of the third, the first is to hear from the second too.
   await until('told', 20_000, () => {

@@ -18,8 +18,8 @@ export interface Edit {
     -readonly [K in keyof GossipState]: GossipState[K];
   } & {
     readonly peers: VersionedMap<string, Peer>;
-    readonly suspects: Set<string>;
-    readonly probes: Map<number, Probe>;
+    readonly suspects: VersionedMap<string, number>;
+    readonly probes: VersionedMap<number, Probe>;
     readonly relays: Map<number, Relay>;
     readonly rumours: VersionedMap<string, number>;
     readonly joins: Map<string, Join>;
@@ -34,8 +34,8 @@ export function edit(state: GossipState, env: Env): Edit {
     state: {
       ...state,
       peers: VersionedMap.fork(state.peers),
-      suspects: new Set(state.suspects),
-      probes: new Map(state.probes),
+      suspects: VersionedMap.fork(state.suspects),
+      probes: VersionedMap.fork(state.probes),
       relays: new Map(state.relays),
       rumours: VersionedMap.fork(state.rumours),
       joins: new Map(state.joins),

@@ -2,29 +2,36 @@ import { gravity, type NodeRecord, type Rumour, sameContent } from '../member.ts
 import { hint, reachable, sameWhere } from './addresses.ts';
 import { type Edit, liveSize, put } from './edit.ts';
 import { adjusted } from './health.ts';
-import type { Report } from './message.ts';
+import type { GossipPacket } from './message.ts';
 import { rumourOf, spread } from './rumours.ts';
 import type { Peer } from './state.ts';
-import { confirm, suspect } from './suspicion.ts';
+import { confirm, deadlineMs, suspect } from './suspicion.ts';
 
 /**
  * Takes in the sender's own record. Returns what we hold of it instead where that is newer or worse, so that the
  * caller can tell it: a node that restarts with a low incarnation, or that we believe dead, can only object to what it
  * hears (memberlist's pull request 345 is the story of a cluster where it never did).
  */
-export function meet(draft: Edit, me: NodeRecord, addr: string, report: Report): Rumour | null {
+export function meet(draft: Edit, { me, report, message }: GossipPacket, addr: string): Rumour | null {
   const { env, state } = draft;
   const atMs = env.nowMs;
   const known = state.peers.get(me.id);
+  const pingsReceived = (known?.pingsReceived ?? 0) + (message.kind === 'ping' ? 1 : 0);
+  const pongsReceived = (known?.pongsReceived ?? 0) + (message.kind === 'ack' ? 1 : 0);
   if (known === undefined) {
     // Whatever it says: here it can be answered.
     const record = reachable(state.self, me) ?? { ...me, addr, otherAddrs: [] };
-    add(draft, record, { addr, lastReportDirectMs: atMs, lastSignMs: atMs, report: { ...report, atMs } });
+    const told = { addr, lastReportDirectMs: atMs, lastSignMs: atMs, report: { ...report, atMs } };
+    add(draft, record, { ...told, pingsReceived, pongsReceived });
     met(draft, me.id);
     return null;
   }
   if (known.addr !== addr) draft.changed = true;
-  const heard: Peer = { ...known, addr, lastReportDirectMs: atMs, report: { ...report, atMs } };
+  const { peers, scanMs } = report;
+  const heard: Peer = {
+    ...{ ...known, addr, lastReportDirectMs: atMs, report: { atMs, peers, scanMs } },
+    ...{ pingsReceived, pongsReceived },
+  };
   const held = known.record;
   const told = sameWhere(me, held)
     ? me
@@ -38,7 +45,7 @@ export function meet(draft: Edit, me: NodeRecord, addr: string, report: Report):
   }
   const returned = held.liveness === 'dead';
   if (told.incarnation > held.incarnation) revive(draft, heard, told);
-  else put(draft, { ...heard, lastSignMs: atMs });
+  else put(draft, heard.lastSignMs === atMs ? heard : { ...heard, lastSignMs: atMs });
   if (returned) met(draft, me.id);
   return null;
 }
@@ -100,7 +107,7 @@ export function accuse(draft: Edit, id: string, accuser: string, incarnation: nu
   if (peer.suspicion === null) {
     const suspicion = suspect(state.config, env.nowMs, accuser, liveSize(draft));
     put(draft, { ...peer, record: { ...peer.record, liveness: 'suspect' }, suspicion });
-    state.suspects.add(id);
+    state.suspects.set(id, deadlineMs(suspicion));
     draft.changed = true;
     spread(draft, id);
     return;
@@ -108,6 +115,7 @@ export function accuse(draft: Edit, id: string, accuser: string, incarnation: nu
   const confirmed = confirm(peer.suspicion, accuser);
   if (confirmed === null) return;
   put(draft, { ...peer, suspicion: confirmed });
+  state.suspects.set(id, deadlineMs(confirmed));
   spread(draft, id);
 }
 
@@ -134,11 +142,7 @@ function whereabouts(
   return { addr: stays ? addr : (seenAt ?? told.addr), seenAt };
 }
 
-function add(
-  draft: Edit,
-  record: NodeRecord,
-  first: Pick<Peer, 'addr' | 'lastSignMs'> & Partial<Pick<Peer, 'seenAt' | 'lastReportDirectMs' | 'report'>>,
-): void {
+function add(draft: Edit, record: NodeRecord, first: Pick<Peer, 'addr' | 'lastSignMs'> & Partial<Peer>): void {
   const { env, state } = draft;
   put(draft, {
     record: plainRecord(record),

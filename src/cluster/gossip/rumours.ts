@@ -4,15 +4,17 @@ import type { Edit } from './edit.ts';
 import type { Peer } from './state.ts';
 
 /** Upper bound of a rumour's bytes in a packet: its texts, and what FlatBuffers adds to them at most. */
-export function rumourBytes(record: NodeRecord & { readonly seenAt?: string | null }): number {
+export const rumourBytes = (rumour: Rumour): number =>
+  recordBytes(rumour) + (rumour.seenAt === null ? 0 : 12 + Buffer.byteLength(rumour.seenAt));
+
+function recordBytes(record: NodeRecord): number {
   const texts =
     Buffer.byteLength(record.addr) +
     Buffer.byteLength(record.hostname) +
     Buffer.byteLength(record.name) +
     Buffer.byteLength(record.version);
   const addresses = record.otherAddrs.length === 0 ? 0 : 32 + 16 * record.otherAddrs.length;
-  const seen = record.seenAt == null ? 0 : 12 + Buffer.byteLength(record.seenAt);
-  return 150 + texts + addresses + seen + (record.schedule === null ? 0 : 72 + Buffer.byteLength(record.schedule.hash));
+  return 150 + texts + addresses + (record.schedule === null ? 0 : 72 + Buffer.byteLength(record.schedule.hash));
 }
 
 export function rumourOf(peer: Peer, nowMs: number): Rumour {
@@ -61,7 +63,7 @@ export function takeNews(draft: Edit, first: readonly Rumour[] = []): Rumour[] {
   if (rumours.size === 0) return news;
   let room = config.newsBudgetBytes - first.reduce((sum, rumour) => sum + rumourBytes(rumour), 0);
   const most = config.retransmitMult * Math.ceil(Math.log10(peers.size + 2));
-  for (const [id, told] of [...rumours].sort((a, b) => a[1] - b[1])) {
+  for (const [id, told] of leastTold(rumours, Math.ceil(config.newsBudgetBytes / fewestRumourBytes))) {
     const rumour = rumourAbout(draft, id);
     if (rumour === null) {
       rumours.delete(id);
@@ -76,6 +78,23 @@ export function takeNews(draft: Edit, first: readonly Rumour[] = []): Rumour[] {
   }
   return news;
 }
+
+/** Of the least told ones as many as one packet may hold; a cluster that starts has hundreds of them. */
+function leastTold(rumours: ReadonlyMap<string, number>, count: number): (readonly [string, number])[] {
+  const least: (readonly [string, number])[] = [];
+  for (const rumour of rumours) {
+    if (least.length === count && rumour[1] >= (least[count - 1]?.[1] ?? 0)) continue;
+    let at = Math.min(least.length, count - 1);
+    while (at > 0 && (least[at - 1]?.[1] ?? 0) > rumour[1]) {
+      least[at] = least[at - 1] as readonly [string, number];
+      at -= 1;
+    }
+    least[at] = rumour;
+  }
+  return least;
+}
+
+const fewestRumourBytes = 150;
 
 /** Cuts a long list into packets of one frame each. */
 export function inFrames(draft: Edit, all: readonly Rumour[]): Rumour[][] {

@@ -1,6 +1,6 @@
 import { type Edit, isLive, put } from './edit.ts';
 import type { Sighting } from './message.ts';
-import { draw } from './roster.ts';
+import { tryToDraw } from './roster.ts';
 import type { Peer } from './state.ts';
 
 /**
@@ -12,7 +12,7 @@ export function sightings(draft: Edit, receiver: string): Sighting[] {
   const told = (peer: Peer): boolean =>
     isLive(peer) && peer.report !== null && peer.lastReportDirectMs !== null && peer.record.id !== receiver;
   const most = Math.min(state.config.sightingsPerAck, state.live - 1);
-  return draw(draft, most, told).flatMap(({ record, lastReportDirectMs, report, roundtrip }) =>
+  return tryToDraw(draft, most, told).flatMap(({ record, lastReportDirectMs, report, roundtrip }) =>
     lastReportDirectMs === null || report === null
       ? []
       : [

@@ -73,8 +73,8 @@ export interface GossipState {
   readonly roster: readonly string[];
   /** How many of the peers are not dead. */
   readonly live: number;
-  /** Ids of suspects: their timers are looked at on each step. */
-  readonly suspects: ReadonlySet<string>;
+  /** Ids of suspects, and when each is buried unless somebody speaks for it. */
+  readonly suspects: ReadonlyMap<string, number>;
   /** Lifeguard's local health, 0 = well. */
   readonly health: number;
   readonly seq: number;
@@ -93,6 +93,8 @@ export interface GossipState {
   readonly nextSyncMs: number;
   readonly nextDeadProbeMs: number;
   readonly nextCollectMs: number;
+  /** When the next step is due if nothing arrives before. */
+  readonly wakeMs: number;
 }
 
 export function startGossip(config: GossipConfig, self: NodeRecord, seeds: readonly string[], env: Env): GossipState {
@@ -109,7 +111,7 @@ export function startGossip(config: GossipConfig, self: NodeRecord, seeds: reado
     peers: new Map(),
     roster: [],
     live: 0,
-    suspects: new Set(),
+    suspects: new Map(),
     health: 0,
     seq: 0,
     probes: new Map(),
@@ -125,16 +127,17 @@ export function startGossip(config: GossipConfig, self: NodeRecord, seeds: reado
     nextSyncMs: env.nowMs + uniform(env, 0.5, 1.5) * config.syncIntervalMs,
     nextDeadProbeMs: env.nowMs + uniform(env, 0, config.deadProbeIntervalMs),
     nextCollectMs: env.nowMs + config.collectIntervalMs,
+    wakeMs: env.nowMs,
   };
 }
 
-/** When the next step is due if nothing arrives before. */
-export function gossipWakeMs(state: GossipState, suspicionEndMs: (id: string) => number): number {
+/** The earliest of all timers. */
+export function earliestMs(state: Omit<GossipState, 'wakeMs'>): number {
   let wake = Math.min(state.nextRoundMs, state.nextSyncMs, state.nextDeadProbeMs, state.nextCollectMs);
   if (state.rumours.size > 0 && state.live > 0) wake = Math.min(wake, state.nextSpreadMs);
   for (const probe of state.probes.values()) wake = Math.min(wake, probe.deadlineMs);
   for (const relay of state.relays.values()) wake = Math.min(wake, relay.nackMs ?? relay.endMs);
   for (const join of state.joins.values()) wake = Math.min(wake, join.nextMs);
-  for (const id of state.suspects) wake = Math.min(wake, suspicionEndMs(id));
+  for (const endMs of state.suspects.values()) wake = Math.min(wake, endMs);
   return wake;
 }

@@ -8,8 +8,7 @@ import { answered, notYet, probeDead, probeRound, probeTimers, relayPing } from 
 import { draw } from './roster.ts';
 import { spread, takeNews } from './rumours.ts';
 import { hearSighting, sightings } from './sightings.ts';
-import { type GossipState, gossipWakeMs } from './state.ts';
-import { deadlineMs } from './suspicion.ts';
+import { earliestMs, type GossipState } from './state.ts';
 import { answerDigest, answerWant, compareViews } from './sync.ts';
 
 export type GossipEvent =
@@ -63,24 +62,14 @@ export function stepGossip(state: GossipState, event: GossipEvent, env: Env): Go
       event satisfies never;
   }
   if (draft.changed) draft.sends.push({ kind: 'changed' });
+  draft.state.wakeMs = earliestMs(draft.state);
   return { state: draft.state, effects: draft.sends };
-}
-
-export function wakeMs(state: GossipState): number {
-  return gossipWakeMs(state, (id) => {
-    const suspicion = state.peers.get(id)?.suspicion ?? null;
-    return suspicion === null ? Number.POSITIVE_INFINITY : deadlineMs(suspicion);
-  });
 }
 
 function tick(draft: Edit): void {
   const { state, env } = draft;
   probeTimers(draft);
-  for (const id of [...state.suspects]) {
-    const suspicion = state.peers.get(id)?.suspicion ?? null;
-    if (suspicion === null) state.suspects.delete(id);
-    else if (deadlineMs(suspicion) <= env.nowMs) bury(draft, id);
-  }
+  for (const [id, endMs] of [...state.suspects]) if (endMs <= env.nowMs) bury(draft, id);
   joinTimers(draft);
   if (state.nextRoundMs <= env.nowMs) probeRound(draft);
   if (state.nextDeadProbeMs <= env.nowMs) probeDead(draft);
@@ -114,14 +103,13 @@ function collect(draft: Edit): void {
 
 function receive(draft: Edit, addr: string, packet: GossipPacket): void {
   const { state, env } = draft;
-  const { me, report, message } = packet;
+  const { me, message } = packet;
   if (me.id === state.self.id) return;
-  const correction = meet(draft, me, addr, report);
+  const correction = meet(draft, packet, addr);
   settle(draft, addr);
   const tell = correction === null ? [] : [correction];
   switch (message.kind) {
     case 'ping': {
-      count(draft, me.id, 'pingsReceived');
       for (const rumour of message.news) hear(draft, rumour);
       // Meant for a node that had our address before us.
       if (message.target !== null && message.target !== state.self.id) break;
@@ -131,7 +119,6 @@ function receive(draft: Edit, addr: string, packet: GossipPacket): void {
       return;
     }
     case 'ack':
-      count(draft, me.id, 'pongsReceived');
       for (const rumour of message.news) hear(draft, rumour);
       for (const sighting of message.sightings) hearSighting(draft, sighting);
       answered(draft, me.id, message.seq, message.wallMs);
@@ -158,11 +145,6 @@ function receive(draft: Edit, addr: string, packet: GossipPacket): void {
   // Only to what a timer sent: two nodes that correct each other's answers would never end.
   const answer = message.kind === 'ack' || message.kind === 'nack' || message.kind === 'news';
   if (tell.length > 0 && !answer) send(draft, addr, { kind: 'news', news: tell });
-}
-
-function count(draft: Edit, id: string, what: 'pingsReceived' | 'pongsReceived'): void {
-  const peer = draft.state.peers.get(id);
-  if (peer !== undefined) put(draft, { ...peer, [what]: peer[what] + 1 });
 }
 
 function heard(draft: Edit, id: string, schedule: ScheduleStamp | null, errors: number | null): void {

@@ -7,9 +7,10 @@
 export class VersionedMap<K, V> implements ReadonlyMap<K, V> {
   /** Null: a later version has it. */
   #table: Map<K, V> | null;
-  /** Where changes of this version are written down for the one that it was forked from. */
-  #log: Undo<K, V>[] | null = null;
-  #later: Later<K, V> | null = null;
+  /** How to get from this version back to the one that it was forked from, the last change last. */
+  #undo: Undo<K, V>[] | null = null;
+  /** The version that has the table, or knows who has. */
+  #later: VersionedMap<K, V> | null = null;
 
   private constructor(table: Map<K, V>) {
     this.#table = table;
@@ -19,17 +20,16 @@ export class VersionedMap<K, V> implements ReadonlyMap<K, V> {
   static fork<K, V>(map: ReadonlyMap<K, V>): VersionedMap<K, V> {
     if (!(map instanceof VersionedMap)) return new VersionedMap(new Map(map));
     const version = new VersionedMap<K, V>(map.#own());
-    const undo: Undo<K, V>[] = [];
-    version.#log = undo;
     map.#table = null;
-    map.#log = null;
-    map.#later = { version, undo };
+    map.#later = version;
     return version;
   }
 
   set(key: K, value: V): this {
     const table = this.#own();
-    this.#log?.push({ key, had: table.has(key), value: table.get(key) });
+    const former = table.get(key);
+    this.#undo ??= [];
+    this.#undo.push({ key, had: former !== undefined || table.has(key), value: former });
     table.set(key, value);
     return this;
   }
@@ -37,7 +37,8 @@ export class VersionedMap<K, V> implements ReadonlyMap<K, V> {
   delete(key: K): boolean {
     const table = this.#own();
     if (!table.has(key)) return false;
-    this.#log?.push({ key, had: true, value: table.get(key) });
+    this.#undo ??= [];
+    this.#undo.push({ key, had: true, value: table.get(key) });
     return table.delete(key);
   }
 
@@ -45,10 +46,10 @@ export class VersionedMap<K, V> implements ReadonlyMap<K, V> {
   touchedUntil(map: ReadonlyMap<K, V>): ReadonlySet<K> | null {
     const keys = new Set<K>();
     for (let version: VersionedMap<K, V> = this; version !== map; ) {
-      const later: Later<K, V> | null = version.#later;
+      const later: VersionedMap<K, V> | null = version.#later;
       if (later === null) return null;
-      for (const { key } of later.undo) keys.add(key);
-      version = later.version;
+      for (const { key } of later.#undo ?? []) keys.add(key);
+      version = later;
     }
     return keys;
   }
@@ -83,8 +84,8 @@ export class VersionedMap<K, V> implements ReadonlyMap<K, V> {
     const logs: (readonly Undo<K, V>[])[] = [];
     let newest: VersionedMap<K, V> = this;
     while (newest.#later !== null) {
-      logs.push(newest.#later.undo);
-      newest = newest.#later.version;
+      newest = newest.#later;
+      if (newest.#undo !== null) logs.push(newest.#undo);
     }
     const table = new Map(newest.#table);
     for (const undo of logs.reverse()) {
@@ -97,11 +98,6 @@ export class VersionedMap<K, V> implements ReadonlyMap<K, V> {
     this.#later = null;
     return table;
   }
-}
-
-interface Later<K, V> {
-  readonly version: VersionedMap<K, V>;
-  readonly undo: readonly Undo<K, V>[];
 }
 
 interface Undo<K, V> {
