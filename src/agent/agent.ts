@@ -100,6 +100,7 @@ async function start(
     log: warn,
   });
   stops.push(() => cluster.stop());
+  stops.push(cantal.onScan(() => cluster.scanned(cantal.scanMs())));
   const discovery = startDiscovery({
     // Addresses are the cluster's own seeds: it knocks at them for as long as it is alone.
     targets: options.join.filter(({ kind }) => kind !== 'address'),

@@ -11,6 +11,7 @@ export interface AgentOptions {
   readonly machineId?: string;
   readonly clusterName: string;
   readonly clusterKeyFile?: string;
+  readonly openCluster: boolean;
   readonly tokenFile?: string;
   readonly join: readonly JoinTarget[];
   readonly configDir: string;
@@ -30,7 +31,11 @@ export interface AgentOptions {
 export function agentCommand(): Command {
   return new Command('stellwerk agent')
     .description('The daemon of a node: cantal and verwalter, gossip, HTTP, web UI')
-    .option('-h, --host <ip>', 'address of HTTP (TCP) and of the cluster (UDP)', '127.0.0.1')
+    .option(
+      '-h, --host <ip>',
+      'address of HTTP (TCP) and of the cluster (UDP); 0.0.0.0 or ::: all of the host’s',
+      '127.0.0.1',
+    )
     .option('-p, --port <n>', 'port of both; the same on every node', number('port', 1, 65_535), 8379)
     .option('--hostname <name>', 'short name: the key of this node in a schedule (default: the host’s)')
     .option('--name <name>', 'name shown and used in links (default: hostname)')
@@ -40,6 +45,7 @@ export function agentCommand(): Command {
       '--cluster-key-file <file>',
       'secret of the cluster, a key in hex per line: the first signs, all are accepted',
     )
+    .option('--open-cluster', 'beyond loopback without a key: whoever reaches the port may join', false)
     .option('--token-file <file>', 'secret that a request needs to change anything; without it nothing can be changed')
     .option(
       '--join <target>',

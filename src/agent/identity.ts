@@ -9,6 +9,8 @@ export interface IdentityOptions {
   readonly name?: string;
   readonly machineId?: string;
   readonly clusterKeyFile?: string;
+  /** Take part in a network without a key. */
+  readonly openCluster?: boolean;
   readonly tokenFile?: string;
 }
 
@@ -28,9 +30,10 @@ export interface Identity {
 export function readIdentity(options: IdentityOptions): Identity {
   const { id, random } = options.machineId === undefined ? readMachineId() : { id: options.machineId, random: false };
   const hostname = options.hostname ?? hostnameOfSystem().split('.')[0] ?? 'localhost';
-  if (options.clusterKeyFile === undefined && !isLoopback(options.host)) {
+  const open = options.clusterKeyFile === undefined && !isLoopback(options.host);
+  if (open && options.openCluster !== true) {
     throw new Error(
-      `--host ${options.host} is no loopback address: give --cluster-key-file, or others could join or lead this cluster`,
+      `--host ${options.host} is no loopback address: give --cluster-key-file, or others could join or lead this cluster (--open-cluster allows them to)`,
     );
   }
   return {
@@ -39,7 +42,10 @@ export function readIdentity(options: IdentityOptions): Identity {
     name: options.name ?? hostname,
     keys: options.clusterKeyFile === undefined ? [] : readKeys(options.clusterKeyFile),
     tokens: options.tokenFile === undefined ? [] : readTokens(options.tokenFile),
-    warnings: random ? ['/etc/machine-id cannot be used; the id of this node is random for this start'] : [],
+    warnings: [
+      ...(random ? ['/etc/machine-id cannot be used; the id of this node is random for this start'] : []),
+      ...(open ? ['--open-cluster: no cluster key, whoever reaches this node may join and lead the cluster'] : []),
+    ],
   };
 }
 

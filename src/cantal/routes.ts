@@ -97,24 +97,6 @@ export function cantalRoutes(cantal: Cantal, remote: Remote | null, node: NodeNa
       handle: ({ query }) => metricsReply(cantal, query.get('pattern') ?? ''),
     },
     {
-      method: 'GET',
-      path: '/all_peers',
-      access: 'read',
-      summary: 'The other agents that this one knows',
-      handle: () =>
-        json({
-          peers: members().map(({ id, addr, hostname, name, knownSince, lastReportDirect, liveness }) => ({
-            id,
-            primary_addr: addr,
-            name,
-            hostname,
-            known_since: knownSince,
-            last_report_direct: lastReportDirect,
-            liveness,
-          })),
-        }),
-    },
-    {
       method: 'POST',
       path: '/query',
       access: 'read',

@@ -80,6 +80,8 @@ export interface Cantal {
   /** Called after each scan with its number. Returns the way to unsubscribe. */
   onScan(listener: (generation: number) => void): () => void;
   status(): CantalStatus;
+  /** How long the newest scan took. */
+  scanMs(): number;
   /** The newest scan is less than three periods old. */
   healthy(): boolean;
   processes(): readonly ProcessRow[];
@@ -164,6 +166,7 @@ export function startCantal({
         health,
       };
     },
+    scanMs: () => scanner.health().lastScanMs,
     healthy: () => Date.now() - scanner.snapshot().timestamp < unhealthyAfterScans * intervalMs,
     processes: () => processes().rows,
     metrics: (passes) => tips(source.now(), passes),

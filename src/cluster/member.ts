@@ -13,8 +13,10 @@ export type Liveness = 'alive' | 'suspect' | 'dead';
 export interface NodeRecord {
   /** 32 hex digits: the machine id. */
   readonly id: string;
-  /** "ip:port", "[ip6]:port": where its packets come from and go to. */
+  /** "ip:port", "[ip6]:port" of UDP and HTTP: where it says that it is. */
   readonly addr: string;
+  /** Its other addresses with the same port, at most seven (wire/bounds.ts); tried where the first fails. */
+  readonly otherAddrs: readonly string[];
   /** Short name, key in schedules. */
   readonly hostname: string;
   readonly name: string;
@@ -33,6 +35,8 @@ export interface Rumour extends NodeRecord {
   readonly accuser: string | null;
   /** For how long the teller has known of no sign of life, in milliseconds: an age, as clocks differ. */
   readonly silentMs: number;
+  /** Where the teller has its packets from, if that is none of its own addresses (behind a NAT); null otherwise. */
+  readonly seenAt: string | null;
 }
 
 /** Of two words with one incarnation the worse is the later one. */
@@ -43,10 +47,14 @@ export function sameStamp(a: ScheduleStamp | null, b: ScheduleStamp | null): boo
   return a.timestamp === b.timestamp && a.hash === b.hash && a.origin === b.origin;
 }
 
+export const sameAddrs = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((addr, index) => addr === b[index]);
+
 /** Says the same of the node, incarnation and liveness aside. */
 export function sameContent(a: NodeRecord, b: NodeRecord): boolean {
   return (
     a.addr === b.addr &&
+    sameAddrs(a.otherAddrs, b.otherAddrs) &&
     a.hostname === b.hostname &&
     a.name === b.name &&
     a.version === b.version &&

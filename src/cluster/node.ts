@@ -4,8 +4,9 @@ import { type ElectionState, electionWakeMs, startElection, type Voter } from '.
 import { type ElectionEvent, stepElection } from './election/step.ts';
 import type { Env } from './env.ts';
 import type { GossipConfig } from './gossip/config.ts';
+import type { Report } from './gossip/message.ts';
 import { type GossipState, startGossip } from './gossip/state.ts';
-import { type GossipEvent, stepGossip, wakeMs } from './gossip/step.ts';
+import { type GossipEvent, stepGossip } from './gossip/step.ts';
 import { leadershipOf } from './leadership.ts';
 import { type NodeRecord, type ScheduleStamp, sameStamp } from './member.ts';
 import type { Packet } from './packet.ts';
@@ -32,14 +33,20 @@ export type NodeEvent =
   /** An authentic packet. `from` is its signed sender, `addr` where it came from. */
   | { readonly kind: 'packet'; readonly from: string; readonly addr: string; readonly packet: Packet }
   | { readonly kind: 'announce'; readonly schedule: ScheduleStamp | null; readonly errors: number }
-  | { readonly kind: 'add-host'; readonly addr: string };
+  | { readonly kind: 'add-host'; readonly addr: string }
+  /** This node's own addresses are others than before. */
+  | { readonly kind: 'addresses'; readonly addr: string; readonly otherAddrs: readonly string[] }
+  /** A scan was made and took so long. */
+  | { readonly kind: 'scanned'; readonly tookMs: number };
 
 export type NodeEffect =
   | { readonly kind: 'send'; readonly addr: string; readonly packet: Packet }
   /** Membership, leadership or somebody's stamp is not what it was. */
   | { readonly kind: 'changed' }
   /** An election packet of a node that gossip does not know: not counted, not answered. */
-  | { readonly kind: 'unknown-sender'; readonly id: string };
+  | { readonly kind: 'unknown-sender'; readonly id: string }
+  /** A node calls itself by another name than before. */
+  | { readonly kind: 'renamed'; readonly id: string; readonly from: string; readonly to: string };
 
 export interface NodeStep {
   readonly state: NodeState;
@@ -60,7 +67,7 @@ export function startNode(options: NodeOptions, env: Env): NodeState {
 
 /** When a tick is due if nothing arrives before. */
 export function nodeWakeMs(state: NodeState): number {
-  return Math.min(wakeMs(state.gossip), electionWakeMs(state.election), state.nextPeersMs);
+  return Math.min(state.gossip.wakeMs, electionWakeMs(state.election), state.nextPeersMs);
 }
 
 export function stepNode(state: NodeState, event: NodeEvent, env: Env): NodeStep {
@@ -68,7 +75,7 @@ export function stepNode(state: NodeState, event: NodeEvent, env: Env): NodeStep
   let { nextPeersMs } = state;
   // The election looks first: after a long sleep it must see that its list of peers is old, not one just renewed.
   if (electionWakeMs(run.election) <= env.nowMs) runElection(run, { kind: 'tick' });
-  if (wakeMs(run.gossip) <= env.nowMs) runGossip(run, { kind: 'tick' });
+  if (run.gossip.wakeMs <= env.nowMs) runGossip(run, { kind: 'tick' });
   switch (event.kind) {
     case 'tick':
       break;
@@ -80,6 +87,8 @@ export function stepNode(state: NodeState, event: NodeEvent, env: Env): NodeStep
       runElection(run, event);
       break;
     case 'add-host':
+    case 'addresses':
+    case 'scanned':
       runGossip(run, event);
       break;
     default:
@@ -139,14 +148,23 @@ function toldIn(message: ElectionMessage): { schedule: ScheduleStamp | null; err
 function runGossip(run: Run, event: GossipEvent): void {
   const { state, effects } = stepGossip(run.gossip, event, run.env);
   run.gossip = state;
+  const report: Report = { peers: state.live, scanMs: state.scanMs };
   for (const effect of effects) {
-    if (effect.kind === 'changed') run.changed = true;
-    else
-      run.out.push({
-        kind: 'send',
-        addr: effect.addr,
-        packet: { channel: 'gossip', me: state.self, message: effect.message },
-      });
+    switch (effect.kind) {
+      case 'changed':
+        run.changed = true;
+        break;
+      case 'renamed':
+        run.out.push(effect);
+        break;
+      case 'send': {
+        const { addr, message } = effect;
+        run.out.push({ kind: 'send', addr, packet: { channel: 'gossip', me: state.self, report, message } });
+        break;
+      }
+      default:
+        effect satisfies never;
+    }
   }
 }
 
@@ -155,8 +173,7 @@ function runElection(run: Run, event: ElectionEvent): void {
   run.election = state;
   for (const { to, message } of effects) {
     const peer = run.gossip.peers.get(to);
-    if (peer !== undefined)
-      run.out.push({ kind: 'send', addr: peer.record.addr, packet: { channel: 'election', message } });
+    if (peer !== undefined) run.out.push({ kind: 'send', addr: peer.addr, packet: { channel: 'election', message } });
   }
 }
 

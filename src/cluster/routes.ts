@@ -1,4 +1,5 @@
 import { type HttpReply, json, problem, type Route } from '../http/route.ts';
+import { peerRecord } from './peer-record.ts';
 import type { Cluster } from './shell.ts';
 
 /** What can be looked at of gossip and election, and the one thing that can be done: introduce a host. */
@@ -12,6 +13,13 @@ export function clusterRoutes(
       access: 'read',
       summary: 'The other nodes with liveness, freshness, round trip and clock difference',
       handle: () => json({ self: cluster.self, peers: cluster.peerViews() }),
+    },
+    {
+      method: 'GET',
+      path: '/all_peers',
+      access: 'read',
+      summary: 'The other agents that this one knows, in the names of the original',
+      handle: () => json({ peers: cluster.peerViews().map(peerRecord) }),
     },
     {
       method: 'GET',

@@ -2,11 +2,13 @@ import { version } from '../version.ts';
 import { splitAddr } from './addr.ts';
 import { type ElectionConfig, election } from './election/config.ts';
 import type { Env } from './env.ts';
+import { addressesOf } from './gossip/addresses.ts';
 import { type GossipConfig, lan } from './gossip/config.ts';
 import { type Leadership, leadershipOf } from './leadership.ts';
 import type { ScheduleStamp } from './member.ts';
 import { openMemory } from './memory.ts';
 import { type NodeEvent, nodeWakeMs, startNode, stepNode } from './node.ts';
+import { type InterfaceAddress, isWildcardAddr, ownAddresses, systemAddresses } from './own-addresses.ts';
 import type { Packet } from './packet.ts';
 import { type PacketCounts, packetCounter, type Refusal } from './packet-counts.ts';
 import { createReplayGuard } from './replay.ts';
@@ -22,7 +24,7 @@ import {
   peerView,
 } from './views.ts';
 import { createSeal } from './wire/authenticate.ts';
-import { isNodeId, type Text, textProblem } from './wire/bounds.ts';
+import { isNodeId, roomForAddrs, type Text, textProblem } from './wire/bounds.ts';
 import { decode } from './wire/decode.ts';
 import { encode } from './wire/encode.ts';
 import { split } from './wire/split.ts';
@@ -38,8 +40,12 @@ export interface Clock {
 }
 
 export interface ClusterOptions {
-  /** Address by which the others reach this node; no wildcard. */
+  /** Address by which the others reach this node; 0.0.0.0 and `::`: by all of the host's. */
   readonly host: string;
+  /** All addresses of this host, looked at now and then; default: node:os. */
+  readonly interfaces?: () => readonly InterfaceAddress[];
+  /** How long a new address of this host may stay unsaid; default 10 s. */
+  readonly interfacesEveryMs?: number;
   /** Of UDP, and of HTTP for the others. 0: any free one, for tests. */
   readonly port: number;
   /** 32 hex digits, this machine's alone. */
@@ -66,6 +72,7 @@ export interface ClusterOptions {
 
 /** A node of a cluster: serves `Peers` of src/verwalter/ports.ts and `ClusterView` of src/cantal/remote.ts. */
 export interface Cluster {
+  /** As it is now: `addr` may change with the host's addresses. */
   readonly self: { readonly id: string; readonly addr: string; readonly hostname: string; readonly name: string };
   /** Others only, the dead among them until gossip forgets them. */
   members(): readonly Member[];
@@ -74,6 +81,8 @@ export interface Cluster {
   onChange(listener: () => void): () => void;
   /** What this node tells of itself from now on. Throws RangeError where nobody could be told. */
   announce(own: { readonly schedule: ScheduleStamp | null; readonly errors: number }): void;
+  /** A scan was made and took so long: others are told of it. */
+  scanned(tookMs: number): void;
   /** Knocks at "ip:port" a few times. Returns what is wrong with the address; null: nothing, which is not "reached". */
   addHost(addr: string): string | null;
   peerViews(): readonly PeerView[];
@@ -103,6 +112,7 @@ const systemClock: Clock = {
 /** A cluster in motion changes several times a second; the disk is told when it rests. */
 const rememberAfterMs = 2_000;
 const sayAgainAfterMs = 60_000;
+const interfacesEveryMs = 10_000;
 /** Beyond it, merging schedules by their makers' clocks misleads (spec/verwalter.md 8). */
 const mostSkewMs = 1_000;
 /** A wall clock slewed by NTP moves less between two looks; more is a jump, after which times are told by the new one. */
@@ -135,11 +145,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       say(`socket ${code}`, `UDP ${options.host}:${options.port}: ${code}`);
     },
   });
-  const self = { id, addr: udp.addr, hostname, name };
+  const interfaces = options.interfaces ?? systemAddresses;
+  const whereWeAre = () => ownAddresses(udp.addr, interfaces(), roomForAddrs(hostname, name));
   const env = (): Env => ({ nowMs: clock.nowMs(), wallMs: clock.wallMs(), random: clock.random });
   let state = startNode(
     {
-      self: { ...self, version },
+      self: { id, hostname, name, version, ...whereWeAre() },
       life: memory.life,
       seeds: options.join,
       gossip: { ...lan, ...options.gossip },
@@ -162,6 +173,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
           break;
         case 'unknown-sender':
           counter.refused('unknown-sender');
+          break;
+        case 'renamed':
+          say(`name ${effect.id}`, `${effect.id}, known as ${effect.from}, now calls itself ${effect.to}`);
           break;
         default:
           effect satisfies never;
@@ -239,7 +253,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   function remember(): Promise<void> {
     clearTimeout(rememberTimer);
     rememberTimer = undefined;
-    return memory.remember([...state.gossip.peers.values()].map((peer) => peer.record.addr));
+    const peers = [...state.gossip.peers.values()];
+    // First addresses first: where the list is cut, each node is still in it.
+    const others = peers.flatMap((peer) => addressesOf(peer).slice(1));
+    return memory.remember([...new Set([...peers.map(({ addr }) => addr), ...others])]);
   }
 
   function epoch(): number {
@@ -250,9 +267,17 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 
   step({ kind: 'tick' });
   for (const addr of memory.peers) step({ kind: 'add-host', addr });
+  const readdress = isWildcardAddr(udp.addr)
+    ? setInterval(
+        () => step({ kind: 'addresses', ...whereWeAre() }),
+        options.interfacesEveryMs ?? interfacesEveryMs,
+      ).unref()
+    : undefined;
 
   return {
-    self,
+    get self() {
+      return { id, addr: state.gossip.self.addr, hostname, name };
+    },
     members: () => [...state.gossip.peers.values()].map((peer) => memberOf(peer, epoch())),
     leadership: () => leadershipOf(state.election),
     onChange(listener) {
@@ -262,6 +287,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     announce({ schedule, errors }) {
       checkStamp(schedule);
       step({ kind: 'announce', schedule, errors: Math.min(0xffff_ffff, Math.max(0, Math.trunc(errors) || 0)) });
+    },
+    scanned(tookMs) {
+      step({ kind: 'scanned', tookMs });
     },
     addHost(addr) {
       if (splitAddr(addr) === null) return 'no IP:PORT';
@@ -278,6 +306,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       if (stopped) return;
       stopped = true;
       clearTimeout(timer);
+      clearInterval(readdress);
       await Promise.all([udp.close(), rememberTimer === undefined ? null : remember()]);
     },
   };

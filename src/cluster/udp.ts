@@ -1,6 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { joinAddr, splitAddr } from './addr.ts';
+import { plainIp } from './wire/ips.ts';
 
 /** The address cannot be had for packets. `code` is the errno's name. */
 export class UdpBindError extends Error {
@@ -30,8 +31,6 @@ function bindProblem(code: string, host: string, port: number): string {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return `${where}: the name ${host} does not resolve; give an IP address as --host`;
-    case 'WILDCARD':
-      return `${where}: ${host} is every address and none; give the one by which other nodes reach this one as --host`;
     default:
       return `${where}: ${code}`;
   }
@@ -46,7 +45,7 @@ export interface Udp {
 }
 
 export interface UdpOptions {
-  /** An address or a name that resolves to one; no wildcard, as others must be told where to answer. */
+  /** An address or a name that resolves to one; 0.0.0.0: all of IPv4, `::`: all of both. */
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
@@ -60,18 +59,19 @@ export async function openUdp({ host, port, receive, failed }: UdpOptions): Prom
   const { address, family } = await lookup(host).catch((error: unknown) => {
     throw new UdpBindError(codeOf(error), host, port);
   });
-  if (address === '0.0.0.0' || address === '::') throw new UdpBindError('WILDCARD', host, port);
   const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4', lookup: asIs });
   await bind(socket, address, port, host);
   socket.on('error', (error) => failed(codeOf(error)));
-  socket.on('message', (bytes: Buffer, from: RemoteInfo) => receive(bytes, joinAddr(from.address, from.port)));
+  socket.on('message', (bytes: Buffer, from: RemoteInfo) => receive(bytes, joinAddr(plainIp(from.address), from.port)));
+  // A socket of both families takes IPv4 in the clothes of IPv6 (RFC 4038, 4.2).
+  const outward = (ip: string): string => (address === '::' && !ip.includes(':') ? `::ffff:${ip}` : ip);
   let open = true;
   return {
     addr: joinAddr(address, socket.address().port),
     send(addr, bytes, sendFailed) {
       const to = splitAddr(addr);
       if (!open || to === null) return;
-      socket.send(bytes, to.port, to.host, (error) => {
+      socket.send(bytes, to.port, outward(to.host), (error) => {
         if (error !== null && open) sendFailed(codeOf(error));
       });
     },

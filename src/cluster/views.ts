@@ -1,5 +1,6 @@
 import { neededVotes, peersAreFresh, visibleSize } from './election/quorum.ts';
 import type { Role } from './election/state.ts';
+import { addressesOf } from './gossip/addresses.ts';
 import type { GossipConfig } from './gossip/config.ts';
 import type { Peer } from './gossip/state.ts';
 import { type Leadership, leadershipOf } from './leadership.ts';
@@ -28,8 +29,8 @@ export interface Member {
 
 /** `epochMs`: what to add to the monotonic clock to get milliseconds since the epoch. */
 export function memberOf(peer: Peer, epochMs: number): Member {
-  const { id, addr, hostname, name, version, liveness, schedule, errors } = peer.record;
-  const { knownSinceMs, lastReportDirectMs } = peer;
+  const { id, hostname, name, version, liveness, schedule, errors } = peer.record;
+  const { addr, knownSinceMs, lastReportDirectMs } = peer;
   return {
     id,
     addr,
@@ -45,15 +46,27 @@ export function memberOf(peer: Peer, epochMs: number): Member {
 }
 
 /** How long it has been silent, in the words of spec/cantal.md 6.4. */
-export type Freshness = 'fresh' | 'pre-fail' | 'stale' | 'failing';
+export type Freshness = 'fresh' | 'prefail' | 'stale' | 'failing';
 
 export interface PeerView extends Member {
+  /** The primary one first: where packets to it go. */
+  readonly addresses: readonly string[];
   readonly incarnation: number;
   readonly freshness: Freshness;
   /** Since the last sign of life, its own or told by others. */
   readonly silentMs: number;
+  /** Milliseconds since the epoch, here and below. */
+  readonly lastProbe: { readonly at: number; readonly addr: string } | null;
   readonly lastProbeAgoMs: number | null;
+  readonly probesSent: number;
+  readonly pingsReceived: number;
+  readonly pongsReceived: number;
+  readonly roundtrip: { readonly at: number; readonly addr: string; readonly ms: number } | null;
   readonly roundtripMs: number | null;
+  /** What somebody else measured, the newest that we were told. */
+  readonly hearsayRoundtrip: { readonly at: number; readonly ms: number } | null;
+  /** Its own figures, and when it told them. */
+  readonly report: { readonly at: number; readonly peers: number; readonly scanMs: number | null } | null;
   /** Its clock minus ours. */
   readonly skewMs: number | null;
   readonly suspectedBy: readonly string[];
@@ -61,22 +74,32 @@ export interface PeerView extends Member {
 
 export function peerView(peer: Peer, config: GossipConfig, nowMs: number, epochMs: number): PeerView {
   const silentMs = Math.max(0, Math.round(nowMs - peer.lastSignMs));
+  const { lastProbe, roundtrip, hearsayRoundtrip, report } = peer;
+  const at = (ms: number): number => Math.round(ms + epochMs);
   return {
     ...memberOf(peer, epochMs),
+    addresses: addressesOf(peer),
     incarnation: peer.record.incarnation,
     freshness: freshness(config, silentMs),
     silentMs,
-    lastProbeAgoMs: peer.lastProbeMs === null ? null : Math.round(nowMs - peer.lastProbeMs),
-    roundtripMs: peer.roundtripMs,
+    lastProbe: lastProbe === null ? null : { at: at(lastProbe.atMs), addr: lastProbe.addr },
+    lastProbeAgoMs: lastProbe === null ? null : Math.round(nowMs - lastProbe.atMs),
+    probesSent: peer.probesSent,
+    pingsReceived: peer.pingsReceived,
+    pongsReceived: peer.pongsReceived,
+    roundtrip: roundtrip === null ? null : { at: at(roundtrip.atMs), addr: roundtrip.addr, ms: roundtrip.tookMs },
+    roundtripMs: roundtrip?.tookMs ?? null,
+    hearsayRoundtrip: hearsayRoundtrip === null ? null : { at: at(hearsayRoundtrip.atMs), ms: hearsayRoundtrip.tookMs },
+    report: report === null ? null : { at: at(report.atMs), peers: report.peers, scanMs: report.scanMs },
     // Rounding makes a small negative number -0, which JSON does not have.
     skewMs: peer.skewMs === null ? null : peer.skewMs + 0,
     suspectedBy: peer.suspicion?.accusers ?? [],
   };
 }
 
-function freshness(config: GossipConfig, silentMs: number): Freshness {
+export function freshness(config: GossipConfig, silentMs: number): Freshness {
   if (silentMs < config.preFailMs) return 'fresh';
-  if (silentMs < config.staleMs) return 'pre-fail';
+  if (silentMs < config.staleMs) return 'prefail';
   return silentMs < config.failMs ? 'stale' : 'failing';
 }
 

@@ -1,6 +1,7 @@
 import { neededVotes } from '../cluster/election/quorum.ts';
 import type { Role } from '../cluster/election/state.ts';
 import { type NodeState, stepNode } from '../cluster/node.ts';
+import { gossipOnly } from './gossip-only.ts';
 import type { StepNode } from './world.ts';
 
 /**
@@ -68,3 +69,38 @@ export const neverObjects: StepNode = (state, event, env) => {
 function withElection(state: NodeState, part: Partial<NodeState['election']>): NodeState {
   return { ...state, election: { ...state.election, ...part } };
 }
+
+/** Forgets that others have more than one address. */
+export const knowsOneAddress: StepNode = (state, event, env) => {
+  if (event.kind !== 'packet' || event.packet.channel !== 'gossip') return gossipOnly.step(state, event, env);
+  const { me } = event.packet;
+  return gossipOnly.step(state, { ...event, packet: { ...event.packet, me: { ...me, otherAddrs: [] } } }, env);
+};
+
+/** Keeps to itself whom it knows: all meet only those whom they were told to join. */
+export const tellsOfNobody: StepNode = (state, event, env) => {
+  const result = gossipOnly.step(state, event, env);
+  const effects = result.effects.map((effect) => {
+    if (effect.kind !== 'send' || effect.packet.channel !== 'gossip') return effect;
+    const { message } = effect.packet;
+    if (!('news' in message)) return effect;
+    const news = message.news.filter(({ id }) => id === state.gossip.self.id);
+    return { ...effect, packet: { ...effect.packet, message: { ...message, news } } };
+  });
+  return { ...result, effects };
+};
+
+/** Never knocks at the dead. */
+export const leavesTheDead: StepNode = (state, event, env) => {
+  const later = { ...state.gossip, nextDeadProbeMs: Number.POSITIVE_INFINITY };
+  return gossipOnly.step({ ...state, gossip: later }, event, env);
+};
+
+/** Hears all about others, nothing about itself: memberlist's fault without an election. */
+export const neverRefutes: StepNode = (state, event, env) => {
+  if (event.kind !== 'packet' || event.packet.channel !== 'gossip') return gossipOnly.step(state, event, env);
+  const { message } = event.packet;
+  if (!('news' in message)) return gossipOnly.step(state, event, env);
+  const news = message.news.filter((rumour) => rumour.id !== state.gossip.self.id);
+  return gossipOnly.step(state, { ...event, packet: { ...event.packet, message: { ...message, news } } }, env);
+};

@@ -1,4 +1,5 @@
 import type { ElectionConfig } from '../cluster/election/config.ts';
+import { VersionedMap } from '../cluster/gossip/versioned-map.ts';
 import type { NodeEffect, NodeEvent, NodeState } from '../cluster/node.ts';
 import type { SimNode, World } from './world.ts';
 
@@ -99,8 +100,9 @@ export function checker(config: ElectionConfig): Checker {
       const ownMost = Math.max(incarnations.get(node.id) ?? 0, gossip.self.incarnation);
       incarnations.set(node.id, ownMost);
       if (gossip.peers !== before.gossip.peers) {
-        for (const [id, peer] of gossip.peers) {
-          if (peer === before.gossip.peers.get(id)) continue;
+        for (const id of touched(before.gossip.peers, gossip.peers)) {
+          const peer = gossip.peers.get(id);
+          if (peer === undefined) continue;
           if (id === node.id) throw broken('no node is its own peer', id);
           if (peer.record.incarnation > (incarnations.get(id) ?? 0)) {
             throw broken('only a node itself raises its incarnation', `holds ${peer.record.incarnation} of ${id}`);
@@ -126,6 +128,11 @@ export function checker(config: ElectionConfig): Checker {
       }
     },
   };
+}
+
+/** Ids whose peers may differ; all, where the maps do not know. */
+function touched<V>(before: ReadonlyMap<string, V>, after: ReadonlyMap<string, V>): Iterable<string> {
+  return (before instanceof VersionedMap ? before.touchedUntil(after) : null) ?? after.keys();
 }
 
 /** Why the specification allows these two leaders of one epoch; null: it does not. */

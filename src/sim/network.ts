@@ -22,6 +22,8 @@ export interface Network {
   readonly mute: Set<number>;
   /** "from>to" pairs that do not work. */
   readonly cut: Set<string>;
+  /** Addresses from and to which nothing goes: an interface that died while its host lives on. */
+  readonly silent: Set<string>;
   /** Delays of the copies that arrive: none, one, or two. */
   pass(from: number, to: number): number[];
 }
@@ -33,6 +35,7 @@ export function network(weather: Weather, random: Random): Network {
     deaf: new Set(),
     mute: new Set(),
     cut: new Set(),
+    silent: new Set(),
     pass(from, to) {
       const { loss, duplication, delayMs } = net.weather;
       if (net.groups !== null && net.groups[from] !== net.groups[to]) return [];

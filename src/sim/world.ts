@@ -5,6 +5,7 @@ import type { ScheduleStamp } from '../cluster/member.ts';
 import {
   type NodeEffect,
   type NodeEvent,
+  type NodeOptions,
   type NodeState,
   type NodeStep,
   nodeWakeMs,
@@ -19,10 +20,21 @@ import { type Random, seeded } from './random.ts';
 
 export type StepNode = (state: NodeState, event: NodeEvent, env: Env) => NodeStep;
 
+/** What runs on each node. */
+export interface Machine {
+  start(options: NodeOptions, env: Env): NodeState;
+  readonly step: StepNode;
+  wakeMs(state: NodeState): number;
+}
+
+const wholeNode: Machine = { start: startNode, step: stepNode, wakeMs: nodeWakeMs };
+
 export interface SimNode {
   readonly index: number;
   readonly id: string;
   readonly addr: string;
+  /** One in each of the world's networks, the first one first. */
+  readonly addrs: readonly string[];
   /** Null while it does not run. */
   state: NodeState | null;
   /** Counts starts. */
@@ -45,8 +57,20 @@ export interface WorldOptions {
   readonly election?: Partial<ElectionConfig>;
   /** Indices of the nodes that every node is told to join by; default: 0 and 1. */
   readonly seeds?: readonly number[];
+  /** The same for each node by itself. */
+  readonly seedsOf?: (index: number) => readonly number[];
+  /** How many networks there are, in each of which every node has an address; default 1. */
+  readonly networks?: number;
   /** The machine; a broken copy shows what the checker can see. */
   readonly step?: StepNode;
+  /** Whether the clocks of all nodes begin at 0 with the world, so that what they know may be shared; default false. */
+  readonly clocksFromZero?: boolean;
+  /** Default: gossip and election, as a node runs them. */
+  readonly machine?: Machine;
+  /** False: no invariant is looked at, for measuring; default true. */
+  readonly checked?: boolean;
+  /** Sees each packet as it leaves, whether or not it arrives. */
+  readonly onSend?: (from: SimNode, packet: Packet) => void;
 }
 
 export interface World {
@@ -63,6 +87,8 @@ export interface World {
   start(index: number): void;
   crash(index: number): void;
   pause(index: number, forMs: number): void;
+  /** Something that happens to one node from outside, as a person's word. */
+  tell(index: number, event: NodeEvent): void;
   announce(index: number, schedule: ScheduleStamp | null, errors: number): void;
   stats(): { readonly steps: number; readonly packets: number; readonly lost: number };
   /** Of all that happened so far, in order: equal digests, equal runs. */
@@ -71,7 +97,13 @@ export interface World {
 
 type Happening =
   | { readonly kind: 'wake'; readonly node: number; readonly life: number }
-  | { readonly kind: 'packet'; readonly from: number; readonly to: number; readonly packet: Packet }
+  | {
+      readonly kind: 'packet';
+      readonly from: number;
+      readonly addr: string;
+      readonly to: number;
+      readonly packet: Packet;
+    }
   | { readonly kind: 'act'; readonly act: () => void };
 
 /** 2001-09-09: any moment would do. */
@@ -87,13 +119,16 @@ export function simId(index: number): string {
   ).join('');
 }
 
-export const simAddr = (index: number): string => `10.0.${index >> 8}.${index & 255}:8379`;
+export const simAddr = (index: number, net = 0): string => `10.${net}.${index >> 8}.${index & 255}:8379`;
 
 export function world(options: WorldOptions): World {
-  const step = options.step ?? stepNode;
+  const machine = options.machine ?? wholeNode;
+  const step = options.step ?? machine.step;
+  const checked = options.checked ?? true;
   const gossip: GossipConfig = { ...lan, ...options.gossip };
   const election: ElectionConfig = { ...electionDefaults, ...options.election };
-  const seeds = (options.seeds ?? [0, 1]).map(simAddr);
+  const seedsOf = (index: number): string[] =>
+    (options.seedsOf?.(index) ?? options.seeds ?? [0, 1]).map((seed) => simAddr(seed));
   const chance = seeded(options.seed);
   const net = network(options.weather ?? rough, seeded(options.seed ^ 0x5eed));
   const check = checker(election);
@@ -106,16 +141,21 @@ export function world(options: WorldOptions): World {
     index,
     id: simId(index),
     addr: simAddr(index),
+    addrs: Array.from({ length: options.networks ?? 1 }, (__, net) => simAddr(index, net)),
     state: null,
     life: 0,
     // Clocks of different hosts have nothing in common but their pace, and that only to half a percent.
-    clock: { zeroMs: chance() * 1e9, rate: 1 + (chance() - 0.5) / 100 },
+    clock: { zeroMs: chance() * (options.clocksFromZero === true ? 0 : 1e9), rate: 1 + (chance() - 0.5) / 100 },
     skewMs: 0,
     lagMs: 0,
     pausedUntilMs: 0,
     wakeAtMs: Number.POSITIVE_INFINITY,
   }));
-  const byAddr = new Map(nodes.map((node) => [node.addr, node]));
+  const byAddr = new Map(
+    nodes.flatMap((node) =>
+      node.addrs.map((addr, net): [string, { to: SimNode; net: number }] => [addr, { to: node, net }]),
+    ),
+  );
   const randoms: Random[] = nodes.map((node) => seeded(options.seed * 1009 + node.index));
 
   const envOf = (node: SimNode): Env => ({
@@ -130,7 +170,7 @@ export function world(options: WorldOptions): World {
 
   const schedule = (node: SimNode): void => {
     if (node.state === null) return;
-    const local = nodeWakeMs(node.state);
+    const local = machine.wakeMs(node.state);
     // Never before it is due by the node's own clock, whatever the rounding.
     const due = Math.max(now, (local - node.clock.zeroMs) / node.clock.rate + 1e-6) + node.lagMs * chance();
     const atMs = Math.max(due, node.pausedUntilMs);
@@ -142,15 +182,20 @@ export function world(options: WorldOptions): World {
   const deliver = (node: SimNode, effects: readonly NodeEffect[]): void => {
     for (const effect of effects) {
       if (effect.kind !== 'send') continue;
-      const to = byAddr.get(effect.addr);
-      if (to === undefined) continue;
+      const found = byAddr.get(effect.addr);
+      if (found === undefined) continue;
+      const { to } = found;
       counts.packets += 1;
-      const delays = net.pass(node.index, to.index);
+      options.onSend?.(node, effect.packet);
+      // As a kernel does it: from the address that is in the network of the receiver's.
+      const addr = node.addrs[found.net] ?? node.addr;
+      const delays = net.silent.has(addr) || net.silent.has(effect.addr) ? [] : net.pass(node.index, to.index);
       if (delays.length === 0) counts.lost += 1;
       for (const delay of delays) {
         queue.push(now + delay + to.lagMs * chance(), {
           kind: 'packet',
           from: node.index,
+          addr,
           to: to.index,
           packet: effect.packet,
         });
@@ -167,7 +212,7 @@ export function world(options: WorldOptions): World {
     const { state, effects } = step(before, event, envOf(node));
     node.state = state;
     mix(effects.length);
-    check.observe(world, node, before, event, state, effects);
+    if (checked) check.observe(world, node, before, event, state, effects);
     deliver(node, effects);
     schedule(node);
   };
@@ -191,7 +236,7 @@ export function world(options: WorldOptions): World {
         if (node === undefined || from === undefined || node.state === null) return;
         // The socket keeps what comes while the process sleeps.
         if (node.pausedUntilMs > now) queue.push(node.pausedUntilMs, happening);
-        else act(node, { kind: 'packet', from: from.id, addr: from.addr, packet: happening.packet });
+        else act(node, { kind: 'packet', from: from.id, addr: happening.addr, packet: happening.packet });
         return;
       }
       default:
@@ -233,8 +278,10 @@ export function world(options: WorldOptions): World {
       node.life += 1;
       node.pausedUntilMs = 0;
       node.wakeAtMs = Number.POSITIVE_INFINITY;
-      const self = { id: node.id, addr: node.addr, hostname: `n${index}`, name: `n${index}.example`, version: '0.1.0' };
-      node.state = startNode({ self, life: node.life * 1000 + index, seeds, gossip, election }, envOf(node));
+      const names = { hostname: `n${index}`, name: `n${index}.example`, version: '0.1.0' };
+      const self = { id: node.id, addr: node.addr, otherAddrs: node.addrs.slice(1), ...names };
+      const life = node.life * 1000 + index;
+      node.state = machine.start({ self, life, seeds: seedsOf(index), gossip, election }, envOf(node));
       check.started(node);
       schedule(node);
     },
@@ -246,9 +293,12 @@ export function world(options: WorldOptions): World {
       const node = nodes[index];
       if (node !== undefined) node.pausedUntilMs = Math.max(node.pausedUntilMs, now + forMs);
     },
-    announce(index, stamp, errors) {
+    tell(index, event) {
       const node = nodes[index];
-      if (node !== undefined) act(node, { kind: 'announce', schedule: stamp, errors });
+      if (node !== undefined) act(node, event);
+    },
+    announce(index, stamp, errors) {
+      world.tell(index, { kind: 'announce', schedule: stamp, errors });
     },
     stats: () => ({ ...counts }),
     digest: () => hash.toString(16).padStart(8, '0'),

@@ -40,4 +40,11 @@ describe('identity', () => {
     expect(() => readIdentity({ ...loopback, host: '0.0.0.0' })).toThrow('--cluster-key-file');
     expect(readIdentity({ ...loopback, host: '127.0.0.3' }).keys).toEqual([]);
   });
+
+  it('does so where it is told to, and says what that means', () => {
+    const { keys, warnings } = readIdentity({ ...loopback, host: '10.0.0.1', openCluster: true });
+    expect(keys).toEqual([]);
+    expect(warnings).toEqual([expect.stringContaining('whoever reaches this node may join and lead the cluster')]);
+    expect(readIdentity({ ...loopback, openCluster: true }).warnings).toEqual([]);
+  });
 });

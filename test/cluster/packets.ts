@@ -1,10 +1,11 @@
 import fc from 'fast-check';
-import { joinAddr } from '../../src/cluster/addr.ts';
+import { joinAddr, splitAddr } from '../../src/cluster/addr.ts';
 import type { ElectionMessage } from '../../src/cluster/election/message.ts';
-import type { DigestEntry, GossipMessage } from '../../src/cluster/gossip/message.ts';
+import type { DigestEntry, GossipMessage, Report, Sighting } from '../../src/cluster/gossip/message.ts';
 import type { Liveness, NodeRecord, Rumour, ScheduleStamp } from '../../src/cluster/member.ts';
-import { mostTextBytes } from '../../src/cluster/wire/bounds.ts';
+import { mostOtherAddrs, mostTextBytes, roomForAddrs } from '../../src/cluster/wire/bounds.ts';
 import type { Envelope } from '../../src/cluster/wire/envelope.ts';
+import { plainIp } from '../../src/cluster/wire/ips.ts';
 
 /** Everything that a node may say, at its longest too. */
 const digits = (count: number) => fc.stringMatching(new RegExp(`^[0-9a-f]{${count}}$`));
@@ -30,9 +31,43 @@ const stamp: fc.Arbitrary<ScheduleStamp | null> = fc.option(
   fc.record({ timestamp: time, hash: longest(mostTextBytes.hash), origin: anyId }),
 );
 
+const none = 0xffff_ffff;
+const scanMs = fc.option(fc.nat({ max: none - 1 }).map((us) => us / 1_000));
+const report: fc.Arbitrary<Report> = fc.record({ peers: small, scanMs });
+const sighting: fc.Arbitrary<Sighting> = fc.record({
+  id: anyId,
+  ageMs: small,
+  report,
+  roundtrip: fc.option(fc.record({ ageMs: small, tookMs: fc.nat({ max: none - 1 }).map((us) => us / 1_000) })),
+});
+
+/** In the spelling and the order that packets bring back, with the first address's port. */
+const addresses = fc
+  .tuple(
+    addr,
+    fc.array(fc.ipV4()),
+    fc.array(
+      fc
+        .ipV6()
+        .map(plainIp)
+        .filter((ip) => ip.includes(':')),
+    ),
+  )
+  .map(([first, ip4, ip6]) => {
+    const first7 = [...ip4, ...ip6].slice(0, mostOtherAddrs);
+    return { addr: first, otherAddrs: first7.map((ip) => joinAddr(ip, splitAddr(first)?.port ?? 0)) };
+  });
+
+const fitted = (
+  names: { hostname: string; name: string },
+  { addr, otherAddrs }: { addr: string; otherAddrs: string[] },
+) => ({
+  addr,
+  otherAddrs: otherAddrs.slice(0, roomForAddrs(names.hostname, names.name)),
+});
+
 const content = {
   id: anyId,
-  addr,
   hostname: longest(mostTextBytes.hostname),
   name: fc.oneof(longest(mostTextBytes.name), fc.constant('')),
   version: longest(mostTextBytes.version),
@@ -41,14 +76,16 @@ const content = {
   errors: small,
 };
 
-export const anyRumour: fc.Arbitrary<Rumour> = fc.record({
-  ...content,
-  liveness,
-  accuser: fc.option(anyId),
-  silentMs: count,
-});
+export const anyRumour: fc.Arbitrary<Rumour> = fc
+  .tuple(
+    fc.record({ ...content, liveness, accuser: fc.option(anyId), silentMs: count, seenAt: fc.option(addr) }),
+    addresses,
+  )
+  .map(([record, where]) => ({ ...record, ...fitted(record, where) }));
 
-const anySelf: fc.Arbitrary<NodeRecord> = fc.record({ ...content, liveness: fc.constant<Liveness>('alive') });
+const anySelf: fc.Arbitrary<NodeRecord> = fc
+  .tuple(fc.record({ ...content, liveness: fc.constant<Liveness>('alive') }), addresses)
+  .map(([record, where]) => ({ ...record, ...fitted(record, where) }));
 
 const entry: fc.Arbitrary<DigestEntry> = fc.record({ id: anyId, incarnation: count, liveness });
 
@@ -56,7 +93,13 @@ const gossipWith = (mostNews: number, mostIds: number): fc.Arbitrary<GossipMessa
   const news = fc.array(anyRumour, { maxLength: mostNews });
   return fc.oneof(
     fc.record({ kind: fc.constant('ping' as const), seq: count, target: fc.option(anyId), news }),
-    fc.record({ kind: fc.constant('ack' as const), seq: count, wallMs: time, news }),
+    fc.record({
+      kind: fc.constant('ack' as const),
+      seq: count,
+      wallMs: time,
+      news,
+      sightings: fc.array(sighting, { maxLength: 3 }),
+    }),
     fc.record({ kind: fc.constant('ping-request' as const), seq: count, target: anyId, targetAddr: addr, news }),
     fc.record({ kind: fc.constant('nack' as const), seq: count }),
     fc.record({ kind: fc.constant('news' as const), news }),
@@ -87,7 +130,7 @@ const enveloped = (gossip: fc.Arbitrary<GossipMessage>): fc.Arbitrary<Envelope> 
       life: count,
       counter: count,
       packet: fc.oneof(
-        fc.record({ channel: fc.constant('gossip' as const), me: anySelf, message: gossip }),
+        fc.record({ channel: fc.constant('gossip' as const), me: anySelf, report, message: gossip }),
         fc.record({ channel: fc.constant('election' as const), message: anyElection }),
       ),
       stranger: anyId,

@@ -45,7 +45,13 @@ test('a host is introduced by POST /add_host and both know each other within 2 s
 
 test('only add_host changes anything, and it needs the token', () => {
   const access = clusterRoutes(first).map(({ method, path, access: right }) => `${method} ${path} ${right}`);
-  expect(access).toEqual(['GET /v1/peers read', 'GET /v1/election read', 'GET /v1/gossip read', 'POST /add_host act']);
+  expect(access).toEqual([
+    'GET /v1/peers read',
+    'GET /all_peers read',
+    'GET /v1/election read',
+    'GET /v1/gossip read',
+    'POST /add_host act',
+  ]);
 });
 
 test.each([
@@ -91,6 +97,59 @@ test('GET /v1/peers shows the others with liveness, freshness and times', async 
   if (!('json' in reply)) throw new Error('no JSON');
   expect(JSON.parse(JSON.stringify(reply.json))).toEqual(reply.json);
 });
+
+test('GET /all_peers has the record of the original', async () => {
+  await meet();
+  second.scanned(12.5);
+  await until('probed, and told of the scan', 8_000, () => {
+    const [peer] = first.peerViews();
+    return peer?.roundtripMs !== null && peer?.report?.scanMs === 12.5 && peer.pingsReceived > 0;
+  });
+  const reply = await call(first, 'GET', '/all_peers');
+  const time = expect.any(Number);
+  const { addr } = second.self;
+  expect(reply).toEqual({
+    status: 200,
+    json: {
+      peers: [
+        {
+          id: idOf(2),
+          primary_addr: addr,
+          addresses: [addr],
+          name: 'node2.test',
+          hostname: 'node2',
+          version: 'source',
+          known_since: time,
+          last_report_direct: time,
+          last_probe: [time, addr],
+          probes_sent: time,
+          pings_received: time,
+          pongs_received: time,
+          last_roundtrip: [addr, time, time],
+          random_peer_roundtrip: null,
+          report: [time, { peers: 1, scan_ms: 12.5 }],
+          state: 'fresh',
+          liveness: 'alive',
+          incarnation: time,
+        },
+      ],
+    },
+  });
+  const [peer] = first.peerViews();
+  expect(peer?.probesSent).toBeGreaterThan(0);
+  expect(peer?.pongsReceived).toBeGreaterThan(0);
+  expect(Math.abs((peer?.report?.at ?? 0) - Date.now())).toBeLessThan(10_000);
+});
+
+test('a peer that is seldom met is known by what others tell of it', async () => {
+  const third = await nodes.start(3, { join: [second.self.addr, first.self.addr] });
+  third.scanned(3);
+  // Of the third, the first is to hear from the second too.
+  await until('told', 20_000, () => {
+    const peer = first.peerViews().find(({ id }) => id === idOf(3));
+    return peer !== undefined && peer.hearsayRoundtrip !== null && peer.report?.scanMs === 3;
+  });
+}, 30_000);
 
 test('GET /v1/election shows the state, its timer, the votes needed', async () => {
   await meet();

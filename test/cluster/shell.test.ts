@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { joinAddr } from '../../src/cluster/addr.ts';
+import { joinAddr, splitAddr } from '../../src/cluster/addr.ts';
 import type { Cluster } from '../../src/cluster/shell.ts';
 import { clusterKey, idOf, leaderOf, type Nodes, testNodes, until } from './nodes.ts';
 
@@ -209,8 +209,6 @@ describe('trouble at the start and on the way', () => {
 
   test.each([
     ['192.0.2.1', 'EADDRNOTAVAIL'],
-    ['0.0.0.0', 'WILDCARD'],
-    ['::', 'WILDCARD'],
     ['host.invalid', /ENOTFOUND|EAI_AGAIN/],
   ])('host %s is refused: %s', async (host, code) => {
     await expect(nodes.start(1, { host })).rejects.toMatchObject({
@@ -234,6 +232,53 @@ describe('trouble at the start and on the way', () => {
     expect(first.addHost(second.self.addr)).toBeNull();
     await until('the next host is met all the same', 2_000, () => knows(first, 1) && knows(second, 1));
     expect(first.addHost('node2:1')).toBe('no IP:PORT');
+  });
+
+  test.each([
+    ['0.0.0.0', '127.0.0.1'],
+    ['::', '127.0.0.1'],
+    ['::', '::1'],
+  ])('host %s hears what comes to any of its addresses, and answers it: %s', async (host, from) => {
+    const first = await nodes.start(1, {
+      host,
+      interfaces: () => [
+        { interface: 'lo', ip: '127.0.0.1' },
+        { interface: 'eth0', ip: '192.0.2.7' },
+        { interface: 'eth0', ip: '2001:db8::7' },
+        { interface: 'eth1', ip: '198.51.100.7' },
+      ],
+    });
+    const { port } = splitAddr(first.self.addr) ?? { port: 0 };
+    expect(first.self.addr).toBe(`192.0.2.7:${port}`);
+    const second = await nodes.start(2, { host: from, join: [joinAddr(from, port)] });
+    await until('they know each other', 2_000, () => knows(first, 1) && knows(second, 1));
+    // Where its packets come from goes before where it says that it is.
+    expect(second.peerViews()[0]?.addresses).toEqual([
+      joinAddr(from, port),
+      ...[`192.0.2.7:${port}`, `198.51.100.7:${port}`, ...(host === '::' ? [`[2001:db8::7]:${port}`] : [])],
+    ]);
+  });
+
+  test('a node that gets another address tells so', async () => {
+    let ip = '192.0.2.7';
+    const interfaces = () => [{ interface: 'eth0', ip }];
+    const first = await nodes.start(1, { host: '0.0.0.0', interfaces, interfacesEveryMs: 200 });
+    const { port } = splitAddr(first.self.addr) ?? { port: 0 };
+    const second = await nodes.start(2, { join: [joinAddr('127.0.0.1', port)] });
+    await until('they know each other', 2_000, () => knows(first, 1) && knows(second, 1));
+    ip = '192.0.2.8';
+    await until('told', 5_000, () => second.peerViews()[0]?.addresses.includes(`192.0.2.8:${port}`) === true);
+    expect(first.self.addr).toBe(`192.0.2.8:${port}`);
+  });
+
+  test('a node that comes back under another name is said to', async () => {
+    const first = await nodes.start(1);
+    const second = await nodes.start(2, { join: [first.self.addr] });
+    await until('they know each other', 2_000, () => knows(first, 1) && knows(second, 1));
+    await second.stop();
+    await nodes.start(2, { join: [first.self.addr], name: 'renamed.test' });
+    await until('known', 3_000, () => first.members()[0]?.name === 'renamed.test');
+    expect(nodes.lines(1)).toContain(`${idOf(2)}, known as node2.test, now calls itself renamed.test`);
   });
 
   test('IPv6 works as IPv4 does', async () => {

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import type { NodeRecord, Rumour } from '../../src/cluster/member.ts';
 import type { Packet } from '../../src/cluster/packet.ts';
 import { createSeal, mostBodyBytes } from '../../src/cluster/wire/authenticate.ts';
-import { mostDatagramBytes, mostTextBytes } from '../../src/cluster/wire/bounds.ts';
+import { mostDatagramBytes, mostTextBytes, roomForAddrs } from '../../src/cluster/wire/bounds.ts';
 import { decode } from '../../src/cluster/wire/decode.ts';
 import { encode } from '../../src/cluster/wire/encode.ts';
 import type { Envelope } from '../../src/cluster/wire/envelope.ts';
@@ -48,27 +48,44 @@ describe('encode and decode', () => {
     );
   });
 
-  test('sender and news of the longest texts still fit one datagram', () => {
-    const text = Object.fromEntries(Object.entries(mostTextBytes).map(([kind, most]) => [kind, 'x'.repeat(most)]));
-    const { hostname = '', name = '', version = '', hash = '' } = text;
-    const addr = '[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535';
-    const schedule = { timestamp: Number.MAX_VALUE, hash, origin: 'c'.repeat(32) };
-    const incarnation = Number.MAX_SAFE_INTEGER;
-    const me: NodeRecord = {
-      ...{ id: 'a'.repeat(32), addr, hostname, name, version, incarnation },
-      ...{ liveness: 'alive', schedule, errors: 0xffff_ffff },
-    };
-    const rumour: Rumour = { ...me, liveness: 'suspect', accuser: 'd'.repeat(32), silentMs: incarnation };
-    const target = 'e'.repeat(32);
-    const asked: Packet = {
-      channel: 'gossip',
-      me,
-      message: { kind: 'ping-request', seq: incarnation, target, targetAddr: addr, news: [rumour, rumour] },
-    };
-    const whole: Envelope = { sender: me.id, life: incarnation, counter: incarnation, packet: asked };
-    expect(encode(whole).kind).toBe('too-long');
-    expect(fitting(whole).map((packet) => packet.message.kind)).toEqual(['news', 'news', 'ping-request']);
-  });
+  test.each([0, 28, 100, 150, 180])(
+    'sender and news of the longest texts and the most addresses still fit one datagram, a name %i shorter too',
+    (shorter) => {
+      const text = Object.fromEntries(Object.entries(mostTextBytes).map(([kind, most]) => [kind, 'x'.repeat(most)]));
+      const { hostname = '', version = '', hash = '' } = text;
+      const name = 'x'.repeat(mostTextBytes.name - shorter);
+      const addr = '[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535';
+      const ips = Array.from(
+        { length: roomForAddrs(hostname, name) },
+        (_, index) => `[f:f:f:f:1:1:1:${index + 1}]:65535`,
+      );
+      // The worst of all: a vector of each family.
+      const otherAddrs = ips.map((ip, index) => (index === 0 ? '255.255.255.255:65535' : ip));
+      const schedule = { timestamp: Number.MAX_VALUE, hash, origin: 'c'.repeat(32) };
+      const incarnation = Number.MAX_SAFE_INTEGER;
+      const me: NodeRecord = {
+        ...{ id: 'a'.repeat(32), addr, otherAddrs, hostname, name, version, incarnation },
+        ...{ liveness: 'alive', schedule, errors: 0xffff_ffff },
+      };
+      const rumour: Rumour = {
+        ...me,
+        liveness: 'suspect',
+        accuser: 'd'.repeat(32),
+        silentMs: incarnation,
+        seenAt: addr,
+      };
+      const target = 'e'.repeat(32);
+      const asked: Packet = {
+        channel: 'gossip',
+        me,
+        report: { peers: 1, scanMs: null },
+        message: { kind: 'ping-request', seq: incarnation, target, targetAddr: addr, news: [rumour, rumour] },
+      };
+      const whole: Envelope = { sender: me.id, life: incarnation, counter: incarnation, packet: asked };
+      expect(encode(whole).kind).toBe('too-long');
+      expect(fitting(whole).map((packet) => packet.message.kind)).toEqual(['news', 'news', 'ping-request']);
+    },
+  );
 
   test('arbitrary bytes are refused without an exception', () => {
     fc.assert(
@@ -107,10 +124,19 @@ describe('encode and decode', () => {
 
   test('a list that says it is longer than the packet is refused before it is read', () => {
     const ids = ['a'.repeat(32), 'b'.repeat(32), 'c'.repeat(32)];
-    const me = { id: ids[0] as string, addr: '127.0.0.1:1', hostname: 'h', name: 'n', version: 'v', incarnation: 0 };
+    const me = {
+      id: ids[0] as string,
+      addr: '127.0.0.1:1',
+      otherAddrs: [],
+      hostname: 'h',
+      name: 'n',
+      version: 'v',
+      incarnation: 0,
+    };
     const packet: Packet = {
       channel: 'gossip',
       me: { ...me, liveness: 'alive', schedule: null, errors: 0 },
+      report: { peers: 1, scanMs: null },
       message: { kind: 'want', ids },
     };
     const body = Buffer.from(bodyOf({ sender: me.id, life: 1, counter: 1, packet }));

@@ -22,6 +22,8 @@ export interface GossipConfig {
   readonly joinAttempts: number;
   readonly joinMostMs: number;
   readonly seedRetryMs: number;
+  readonly aloneRetryMs: number;
+  readonly sightingsPerAck: number;
   readonly preFailMs: number;
   readonly staleMs: number;
   readonly failMs: number;
@@ -70,6 +72,10 @@ export const lan: GossipConfig = {
   joinMostMs: 3_600_000,
   // A configured address is a wish for good: knocked at as long as nobody alive has it.
   seedRetryMs: 30_000,
+  // A node that is alone goes on knocking at every address that it ever had, once a minute each at the latest.
+  aloneRetryMs: 60_000,
+  // 40 bytes each, and only in acks that have no news to tell.
+  sightingsPerAck: 3,
   // spec/cantal.md 6.3 and 6.4.
   preFailMs: 20_000,
   staleMs: 600_000,

@@ -1,11 +1,15 @@
 import type { Env } from '../env.ts';
 import type { GossipMessage } from './message.ts';
+import { place } from './roster.ts';
 import type { GossipState, Join, Peer, Probe, Relay } from './state.ts';
+import { VersionedMap } from './versioned-map.ts';
 
 export type GossipEffect =
   | { readonly kind: 'send'; readonly addr: string; readonly message: GossipMessage }
   /** Members, their liveness or what they tell of themselves changed. */
-  | { readonly kind: 'changed' };
+  | { readonly kind: 'changed' }
+  /** A node calls itself by another name than before: somebody renamed it, or two machines share an id. */
+  | { readonly kind: 'renamed'; readonly id: string; readonly from: string; readonly to: string };
 
 /** One step in the making: a private copy of the state, so that the step may write while callers see only values. */
 export interface Edit {
@@ -13,11 +17,11 @@ export interface Edit {
   readonly state: {
     -readonly [K in keyof GossipState]: GossipState[K];
   } & {
-    readonly peers: Map<string, Peer>;
-    readonly suspects: Set<string>;
-    readonly probes: Map<number, Probe>;
+    readonly peers: VersionedMap<string, Peer>;
+    readonly suspects: VersionedMap<string, number>;
+    readonly probes: VersionedMap<number, Probe>;
     readonly relays: Map<number, Relay>;
-    readonly rumours: Map<string, number>;
+    readonly rumours: VersionedMap<string, number>;
     readonly joins: Map<string, Join>;
   };
   readonly sends: GossipEffect[];
@@ -29,11 +33,11 @@ export function edit(state: GossipState, env: Env): Edit {
     env,
     state: {
       ...state,
-      peers: new Map(state.peers),
-      suspects: new Set(state.suspects),
-      probes: new Map(state.probes),
+      peers: VersionedMap.fork(state.peers),
+      suspects: VersionedMap.fork(state.suspects),
+      probes: VersionedMap.fork(state.probes),
       relays: new Map(state.relays),
-      rumours: new Map(state.rumours),
+      rumours: VersionedMap.fork(state.rumours),
       joins: new Map(state.joins),
     },
     sends: [],
@@ -47,9 +51,29 @@ export function send(draft: Edit, addr: string, message: GossipMessage): void {
 
 export const isLive = (peer: Peer): boolean => peer.record.liveness !== 'dead';
 
-/** Self included. */
-export function liveSize(draft: Edit): number {
-  let size = 1;
-  for (const peer of draft.state.peers.values()) if (isLive(peer)) size += 1;
-  return size;
+/** Puts a peer in place of what was held of it: the only way in, as the roster and the count of the living follow. */
+export function put(draft: Edit, peer: Peer): void {
+  const { state } = draft;
+  const { id } = peer.record;
+  const held = state.peers.get(id);
+  if (held === undefined) {
+    const at = place(state.roster, id);
+    state.roster = [...state.roster.slice(0, at), id, ...state.roster.slice(at)];
+  }
+  state.live += (isLive(peer) ? 1 : 0) - (held !== undefined && isLive(held) ? 1 : 0);
+  state.peers.set(id, peer);
 }
+
+export function remove(draft: Edit, peer: Peer): void {
+  const { state } = draft;
+  const { id } = peer.record;
+  if (!state.peers.delete(id)) return;
+  const at = place(state.roster, id);
+  state.roster = [...state.roster.slice(0, at), ...state.roster.slice(at + 1)];
+  if (isLive(peer)) state.live -= 1;
+  state.rumours.delete(id);
+  state.suspects.delete(id);
+}
+
+/** Self included. */
+export const liveSize = (draft: Edit): number => draft.state.live + 1;

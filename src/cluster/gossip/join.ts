@@ -1,11 +1,12 @@
 import { uniform } from '../env.ts';
+import { addressesOf } from './addresses.ts';
 import { type Edit, isLive, send } from './edit.ts';
 import { takeNews } from './rumours.ts';
 
 /** Asked by a person or a script: a few tries, unless nobody else is there. */
 export function addHost(draft: Edit, addr: string): void {
   const { state, env } = draft;
-  if (addr === state.self.addr || state.joins.has(addr)) return;
+  if (addr === state.self.addr || state.self.otherAddrs.includes(addr) || state.joins.has(addr)) return;
   const [least, most] = state.config.joinFirstMs;
   state.joins.set(addr, {
     addr,
@@ -20,18 +21,18 @@ export function joinTimers(draft: Edit): void {
   const { state, env } = draft;
   for (const join of [...state.joins.values()]) {
     if (join.nextMs > env.nowMs) continue;
-    const live = [...state.peers.values()].filter(isLive);
-    if (live.some((peer) => peer.record.addr === join.addr)) {
+    if ([...state.peers.values()].some((peer) => isLive(peer) && addressesOf(peer).includes(join.addr))) {
       settle(draft, join.addr);
       continue;
     }
-    if (!join.seed && join.attempts >= state.config.joinAttempts && live.length > 0) {
+    if (!join.seed && join.attempts >= state.config.joinAttempts && state.live > 0) {
       state.joins.delete(join.addr);
       continue;
     }
     state.seq += 1;
     send(draft, join.addr, { kind: 'ping', seq: state.seq, target: null, news: takeNews(draft) });
-    const most = join.seed ? state.config.seedRetryMs : state.config.joinMostMs;
+    const { seedRetryMs, aloneRetryMs, joinMostMs } = state.config;
+    const most = join.seed ? seedRetryMs : state.live === 0 ? aloneRetryMs : joinMostMs;
     const delayMs = Math.min(most, join.delayMs * 2 * uniform(env, 0.5, 1.5));
     state.joins.set(join.addr, { ...join, attempts: join.attempts + 1, delayMs, nextMs: env.nowMs + delayMs });
   }

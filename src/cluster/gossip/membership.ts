@@ -1,37 +1,51 @@
-import { isLoopback } from '../../http/address.ts';
-import { splitAddr } from '../addr.ts';
 import { gravity, type NodeRecord, type Rumour, sameContent } from '../member.ts';
-import { type Edit, liveSize } from './edit.ts';
+import { hint, reachable, sameWhere } from './addresses.ts';
+import { type Edit, liveSize, put } from './edit.ts';
 import { adjusted } from './health.ts';
+import type { GossipPacket } from './message.ts';
 import { rumourOf, spread } from './rumours.ts';
 import type { Peer } from './state.ts';
-import { confirm, suspect } from './suspicion.ts';
+import { confirm, deadlineMs, suspect } from './suspicion.ts';
 
 /**
  * Takes in the sender's own record. Returns what we hold of it instead where that is newer or worse, so that the
  * caller can tell it: a node that restarts with a low incarnation, or that we believe dead, can only object to what it
  * hears (memberlist's pull request 345 is the story of a cluster where it never did).
  */
-export function meet(draft: Edit, me: NodeRecord): Rumour | null {
+export function meet(draft: Edit, { me, report, message }: GossipPacket, addr: string): Rumour | null {
   const { env, state } = draft;
+  const atMs = env.nowMs;
   const known = state.peers.get(me.id);
+  const pingsReceived = (known?.pingsReceived ?? 0) + (message.kind === 'ping' ? 1 : 0);
+  const pongsReceived = (known?.pongsReceived ?? 0) + (message.kind === 'ack' ? 1 : 0);
   if (known === undefined) {
-    add(draft, me, env.nowMs, true);
+    // Whatever it says: here it can be answered.
+    const record = reachable(state.self, me) ?? { ...me, addr, otherAddrs: [] };
+    const told = { addr, lastReportDirectMs: atMs, lastSignMs: atMs, report: { ...report, atMs } };
+    add(draft, record, { ...told, pingsReceived, pongsReceived });
     met(draft, me.id);
     return null;
   }
-  const heard: Peer = { ...known, lastReportDirectMs: env.nowMs };
+  if (known.addr !== addr) draft.changed = true;
+  const { peers, scanMs } = report;
+  const heard: Peer = {
+    ...{ ...known, addr, lastReportDirectMs: atMs, report: { atMs, peers, scanMs } },
+    ...{ pingsReceived, pongsReceived },
+  };
   const held = known.record;
+  const told = sameWhere(me, held)
+    ? me
+    : (reachable(state.self, me) ?? { ...me, addr: held.addr, otherAddrs: held.otherAddrs });
   const outdated =
-    me.incarnation < held.incarnation ||
-    (me.incarnation === held.incarnation && (held.liveness !== 'alive' || !sameContent(me, held)));
+    told.incarnation < held.incarnation ||
+    (told.incarnation === held.incarnation && (held.liveness !== 'alive' || !sameContent(told, held)));
   if (outdated) {
-    state.peers.set(me.id, heard);
-    return rumourOf(heard, env.nowMs);
+    put(draft, heard);
+    return rumourOf(heard, atMs);
   }
   const returned = held.liveness === 'dead';
-  if (me.incarnation > held.incarnation) revive(draft, heard, me);
-  else state.peers.set(me.id, { ...heard, lastSignMs: env.nowMs });
+  if (told.incarnation > held.incarnation) revive(draft, heard, told);
+  else put(draft, heard.lastSignMs === atMs ? heard : { ...heard, lastSignMs: atMs });
   if (returned) met(draft, me.id);
   return null;
 }
@@ -45,13 +59,14 @@ export function hear(draft: Edit, rumour: Rumour): void {
   }
   const known = state.peers.get(rumour.id);
   if (known === undefined) {
-    if (!isReachable(state.self, rumour)) return;
+    const record = reachable(state.self, rumour);
+    if (record === null) return;
     if (rumour.liveness === 'dead' && rumour.silentMs >= state.config.failMs) return;
+    const seenAt = hint(state.self, record, rumour.seenAt);
     add(
       draft,
-      { ...rumour, liveness: rumour.liveness === 'dead' ? 'dead' : 'alive' },
-      env.nowMs - rumour.silentMs,
-      false,
+      { ...record, liveness: rumour.liveness === 'dead' ? 'dead' : 'alive' },
+      { addr: seenAt ?? record.addr, seenAt, lastSignMs: env.nowMs - rumour.silentMs },
     );
     if (rumour.liveness === 'suspect') accuse(draft, rumour.id, rumour.accuser ?? rumour.id, rumour.incarnation);
     return;
@@ -59,21 +74,23 @@ export function hear(draft: Edit, rumour: Rumour): void {
   const held = known.record;
   if (rumour.incarnation < held.incarnation) return;
   const later = rumour.incarnation > held.incarnation;
+  const record = later ? (reachable(state.self, rumour) ?? { ...rumour, addr: held.addr, otherAddrs: [] }) : held;
+  const told = later ? { ...known, ...whereabouts(state.self, known, record, rumour.seenAt) } : known;
   switch (rumour.liveness) {
     case 'alive':
-      if (later && isReachable(state.self, rumour)) revive(draft, known, rumour);
+      if (later) revive(draft, told, record);
       return;
     case 'suspect':
-      if (later) revive(draft, known, rumour);
+      if (later) revive(draft, told, record);
       accuse(draft, rumour.id, rumour.accuser ?? rumour.id, rumour.incarnation);
       return;
     case 'dead':
       if (held.liveness === 'dead') {
-        if (later) state.peers.set(rumour.id, { ...known, record: { ...held, incarnation: rumour.incarnation } });
+        if (later) put(draft, { ...known, record: { ...held, incarnation: rumour.incarnation } });
         return;
       }
       // Where we thought it well, it gets the time to object: after a partition both sides call each other dead.
-      if (later) revive(draft, known, rumour);
+      if (later) revive(draft, told, record);
       if (held.liveness === 'suspect' && !later) bury(draft, rumour.id);
       else accuse(draft, rumour.id, rumour.accuser ?? rumour.id, rumour.incarnation);
       return;
@@ -89,15 +106,16 @@ export function accuse(draft: Edit, id: string, accuser: string, incarnation: nu
   if (peer === undefined || peer.record.liveness === 'dead' || incarnation < peer.record.incarnation) return;
   if (peer.suspicion === null) {
     const suspicion = suspect(state.config, env.nowMs, accuser, liveSize(draft));
-    state.peers.set(id, { ...peer, record: { ...peer.record, liveness: 'suspect' }, suspicion });
-    state.suspects.add(id);
+    put(draft, { ...peer, record: { ...peer.record, liveness: 'suspect' }, suspicion });
+    state.suspects.set(id, deadlineMs(suspicion));
     draft.changed = true;
     spread(draft, id);
     return;
   }
   const confirmed = confirm(peer.suspicion, accuser);
   if (confirmed === null) return;
-  state.peers.set(id, { ...peer, suspicion: confirmed });
+  put(draft, { ...peer, suspicion: confirmed });
+  state.suspects.set(id, deadlineMs(confirmed));
   spread(draft, id);
 }
 
@@ -105,27 +123,48 @@ export function bury(draft: Edit, id: string): void {
   const { state } = draft;
   const peer = state.peers.get(id);
   if (peer === undefined || peer.record.liveness === 'dead') return;
-  state.peers.set(id, { ...peer, record: { ...peer.record, liveness: 'dead' }, suspicion: null });
+  put(draft, { ...peer, record: { ...peer.record, liveness: 'dead' }, suspicion: null });
   state.suspects.delete(id);
   draft.changed = true;
   spread(draft, id);
 }
 
-function add(draft: Edit, record: NodeRecord, lastSignMs: number, direct: boolean): void {
+/** Where a node is by hearsay: where its packets came from, unless it said meanwhile that it is elsewhere. */
+function whereabouts(
+  self: NodeRecord,
+  { addr, seenAt: sawAt, record: held, lastReportDirectMs }: Peer,
+  told: NodeRecord,
+  seen: string | null,
+): Pick<Peer, 'addr' | 'seenAt'> {
+  const moved = !sameWhere(told, held);
+  const seenAt = hint(self, told, seen) ?? (moved ? null : sawAt);
+  const stays = !moved ? lastReportDirectMs !== null : told.addr === addr || told.otherAddrs.includes(addr);
+  return { addr: stays ? addr : (seenAt ?? told.addr), seenAt };
+}
+
+function add(draft: Edit, record: NodeRecord, first: Pick<Peer, 'addr' | 'lastSignMs'> & Partial<Peer>): void {
   const { env, state } = draft;
-  state.peers.set(record.id, {
+  put(draft, {
     record: plainRecord(record),
+    seenAt: null,
     knownSinceMs: env.nowMs,
-    lastReportDirectMs: direct ? env.nowMs : null,
-    lastSignMs,
-    lastProbeMs: null,
-    roundtripMs: null,
+    lastReportDirectMs: null,
+    lastProbe: null,
+    probesSent: 0,
+    pingsReceived: 0,
+    pongsReceived: 0,
+    roundtrip: null,
+    hearsayRoundtrip: null,
+    report: null,
     skewMs: null,
     suspicion: null,
+    ...first,
   });
   // At a random place of the present turn, so that newcomers are not all probed at its end.
-  const place = Math.floor(env.random() * (state.turn.length + 1));
-  state.turn = [...state.turn.slice(0, place), record.id, ...state.turn.slice(place)];
+  const rest = state.turn.length - state.turnDone;
+  const place = state.turnDone + Math.floor(env.random() * (rest + 1));
+  state.turn = [...state.turn.slice(state.turnDone, place), record.id, ...state.turn.slice(place)];
+  state.turnDone = 0;
   draft.changed = true;
   spread(draft, record.id);
 }
@@ -134,11 +173,16 @@ function add(draft: Edit, record: NodeRecord, lastSignMs: number, direct: boolea
 function revive(draft: Edit, peer: Peer, record: NodeRecord): void {
   const { env, state } = draft;
   const plain: NodeRecord = { ...plainRecord(record), liveness: 'alive' };
-  const visible = peer.record.liveness !== 'alive' || !sameContent(peer.record, plain);
-  state.peers.set(peer.record.id, { ...peer, record: plain, lastSignMs: env.nowMs, suspicion: null });
-  state.suspects.delete(peer.record.id);
+  const held = peer.record;
+  for (const name of ['hostname', 'name'] as const) {
+    if (held[name] === plain[name]) continue;
+    draft.sends.push({ kind: 'renamed', id: held.id, from: held[name], to: plain[name] });
+  }
+  const visible = held.liveness !== 'alive' || !sameContent(held, plain);
+  put(draft, { ...peer, record: plain, lastSignMs: env.nowMs, suspicion: null });
+  state.suspects.delete(held.id);
   if (visible) draft.changed = true;
-  spread(draft, peer.record.id);
+  spread(draft, held.id);
 }
 
 /** Somebody holds an old or a bad word of us: say something newer. */
@@ -160,17 +204,12 @@ function met(draft: Edit, id: string): void {
   state.nextSyncMs = Math.min(state.nextSyncMs, env.nowMs + env.random() * 400);
 }
 
-/** A loopback address means somebody else on every host (spec/cantal.md 6.4). */
-function isReachable(self: NodeRecord, record: NodeRecord): boolean {
-  const host = splitAddr(record.addr)?.host;
-  if (host === undefined) return false;
-  return !isLoopback(host) || isLoopback(splitAddr(self.addr)?.host ?? '');
-}
-
 function plainRecord(record: NodeRecord): NodeRecord {
-  const { id, addr, hostname, name, version, incarnation, liveness, schedule, errors } = record;
-  return { id, addr, hostname, name, version, incarnation, liveness, schedule, errors };
+  const { id, addr, otherAddrs, hostname, name, version, incarnation, liveness, schedule, errors } = record;
+  return { id, addr, otherAddrs, hostname, name, version, incarnation, liveness, schedule, errors };
 }
 
-export const worse = (a: NodeRecord, b: { incarnation: number; liveness: NodeRecord['liveness'] }): boolean =>
+type Word = Pick<NodeRecord, 'incarnation' | 'liveness'>;
+
+export const worse = (a: Word, b: Word): boolean =>
   a.incarnation > b.incarnation || (a.incarnation === b.incarnation && gravity[a.liveness] > gravity[b.liveness]);

@@ -7,11 +7,34 @@ export interface DigestEntry {
   readonly liveness: Liveness;
 }
 
+/** A node's figures: they change with each scan, so they are no content that an incarnation orders. */
+export interface Report {
+  /** Other nodes that it holds for alive. */
+  readonly peers: number;
+  /** Of its newest scan; null: none yet. */
+  readonly scanMs: number | null;
+}
+
+/** What the teller knows at first hand of a living third: a sign of life, its figures, the round trip to it. */
+export interface Sighting {
+  readonly id: string;
+  /** Since its last packet to the teller. */
+  readonly ageMs: number;
+  readonly report: Report;
+  readonly roundtrip: { readonly ageMs: number; readonly tookMs: number } | null;
+}
+
 export type GossipMessage =
   /** `target` null: whoever is there (a join). */
   | { readonly kind: 'ping'; readonly seq: number; readonly target: string | null; readonly news: readonly Rumour[] }
   /** `wallMs`: the answerer's clock. */
-  | { readonly kind: 'ack'; readonly seq: number; readonly wallMs: number; readonly news: readonly Rumour[] }
+  | {
+      readonly kind: 'ack';
+      readonly seq: number;
+      readonly wallMs: number;
+      readonly news: readonly Rumour[];
+      readonly sightings: readonly Sighting[];
+    }
   | {
       readonly kind: 'ping-request';
       readonly seq: number;
@@ -31,9 +54,10 @@ export type GossipMessage =
     }
   | { readonly kind: 'want'; readonly ids: readonly string[] };
 
-/** Every gossip packet carries its sender's own record: each one is a sign of life and an introduction. */
+/** Every gossip packet carries its sender's own record and figures: each one is a sign of life and an introduction. */
 export interface GossipPacket {
   readonly channel: 'gossip';
   readonly me: NodeRecord;
+  readonly report: Report;
   readonly message: GossipMessage;
 }

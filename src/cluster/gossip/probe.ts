@@ -1,13 +1,15 @@
 import { sample } from '../env.ts';
-import { type Edit, isLive, liveSize, send } from './edit.ts';
+import { elsewhere, pingAddr } from './addresses.ts';
+import { type Edit, isLive, put, send } from './edit.ts';
 import { adjusted, stretched } from './health.ts';
 import { accuse } from './membership.ts';
+import { draw } from './roster.ts';
 import { rumourOf, takeNews } from './rumours.ts';
+import type { Peer } from './state.ts';
 
 /** SWIM's failure detector: probe some, ask others to probe where no answer comes, suspect where none comes either. */
 export function probeRound(draft: Edit): void {
-  const { config } = draft.state;
-  const live = liveSize(draft) - 1;
+  const { config, live } = draft.state;
   const count = Math.min(config.mostProbesPerRound, Math.ceil(live / config.peersPerProbe));
   for (let index = 0; index < count; index += 1) {
     const target = nextTarget(draft);
@@ -20,16 +22,14 @@ export function probeRound(draft: Edit): void {
 function nextTarget(draft: Edit): string | null {
   const { state, env } = draft;
   for (let turns = 0; turns < 2; turns += 1) {
-    let index = 0;
-    while (index < state.turn.length) {
-      const id = state.turn[index] as string;
-      index += 1;
+    while (state.turnDone < state.turn.length) {
+      const id = state.turn[state.turnDone] as string;
+      state.turnDone += 1;
       const peer = state.peers.get(id);
-      if (peer === undefined || !isLive(peer)) continue;
-      state.turn = state.turn.slice(index);
-      return id;
+      if (peer !== undefined && isLive(peer)) return id;
     }
-    state.turn = sample(env, [...state.peers.keys()], state.peers.size);
+    state.turn = sample(env, state.roster, state.roster.length);
+    state.turnDone = 0;
   }
   return null;
 }
@@ -39,38 +39,38 @@ function probe(draft: Edit, target: string): void {
   const peer = state.peers.get(target);
   if (peer === undefined) return;
   state.seq += 1;
-  state.peers.set(target, { ...peer, lastProbeMs: env.nowMs });
+  const addr = pingAddr(draft, peer);
   state.probes.set(state.seq, {
     target,
     sentMs: env.nowMs,
+    addr,
     phase: 'direct',
     deadlineMs: env.nowMs + stretched(state.health, state.config.probeTimeoutMs),
     failMs: env.nowMs + stretched(state.health, state.config.probeIntervalMs),
     nacksExpected: 0,
     nacks: 0,
   });
-  ping(draft, target);
+  ping(draft, peer, addr, state.seq);
 }
 
-/** With the last `seq`. Whoever is suspected or dead hears so first of all, that it may object. */
-function ping(draft: Edit, target: string): void {
-  const peer = draft.state.peers.get(target);
-  if (peer === undefined) return;
-  const accusation = peer.record.liveness === 'alive' ? [] : [rumourOf(peer, draft.env.nowMs)];
-  const news = takeNews(draft, accusation);
-  send(draft, peer.record.addr, { kind: 'ping', seq: draft.state.seq, target, news });
+/** Whoever is suspected or dead hears so first of all, that it may object. */
+function ping(draft: Edit, peer: Peer, addr: string, seq: number): void {
+  const { nowMs } = draft.env;
+  put(draft, { ...peer, lastProbe: { atMs: nowMs, addr }, probesSent: peer.probesSent + 1 });
+  const accusation = peer.record.liveness === 'alive' ? [] : [rumourOf(peer, nowMs)];
+  send(draft, addr, { kind: 'ping', seq, target: peer.record.id, news: takeNews(draft, accusation) });
 }
 
 /** One knock at a dead peer's door: how a healed partition is noticed. */
 export function probeDead(draft: Edit): void {
   const { state, env } = draft;
   state.nextDeadProbeMs = env.nowMs + state.config.deadProbeIntervalMs;
+  if (state.live === state.roster.length) return;
   const dead = [...state.peers.values()].filter((peer) => !isLive(peer));
   const [chosen] = sample(env, dead, 1);
   if (chosen === undefined) return;
   state.seq += 1;
-  state.peers.set(chosen.record.id, { ...chosen, lastProbeMs: env.nowMs });
-  ping(draft, chosen.record.id);
+  ping(draft, chosen, pingAddr(draft, chosen), state.seq);
 }
 
 export function probeTimers(draft: Edit): void {
@@ -99,15 +99,18 @@ function askRelays(draft: Edit, seq: number): void {
     state.probes.delete(seq);
     return;
   }
-  const others = [...state.peers.values()].filter(
+  const relays = draw(
+    draft,
+    state.config.indirectProbes,
     (peer) => peer.record.liveness === 'alive' && peer.record.id !== probe.target,
   );
-  const relays = sample(env, others, state.config.indirectProbes);
   for (const relay of relays) {
     const news = takeNews(draft);
-    const targetAddr = target.record.addr;
-    send(draft, relay.record.addr, { kind: 'ping-request', seq, target: probe.target, targetAddr, news });
+    send(draft, relay.addr, { kind: 'ping-request', seq, target: probe.target, targetAddr: target.addr, news });
   }
+  // Its first address may be all that died: another one is asked at once, long before anybody is buried.
+  const other = elsewhere(draft, target);
+  if (other !== null) ping(draft, target, other, seq);
   const least = env.nowMs + state.config.probeIntervalMs - state.config.probeTimeoutMs;
   state.probes.set(seq, {
     ...probe,
@@ -140,16 +143,16 @@ export function answered(draft: Edit, from: string, seq: number, wallMs: number)
     const peer = state.peers.get(from);
     // Through a relay the time is the relay's too: no measure.
     if (peer !== undefined && probe.target === from && probe.phase === 'direct') {
-      const roundtripMs = env.nowMs - probe.sentMs;
-      const skewMs = Math.round(wallMs - (env.wallMs - roundtripMs / 2));
-      state.peers.set(from, { ...peer, roundtripMs, skewMs });
+      const tookMs = env.nowMs - probe.sentMs;
+      const skewMs = Math.round(wallMs - (env.wallMs - tookMs / 2));
+      put(draft, { ...peer, roundtrip: { atMs: env.nowMs, addr: probe.addr, tookMs }, skewMs });
     }
     return;
   }
   const relay = state.relays.get(seq);
   if (relay === undefined) return;
   state.relays.delete(seq);
-  send(draft, relay.askerAddr, { kind: 'ack', seq: relay.askerSeq, wallMs, news: [] });
+  send(draft, relay.askerAddr, { kind: 'ack', seq: relay.askerSeq, wallMs, news: [], sightings: [] });
 }
 
 export function relayPing(draft: Edit, askerAddr: string, askerSeq: number, target: string, targetAddr: string): void {
@@ -162,7 +165,7 @@ export function relayPing(draft: Edit, askerAddr: string, askerSeq: number, targ
     nackMs: env.nowMs + state.config.nackShare * (state.config.probeIntervalMs - state.config.probeTimeoutMs),
     endMs: env.nowMs + 2 * state.config.probeIntervalMs,
   });
-  const addr = peer?.record.addr ?? targetAddr;
+  const addr = peer?.addr ?? targetAddr;
   const accusation = peer === undefined || peer.record.liveness === 'alive' ? [] : [rumourOf(peer, env.nowMs)];
   send(draft, addr, { kind: 'ping', seq: state.seq, target, news: takeNews(draft, accusation) });
 }

@@ -1,14 +1,14 @@
 import type { Env } from '../env.ts';
-import { sample } from '../env.ts';
-import { type ScheduleStamp, sameStamp } from '../member.ts';
-import { type Edit, edit, type GossipEffect, isLive, send } from './edit.ts';
+import { type ScheduleStamp, sameAddrs, sameStamp } from '../member.ts';
+import { type Edit, edit, type GossipEffect, isLive, put, remove, send } from './edit.ts';
 import { addHost, joinTimers, settle } from './join.ts';
 import { bury, hear, meet } from './membership.ts';
 import type { GossipPacket } from './message.ts';
 import { answered, notYet, probeDead, probeRound, probeTimers, relayPing } from './probe.ts';
+import { draw } from './roster.ts';
 import { spread, takeNews } from './rumours.ts';
-import { type GossipState, gossipWakeMs } from './state.ts';
-import { deadlineMs } from './suspicion.ts';
+import { hearSighting, sightings } from './sightings.ts';
+import { earliestMs, type GossipState } from './state.ts';
 import { answerDigest, answerWant, compareViews } from './sync.ts';
 
 export type GossipEvent =
@@ -23,7 +23,11 @@ export type GossipEvent =
       readonly errors: number | null;
     }
   | { readonly kind: 'announce'; readonly schedule: ScheduleStamp | null; readonly errors: number }
-  | { readonly kind: 'add-host'; readonly addr: string };
+  | { readonly kind: 'add-host'; readonly addr: string }
+  /** This node's own addresses are others than before. */
+  | { readonly kind: 'addresses'; readonly addr: string; readonly otherAddrs: readonly string[] }
+  /** A scan was made and took so long. */
+  | { readonly kind: 'scanned'; readonly tookMs: number };
 
 export interface GossipStep {
   readonly state: GossipState;
@@ -48,28 +52,24 @@ export function stepGossip(state: GossipState, event: GossipEvent, env: Env): Go
     case 'add-host':
       addHost(draft, event.addr);
       break;
+    case 'addresses':
+      move(draft, event.addr, event.otherAddrs);
+      break;
+    case 'scanned':
+      draft.state.scanMs = event.tookMs;
+      break;
     default:
       event satisfies never;
   }
   if (draft.changed) draft.sends.push({ kind: 'changed' });
+  draft.state.wakeMs = earliestMs(draft.state);
   return { state: draft.state, effects: draft.sends };
-}
-
-export function wakeMs(state: GossipState): number {
-  return gossipWakeMs(state, (id) => {
-    const suspicion = state.peers.get(id)?.suspicion ?? null;
-    return suspicion === null ? Number.POSITIVE_INFINITY : deadlineMs(suspicion);
-  });
 }
 
 function tick(draft: Edit): void {
   const { state, env } = draft;
   probeTimers(draft);
-  for (const id of [...state.suspects]) {
-    const suspicion = state.peers.get(id)?.suspicion ?? null;
-    if (suspicion === null) state.suspects.delete(id);
-    else if (deadlineMs(suspicion) <= env.nowMs) bury(draft, id);
-  }
+  for (const [id, endMs] of [...state.suspects]) if (endMs <= env.nowMs) bury(draft, id);
   joinTimers(draft);
   if (state.nextRoundMs <= env.nowMs) probeRound(draft);
   if (state.nextDeadProbeMs <= env.nowMs) probeDead(draft);
@@ -82,21 +82,21 @@ function tellSome(draft: Edit): void {
   const { state, env } = draft;
   state.nextSpreadMs = env.nowMs + state.config.spreadIntervalMs;
   if (state.rumours.size === 0) return;
-  const live = [...state.peers.values()].filter(isLive);
-  for (const peer of sample(env, live, state.config.spreadFanout)) {
+  for (const peer of draw(draft, state.config.spreadFanout, isLive)) {
     const news = takeNews(draft);
     if (news.length === 0) return;
-    send(draft, peer.record.addr, { kind: 'news', news });
+    send(draft, peer.addr, { kind: 'news', news });
   }
 }
 
 function collect(draft: Edit): void {
   const { state, env } = draft;
   state.nextCollectMs = env.nowMs + state.config.collectIntervalMs;
+  // Alone, their addresses are all that is left to go back by.
+  if (state.live === 0) return;
   for (const peer of [...state.peers.values()]) {
     if (isLive(peer) || env.nowMs - peer.lastSignMs < state.config.forgetMs) continue;
-    state.peers.delete(peer.record.id);
-    state.rumours.delete(peer.record.id);
+    remove(draft, peer);
     draft.changed = true;
   }
 }
@@ -105,18 +105,22 @@ function receive(draft: Edit, addr: string, packet: GossipPacket): void {
   const { state, env } = draft;
   const { me, message } = packet;
   if (me.id === state.self.id) return;
-  const correction = meet(draft, me);
+  const correction = meet(draft, packet, addr);
   settle(draft, addr);
   const tell = correction === null ? [] : [correction];
   switch (message.kind) {
-    case 'ping':
+    case 'ping': {
       for (const rumour of message.news) hear(draft, rumour);
       // Meant for a node that had our address before us.
       if (message.target !== null && message.target !== state.self.id) break;
-      send(draft, addr, { kind: 'ack', seq: message.seq, wallMs: env.wallMs, news: takeNews(draft, tell) });
+      const news = takeNews(draft, tell);
+      const seen = news.length === 0 ? sightings(draft, me.id) : [];
+      send(draft, addr, { kind: 'ack', seq: message.seq, wallMs: env.wallMs, news, sightings: seen });
       return;
+    }
     case 'ack':
       for (const rumour of message.news) hear(draft, rumour);
+      for (const sighting of message.sightings) hearSighting(draft, sighting);
       answered(draft, me.id, message.seq, message.wallMs);
       break;
     case 'ping-request':
@@ -153,12 +157,20 @@ function heard(draft: Edit, id: string, schedule: ScheduleStamp | null, errors: 
     errors: errors ?? peer.record.errors,
   };
   if (!sameStamp(record.schedule, peer.record.schedule) || record.errors !== peer.record.errors) draft.changed = true;
-  state.peers.set(id, { ...peer, record, lastReportDirectMs: env.nowMs });
+  put(draft, { ...peer, record, lastReportDirectMs: env.nowMs });
 }
 
 function announce(draft: Edit, schedule: ScheduleStamp | null, errors: number): void {
   const own = draft.state.self;
   if (sameStamp(own.schedule, schedule) && own.errors === errors) return;
   draft.state.self = { ...own, incarnation: own.incarnation + 1, schedule, errors };
+  spread(draft, own.id);
+}
+
+function move(draft: Edit, addr: string, otherAddrs: readonly string[]): void {
+  const own = draft.state.self;
+  if (own.addr === addr && sameAddrs(own.otherAddrs, otherAddrs)) return;
+  draft.state.self = { ...own, incarnation: own.incarnation + 1, addr, otherAddrs };
+  draft.changed = true;
   spread(draft, own.id);
 }

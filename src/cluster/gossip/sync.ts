@@ -1,9 +1,10 @@
-import { pick, uniform } from '../env.ts';
+import { uniform } from '../env.ts';
 import type { Rumour } from '../member.ts';
 import { type Edit, isLive, send } from './edit.ts';
 import { worse } from './membership.ts';
 import type { DigestEntry } from './message.ts';
-import { inFrames, rumourAbout } from './rumours.ts';
+import { draw, place } from './roster.ts';
+import { inFrames, rumourAbout, toldAbout } from './rumours.ts';
 
 /**
  * Anti-entropy: one digest to one peer, for as many ids as fit. The receiver pushes what it knows better and asks for
@@ -11,13 +12,12 @@ import { inFrames, rumourAbout } from './rumours.ts';
  */
 export function compareViews(draft: Edit): void {
   const { state, env } = draft;
-  const live = [...state.peers.values()].filter(isLive);
   const wanted = state.syncWith === null ? undefined : state.peers.get(state.syncWith);
-  const peer = wanted !== undefined && isLive(wanted) ? wanted : pick(env, live);
+  const peer = wanted !== undefined && isLive(wanted) ? wanted : draw(draft, 1, isLive)[0];
   state.syncWith = null;
   // More nodes, more digests in the air for each node's news: keep the total per node constant instead.
   state.nextSyncMs = env.nowMs + uniform(env, 0.5, 1.5) * state.config.syncIntervalMs;
-  if (peer === null) return;
+  if (peer === undefined) return;
   const ids = knownIds(draft);
   const most = state.config.digestEntries;
   const first = ids.length <= most ? 0 : Math.floor(env.random() * ids.length);
@@ -25,15 +25,19 @@ export function compareViews(draft: Edit): void {
   const to = ids[first + most] ?? null;
   const from = first === 0 ? '' : (chosen[0] ?? '');
   const entries = chosen.flatMap((id) => entryOf(draft, id));
-  send(draft, peer.record.addr, { kind: 'digest', from, to, entries });
+  send(draft, peer.addr, { kind: 'digest', from, to, entries });
 }
 
-const knownIds = (draft: Edit): string[] => [draft.state.self.id, ...draft.state.peers.keys()].sort();
+/** Sorted, our own among them. */
+function knownIds(draft: Edit): string[] {
+  const { roster, self } = draft.state;
+  const at = place(roster, self.id);
+  return [...roster.slice(0, at), self.id, ...roster.slice(at)];
+}
 
 function entryOf(draft: Edit, id: string): DigestEntry[] {
-  const rumour = rumourAbout(draft, id);
-  if (rumour === null) return [];
-  return [{ id, incarnation: rumour.incarnation, liveness: rumour.liveness }];
+  const held = toldAbout(draft, id);
+  return held === null ? [] : [{ id, incarnation: held.incarnation, liveness: held.liveness }];
 }
 
 export function answerDigest(
@@ -44,20 +48,20 @@ export function answerDigest(
   entries: readonly DigestEntry[],
 ): void {
   const told = new Map(entries.map((entry) => [entry.id, entry]));
-  const better: Rumour[] = [];
+  const better: string[] = [];
   for (const id of knownIds(draft)) {
     if (id < from || (to !== null && id >= to)) continue;
-    const held = rumourAbout(draft, id);
+    const held = toldAbout(draft, id);
     if (held === null) continue;
     const theirs = told.get(id);
-    if (theirs === undefined || worse(held, theirs)) better.push(held);
+    if (theirs === undefined || worse(held, theirs)) better.push(id);
   }
   const want = entries.flatMap((entry) => {
-    const held = rumourAbout(draft, entry.id);
-    const old = held === null ? !draft.state.peers.has(entry.id) : worse({ ...held, ...entry }, held);
+    const held = toldAbout(draft, entry.id);
+    const old = held === null ? !draft.state.peers.has(entry.id) : worse(entry, held);
     return old ? [entry.id] : [];
   });
-  push(draft, addr, better);
+  answerWant(draft, addr, better);
   if (want.length > 0) send(draft, addr, { kind: 'want', ids: want });
 }
 

@@ -13,11 +13,24 @@ export const mostTextBytes = {
   // HOST_NAME_MAX of Linux.
   hostname: 64,
   // RFC 1035 allows 253 in a fully qualified domain name; that twice would be the last straw.
-  name: 220,
+  name: 200,
   version: 32,
   // SHA-256 in hex.
   hash: 64,
 } as const;
+
+/** A node's addresses beside the first, with which it has eight: more are containers' bridges. */
+export const mostOtherAddrs = 7;
+const addrBytes = 16;
+/** The two vectors of a record's other addresses, with their places and padding. */
+const addrVectorBytes = 36;
+
+/** How many other addresses still fit into a record with these names; all, where the names are no longer than usual. */
+export function roomForAddrs(hostname: string, name: string): number {
+  const names = Buffer.byteLength(hostname) + Buffer.byteLength(name);
+  const left = mostTextBytes.hostname + mostTextBytes.name - names - addrVectorBytes;
+  return Math.max(0, Math.min(mostOtherAddrs, Math.floor(left / addrBytes)));
+}
 
 export type Text = keyof typeof mostTextBytes;
 

@@ -1,9 +1,10 @@
+import { joinAddr, splitAddr } from '../addr.ts';
 import type { ElectionMessage } from '../election/message.ts';
-import type { GossipMessage } from '../gossip/message.ts';
+import type { GossipMessage, Report, Sighting } from '../gossip/message.ts';
 import type { Liveness, NodeRecord, Rumour, ScheduleStamp } from '../member.ts';
 import type { Packet } from '../packet.ts';
 import { BoundedBuffer, DamagedBuffer } from './bounded-buffer.ts';
-import { type Text, textProblem } from './bounds.ts';
+import { roomForAddrs, type Text, textProblem } from './bounds.ts';
 import type { Envelope } from './envelope.ts';
 import { ElectionAsk } from './generated/election-ask.ts';
 import { ElectionCurrent } from './generated/election-current.ts';
@@ -23,7 +24,10 @@ import type { Id } from './generated/id.ts';
 import { Liveness as WireLiveness } from './generated/liveness.ts';
 import { Message } from './generated/message.ts';
 import type { Record as WireRecord } from './generated/record.ts';
+import type { Report as WireReport } from './generated/report.ts';
+import type { Sighting as WireSighting } from './generated/sighting.ts';
 import type { Stamp } from './generated/stamp.ts';
+import { ip4Text, ip6Text } from './ips.ts';
 
 export type Decoded =
   | { readonly kind: 'envelope'; readonly envelope: Envelope }
@@ -86,8 +90,9 @@ function readPacket(reader: Reader, wire: WireEnvelope): Packet {
     const { path } = reader;
     path.pop();
     const me = field(reader, 'me', () => plainRecord(readRecord(reader, wire.me() ?? refuse('missing'))));
+    const report = field(reader, 'report', () => readReport(wire.report() ?? refuse('missing')));
     path.push('message');
-    return { channel: 'gossip', me, message: gossip };
+    return { channel: 'gossip', me, report, message: gossip };
   }
   const election = readElection(reader, wire, type);
   if (election !== null) return { channel: 'election', message: election };
@@ -112,6 +117,9 @@ function readGossip(reader: Reader, wire: WireEnvelope, type: Message): GossipMe
         seq: count(reader, 'seq', () => ack.seq()),
         wallMs: finite(reader, 'wall_ms', () => ack.wallMs()),
         news: readNews(reader, ack),
+        sightings: list(reader, 'sightings', ack.sightingsLength.bind(ack), sightingBytes, (index) =>
+          readSighting(reader, ack.sightings(index) ?? refuse('missing')),
+        ),
       };
     }
     case Message.GossipPingRequest: {
@@ -217,6 +225,7 @@ function open<T extends Table>(wire: WireEnvelope, table: T): T {
 // Bytes that one item takes at least: a list that says it holds more than fit is refused before it is read.
 const idBytes = 16;
 const entryBytes = 32;
+const sightingBytes = 40;
 /** Its place in the vector, its table, and its shortest texts. */
 const recordBytes = 64;
 
@@ -246,11 +255,15 @@ function readNews(reader: Reader, wire: WithNews): Rumour[] {
 }
 
 function readRecord(reader: Reader, wire: WireRecord): Rumour {
+  const addr = text(reader, 'addr', 'addr', () => wire.addr());
+  const hostname = text(reader, 'hostname', 'hostname', () => wire.hostname());
+  const name = text(reader, 'name', 'name', () => wire.name());
   return {
     id: needId(reader, 'id', () => wire.id()),
-    addr: text(reader, 'addr', 'addr', () => wire.addr()),
-    hostname: text(reader, 'hostname', 'hostname', () => wire.hostname()),
-    name: text(reader, 'name', 'name', () => wire.name()),
+    addr,
+    hostname,
+    name,
+    otherAddrs: readOtherAddrs(reader, wire, addr, roomForAddrs(hostname, name)),
     version: text(reader, 'version', 'version', () => wire.version()),
     incarnation: count(reader, 'incarnation', () => wire.incarnation()),
     liveness: liveness(reader, () => wire.liveness()),
@@ -258,12 +271,47 @@ function readRecord(reader: Reader, wire: WireRecord): Rumour {
     errors: field(reader, 'errors', () => wire.errors()),
     accuser: maybeId(reader, 'accuser', () => wire.accuser()),
     silentMs: count(reader, 'silent_ms', () => wire.silentMs()),
+    seenAt: field(reader, 'seen_at', () => {
+      const value = wire.seenAt();
+      if (value === null) return null;
+      const problem = textProblem('addr', value);
+      return problem === null ? value : refuse(problem);
+    }),
   };
 }
 
 function plainRecord(rumour: Rumour): NodeRecord {
-  const { accuser: _, silentMs: __, ...record } = rumour;
+  const { accuser: _, silentMs: __, seenAt: ___, ...record } = rumour;
   return record;
+}
+
+/** With the port of the first. */
+function readOtherAddrs(reader: Reader, wire: WireRecord, addr: string, most: number): string[] {
+  const port = splitAddr(addr)?.port ?? 0;
+  const ip4 = list(reader, 'other_ip4', wire.otherIp4Length.bind(wire), 4, (index) =>
+    joinAddr(ip4Text(wire.otherIp4(index) ?? refuse('missing')), port),
+  );
+  const ip6 = list(reader, 'other_ip6', wire.otherIp6Length.bind(wire), idBytes, (index) => {
+    const ip = wire.otherIp6(index) ?? refuse('missing');
+    return joinAddr(ip6Text(ip.high(), ip.low()), port);
+  });
+  const all = [...ip4, ...ip6];
+  return all.length <= most ? all : field(reader, 'other_ip6', () => refuse(`${all.length} other addresses`));
+}
+
+const none = 0xffff_ffff;
+const milliseconds = (us: number): number | null => (us === none ? null : us / 1_000);
+
+const readReport = (wire: WireReport): Report => ({ peers: wire.peers(), scanMs: milliseconds(wire.scanUs()) });
+
+function readSighting(reader: Reader, wire: WireSighting): Sighting {
+  const tookMs = milliseconds(wire.roundtripUs());
+  return {
+    id: needId(reader, 'id', () => wire.id()),
+    ageMs: wire.ageMs(),
+    report: readReport(wire.report() ?? refuse('missing')),
+    roundtrip: tookMs === null ? null : { ageMs: wire.roundtripAgeMs(), tookMs },
+  };
 }
 
 function readStamp(reader: Reader, read: () => Stamp | null): ScheduleStamp | null {

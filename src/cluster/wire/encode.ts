@@ -1,9 +1,10 @@
 import { Builder, type Offset } from 'flatbuffers';
+import { splitAddr } from '../addr.ts';
 import type { ElectionMessage } from '../election/message.ts';
-import type { GossipMessage } from '../gossip/message.ts';
+import type { GossipMessage, Report, Sighting } from '../gossip/message.ts';
 import type { Liveness, NodeRecord, Rumour, ScheduleStamp } from '../member.ts';
 import { mostBodyBytes } from './authenticate.ts';
-import { isNodeId, type Text, textProblem } from './bounds.ts';
+import { isNodeId, roomForAddrs, type Text, textProblem } from './bounds.ts';
 import type { Envelope } from './envelope.ts';
 import { DigestEntry } from './generated/digest-entry.ts';
 import { ElectionAsk } from './generated/election-ask.ts';
@@ -24,7 +25,10 @@ import { Id } from './generated/id.ts';
 import { Liveness as WireLiveness } from './generated/liveness.ts';
 import { Message } from './generated/message.ts';
 import { Record as WireRecord } from './generated/record.ts';
+import { Report as WireReport } from './generated/report.ts';
+import { Sighting as WireSighting } from './generated/sighting.ts';
 import { Stamp } from './generated/stamp.ts';
+import { packIps } from './ips.ts';
 
 export type Encoded =
   | { readonly kind: 'body'; readonly body: Uint8Array }
@@ -47,6 +51,7 @@ export function encode({ sender, life, counter, packet }: Envelope): Encoded {
   WireEnvelope.addMe(builder, me);
   WireEnvelope.addMessageType(builder, type);
   WireEnvelope.addMessage(builder, message);
+  if (packet.channel === 'gossip') WireEnvelope.addReport(builder, report(builder, packet.report));
   WireEnvelope.finishEnvelopeBuffer(builder, WireEnvelope.endEnvelope(builder));
   const body = builder.asUint8Array();
   return body.length > mostBodyBytes ? { kind: 'too-long', bytes: body.length } : { kind: 'body', body };
@@ -64,10 +69,12 @@ function gossip(builder: Builder, message: GossipMessage): [Message, Offset] {
     }
     case 'ack': {
       const news = records(builder, message.news, GossipAck.createNewsVector);
+      const seen = sightings(builder, message.sightings);
       GossipAck.startGossipAck(builder);
       GossipAck.addSeq(builder, whole(message.seq));
       GossipAck.addWallMs(builder, message.wallMs);
       GossipAck.addNews(builder, news);
+      GossipAck.addSightings(builder, seen);
       return [Message.GossipAck, GossipAck.endGossipAck(builder)];
     }
     case 'ping-request': {
@@ -177,6 +184,12 @@ function record(builder: Builder, node: NodeRecord | Rumour): Offset {
   const name = text(builder, 'name', node.name);
   const version = text(builder, 'version', node.version);
   const schedule = stamp(builder, node.schedule);
+  const { ip4, ip6 } = packIps(node.otherAddrs.map((other) => splitAddr(other)?.host ?? other));
+  if (node.otherAddrs.length > roomForAddrs(node.hostname, node.name))
+    throw new RangeError(`${node.otherAddrs.length} other addresses`);
+  const otherIp4 = ip4.length === 0 ? 0 : WireRecord.createOtherIp4Vector(builder, [...ip4]);
+  const otherIp6 = ip6.length === 0 ? 0 : ids(builder, ip6, WireRecord.startOtherIp6Vector);
+  const seenAt = 'seenAt' in node && node.seenAt !== null ? text(builder, 'addr', node.seenAt) : 0;
   WireRecord.startRecord(builder);
   WireRecord.addId(builder, id(builder, node.id));
   WireRecord.addAddr(builder, addr);
@@ -187,11 +200,48 @@ function record(builder: Builder, node: NodeRecord | Rumour): Offset {
   WireRecord.addLiveness(builder, liveness[node.liveness]);
   WireRecord.addSchedule(builder, schedule);
   WireRecord.addErrors(builder, small(node.errors));
+  WireRecord.addOtherIp4(builder, otherIp4);
+  WireRecord.addOtherIp6(builder, otherIp6);
+  WireRecord.addSeenAt(builder, seenAt);
   if ('accuser' in node) {
     if (node.accuser !== null) WireRecord.addAccuser(builder, id(builder, node.accuser));
     WireRecord.addSilentMs(builder, whole(node.silentMs));
   }
   return WireRecord.endRecord(builder);
+}
+
+function report(builder: Builder, { peers, scanMs }: Report): Offset {
+  return WireReport.createReport(builder, small(peers), microseconds(scanMs));
+}
+
+/** 0: none. */
+function sightings(builder: Builder, all: readonly Sighting[]): Offset {
+  if (all.length === 0) return 0;
+  GossipAck.startSightingsVector(builder, all.length);
+  for (const { id: seen, ageMs, report: told, roundtrip } of all.toReversed()) {
+    const [high, low] = idHalves(seen);
+    const [peers, scanUs] = [small(told.peers), microseconds(told.scanMs)];
+    const [thatAgoMs, tookUs] = [capped(roundtrip?.ageMs ?? 0), microseconds(roundtrip?.tookMs ?? null)];
+    WireSighting.createSighting(builder, high, low, capped(ageMs), peers, scanUs, thatAgoMs, tookUs);
+  }
+  return builder.endVector();
+}
+
+const none = 0xffff_ffff;
+const capped = (ms: number): number => Math.min(none, Math.max(0, Math.round(ms)));
+
+function microseconds(ms: number | null): number {
+  return ms === null ? none : Math.min(none - 1, capped(ms * 1_000));
+}
+
+function ids(
+  builder: Builder,
+  halves: readonly (readonly [bigint, bigint])[],
+  start: (builder: Builder, count: number) => void,
+): Offset {
+  start(builder, halves.length);
+  for (const [high, low] of halves.toReversed()) Id.createId(builder, high, low);
+  return builder.endVector();
 }
 
 /** 0: absent. */

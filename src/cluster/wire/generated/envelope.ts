@@ -7,6 +7,7 @@ import * as flatbuffers from 'flatbuffers';
 import { Id } from './id.ts';
 import { Message } from './message.ts';
 import { Record } from './record.ts';
+import { Report } from './report.ts';
 
 
 export class Envelope {
@@ -66,8 +67,16 @@ message<T extends flatbuffers.Table>(obj:any):any|null {
   return offset ? this.bb!.__union(obj, this.bb_pos + offset) : null;
 }
 
+/**
+ * The sender's own figures; in gossip only.
+ */
+report(obj?:Report):Report|null {
+  const offset = this.bb!.__offset(this.bb_pos, 16);
+  return offset ? (obj || new Report()).__init(this.bb_pos + offset, this.bb!) : null;
+}
+
 static startEnvelope(builder:flatbuffers.Builder) {
-  builder.startObject(6);
+  builder.startObject(7);
 }
 
 static addSender(builder:flatbuffers.Builder, senderOffset:flatbuffers.Offset) {
@@ -92,6 +101,10 @@ static addMessageType(builder:flatbuffers.Builder, messageType:Message) {
 
 static addMessage(builder:flatbuffers.Builder, messageOffset:flatbuffers.Offset) {
   builder.addFieldOffset(5, messageOffset, 0);
+}
+
+static addReport(builder:flatbuffers.Builder, reportOffset:flatbuffers.Offset) {
+  builder.addFieldStruct(6, reportOffset, 0);
 }
 
 static endEnvelope(builder:flatbuffers.Builder):flatbuffers.Offset {

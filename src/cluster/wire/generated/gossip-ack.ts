@@ -5,6 +5,7 @@
 import * as flatbuffers from 'flatbuffers';
 
 import { Record } from './record.ts';
+import { Sighting } from './sighting.ts';
 
 
 export class GossipAck {
@@ -45,8 +46,18 @@ newsLength():number {
   return offset ? this.bb!.__vector_len(this.bb_pos + offset) : 0;
 }
 
+sightings(index: number, obj?:Sighting):Sighting|null {
+  const offset = this.bb!.__offset(this.bb_pos, 10);
+  return offset ? (obj || new Sighting()).__init(this.bb!.__vector(this.bb_pos + offset) + index * 40, this.bb!) : null;
+}
+
+sightingsLength():number {
+  const offset = this.bb!.__offset(this.bb_pos, 10);
+  return offset ? this.bb!.__vector_len(this.bb_pos + offset) : 0;
+}
+
 static startGossipAck(builder:flatbuffers.Builder) {
-  builder.startObject(3);
+  builder.startObject(4);
 }
 
 static addSeq(builder:flatbuffers.Builder, seq:bigint) {
@@ -73,16 +84,25 @@ static startNewsVector(builder:flatbuffers.Builder, numElems:number) {
   builder.startVector(4, numElems, 4);
 }
 
+static addSightings(builder:flatbuffers.Builder, sightingsOffset:flatbuffers.Offset) {
+  builder.addFieldOffset(3, sightingsOffset, 0);
+}
+
+static startSightingsVector(builder:flatbuffers.Builder, numElems:number) {
+  builder.startVector(40, numElems, 8);
+}
+
 static endGossipAck(builder:flatbuffers.Builder):flatbuffers.Offset {
   const offset = builder.endObject();
   return offset;
 }
 
-static createGossipAck(builder:flatbuffers.Builder, seq:bigint, wallMs:number, newsOffset:flatbuffers.Offset):flatbuffers.Offset {
+static createGossipAck(builder:flatbuffers.Builder, seq:bigint, wallMs:number, newsOffset:flatbuffers.Offset, sightingsOffset:flatbuffers.Offset):flatbuffers.Offset {
   GossipAck.startGossipAck(builder);
   GossipAck.addSeq(builder, seq);
   GossipAck.addWallMs(builder, wallMs);
   GossipAck.addNews(builder, newsOffset);
+  GossipAck.addSightings(builder, sightingsOffset);
   return GossipAck.endGossipAck(builder);
 }
 }

@@ -93,8 +93,46 @@ silentMs():bigint {
   return offset ? this.bb!.readUint64(this.bb_pos + offset) : BigInt('0');
 }
 
+/**
+ * Its other addresses, with the port of addr; IPv4 in network order as a number.
+ */
+otherIp4(index: number):number|null {
+  const offset = this.bb!.__offset(this.bb_pos, 26);
+  return offset ? this.bb!.readUint32(this.bb!.__vector(this.bb_pos + offset) + index * 4) : 0;
+}
+
+otherIp4Length():number {
+  const offset = this.bb!.__offset(this.bb_pos, 26);
+  return offset ? this.bb!.__vector_len(this.bb_pos + offset) : 0;
+}
+
+otherIp4Array():Uint32Array|null {
+  const offset = this.bb!.__offset(this.bb_pos, 26);
+  return offset ? new Uint32Array(this.bb!.bytes().buffer, this.bb!.bytes().byteOffset + this.bb!.__vector(this.bb_pos + offset), this.bb!.__vector_len(this.bb_pos + offset)) : null;
+}
+
+otherIp6(index: number, obj?:Id):Id|null {
+  const offset = this.bb!.__offset(this.bb_pos, 28);
+  return offset ? (obj || new Id()).__init(this.bb!.__vector(this.bb_pos + offset) + index * 16, this.bb!) : null;
+}
+
+otherIp6Length():number {
+  const offset = this.bb!.__offset(this.bb_pos, 28);
+  return offset ? this.bb!.__vector_len(this.bb_pos + offset) : 0;
+}
+
+/**
+ * Where the teller has its packets from, if that is none of its own addresses.
+ */
+seenAt():string|null
+seenAt(optionalEncoding:flatbuffers.Encoding):string|Uint8Array|null
+seenAt(optionalEncoding?:any):string|Uint8Array|null {
+  const offset = this.bb!.__offset(this.bb_pos, 30);
+  return offset ? this.bb!.__string(this.bb_pos + offset, optionalEncoding) : null;
+}
+
 static startRecord(builder:flatbuffers.Builder) {
-  builder.startObject(11);
+  builder.startObject(14);
 }
 
 static addId(builder:flatbuffers.Builder, idOffset:flatbuffers.Offset) {
@@ -139,6 +177,39 @@ static addAccuser(builder:flatbuffers.Builder, accuserOffset:flatbuffers.Offset)
 
 static addSilentMs(builder:flatbuffers.Builder, silentMs:bigint) {
   builder.addFieldInt64(10, silentMs, BigInt('0'));
+}
+
+static addOtherIp4(builder:flatbuffers.Builder, otherIp4Offset:flatbuffers.Offset) {
+  builder.addFieldOffset(11, otherIp4Offset, 0);
+}
+
+static createOtherIp4Vector(builder:flatbuffers.Builder, data:number[]|Uint32Array):flatbuffers.Offset;
+/**
+ * @deprecated This Uint8Array overload will be removed in the future.
+ */
+static createOtherIp4Vector(builder:flatbuffers.Builder, data:number[]|Uint8Array):flatbuffers.Offset;
+static createOtherIp4Vector(builder:flatbuffers.Builder, data:number[]|Uint32Array|Uint8Array):flatbuffers.Offset {
+  builder.startVector(4, data.length, 4);
+  for (let i = data.length - 1; i >= 0; i--) {
+    builder.addInt32(data[i]!);
+  }
+  return builder.endVector();
+}
+
+static startOtherIp4Vector(builder:flatbuffers.Builder, numElems:number) {
+  builder.startVector(4, numElems, 4);
+}
+
+static addOtherIp6(builder:flatbuffers.Builder, otherIp6Offset:flatbuffers.Offset) {
+  builder.addFieldOffset(12, otherIp6Offset, 0);
+}
+
+static startOtherIp6Vector(builder:flatbuffers.Builder, numElems:number) {
+  builder.startVector(16, numElems, 8);
+}
+
+static addSeenAt(builder:flatbuffers.Builder, seenAtOffset:flatbuffers.Offset) {
+  builder.addFieldOffset(13, seenAtOffset, 0);
 }
 
 static endRecord(builder:flatbuffers.Builder):flatbuffers.Offset {
