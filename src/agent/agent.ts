@@ -5,7 +5,7 @@ import { startCarbon } from '../cantal/carbon/carbon.ts';
 import { carbonRoutes } from '../cantal/carbon/routes.ts';
 import { exportRoutes } from '../cantal/export-routes.ts';
 import { queryStream } from '../cantal/query-stream.ts';
-import { remoteQueries } from '../cantal/remote.ts';
+import { remoteQueries } from '../cantal/remote/remote.ts';
 import { cantalRoutes } from '../cantal/routes.ts';
 import { startCantal } from '../cantal/shell.ts';
 import { startDiscovery } from '../cluster/discovery.ts';

@@ -1,7 +1,7 @@
 import { type HttpReply, json, problem, type Route } from '../http/route.ts';
 import { type ProcessRow, readSockets } from '../native/scanner.ts';
 import { compileRegex } from './query/regex.ts';
-import { peerQueryPath, RefusedQuery, type Remote } from './remote.ts';
+import { peerQueryPath, RefusedQuery, type Remote } from './remote/remote.ts';
 import type { Answer, Cantal } from './shell.ts';
 import { socketTable } from './sockets.ts';
 

@@ -32,6 +32,7 @@ export type NodeEvent =
   /** An authentic packet. `from` is its signed sender, `addr` where it came from. */
   | { readonly kind: 'packet'; readonly from: string; readonly addr: string; readonly packet: Packet }
   | { readonly kind: 'announce'; readonly schedule: ScheduleStamp | null; readonly errors: number }
+  | { readonly kind: 'remote'; readonly on: boolean }
   | { readonly kind: 'add-host'; readonly addr: string };
 
 export type NodeEffect =
@@ -79,6 +80,7 @@ export function stepNode(state: NodeState, event: NodeEvent, env: Env): NodeStep
       runGossip(run, event);
       runElection(run, event);
       break;
+    case 'remote':
     case 'add-host':
       runGossip(run, event);
       break;

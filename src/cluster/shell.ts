@@ -64,7 +64,7 @@ export interface ClusterOptions {
   readonly gossip?: Partial<GossipConfig>;
 }
 
-/** A node of a cluster: serves `Peers` of src/verwalter/ports.ts and `ClusterView` of src/cantal/remote.ts. */
+/** A node of a cluster: serves `Peers` of src/verwalter/ports.ts and `ClusterView` of src/cantal/remote/remote.ts. */
 export interface Cluster {
   readonly self: { readonly id: string; readonly addr: string; readonly hostname: string; readonly name: string };
   /** Others only, the dead among them until gossip forgets them. */
@@ -74,6 +74,8 @@ export interface Cluster {
   onChange(listener: () => void): () => void;
   /** What this node tells of itself from now on. Throws RangeError where nobody could be told. */
   announce(own: { readonly schedule: ScheduleStamp | null; readonly errors: number }): void;
+  /** Whether this node holds connections to the others for queries about the whole cluster. */
+  announceRemote(on: boolean): void;
   /** Knocks at "ip:port" a few times. Returns what is wrong with the address; null: nothing, which is not "reached". */
   addHost(addr: string): string | null;
   peerViews(): readonly PeerView[];
@@ -263,6 +265,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       checkStamp(schedule);
       step({ kind: 'announce', schedule, errors: Math.min(0xffff_ffff, Math.max(0, Math.trunc(errors) || 0)) });
     },
+    announceRemote: (on) => step({ kind: 'remote', on }),
     addHost(addr) {
       if (splitAddr(addr) === null) return 'no IP:PORT';
       step({ kind: 'add-host', addr });

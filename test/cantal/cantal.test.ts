@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { type ByHost, type ClusterMember, type ClusterView, remoteQueries } from '../../src/cantal/remote.ts';
+import { type ByHost, type ClusterMember, type ClusterView, remoteQueries } from '../../src/cantal/remote/remote.ts';
 import { cantalRoutes } from '../../src/cantal/routes.ts';
 import { startCantal } from '../../src/cantal/shell.ts';
 import { type PeerClient, peerHttp } from '../../src/http/peer-http.ts';

@@ -41,14 +41,15 @@ const content = {
   errors: small,
 };
 
-export const anyRumour: fc.Arbitrary<Rumour> = fc.record({
-  ...content,
-  liveness,
-  accuser: fc.option(anyId),
-  silentMs: count,
-});
+const remote: fc.Arbitrary<Pick<NodeRecord, 'hasRemote'>> = fc.constantFrom({}, { hasRemote: true });
 
-const anySelf: fc.Arbitrary<NodeRecord> = fc.record({ ...content, liveness: fc.constant<Liveness>('alive') });
+export const anyRumour: fc.Arbitrary<Rumour> = fc
+  .tuple(fc.record({ ...content, liveness, accuser: fc.option(anyId), silentMs: count }), remote)
+  .map(([rumour, told]) => ({ ...rumour, ...told }));
+
+const anySelf: fc.Arbitrary<NodeRecord> = fc
+  .tuple(fc.record({ ...content, liveness: fc.constant<Liveness>('alive') }), remote)
+  .map(([record, told]) => ({ ...record, ...told }));
 
 const entry: fc.Arbitrary<DigestEntry> = fc.record({ id: anyId, incarnation: count, liveness });
 

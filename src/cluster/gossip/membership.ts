@@ -168,8 +168,9 @@ function isReachable(self: NodeRecord, record: NodeRecord): boolean {
 }
 
 function plainRecord(record: NodeRecord): NodeRecord {
-  const { id, addr, hostname, name, version, incarnation, liveness, schedule, errors } = record;
-  return { id, addr, hostname, name, version, incarnation, liveness, schedule, errors };
+  const { id, addr, hostname, name, version, incarnation, liveness, schedule, errors, hasRemote } = record;
+  const told = { id, addr, hostname, name, version, incarnation, liveness, schedule, errors };
+  return hasRemote === undefined ? told : { ...told, hasRemote };
 }
 
 export const worse = (a: NodeRecord, b: { incarnation: number; liveness: NodeRecord['liveness'] }): boolean =>

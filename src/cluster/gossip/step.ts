@@ -23,6 +23,7 @@ export type GossipEvent =
       readonly errors: number | null;
     }
   | { readonly kind: 'announce'; readonly schedule: ScheduleStamp | null; readonly errors: number }
+  | { readonly kind: 'remote'; readonly on: boolean }
   | { readonly kind: 'add-host'; readonly addr: string };
 
 export interface GossipStep {
@@ -44,6 +45,9 @@ export function stepGossip(state: GossipState, event: GossipEvent, env: Env): Go
       break;
     case 'announce':
       announce(draft, event.schedule, event.errors);
+      break;
+    case 'remote':
+      tellOfRemote(draft, event.on);
       break;
     case 'add-host':
       addHost(draft, event.addr);
@@ -160,5 +164,13 @@ function announce(draft: Edit, schedule: ScheduleStamp | null, errors: number): 
   const own = draft.state.self;
   if (sameStamp(own.schedule, schedule) && own.errors === errors) return;
   draft.state.self = { ...own, incarnation: own.incarnation + 1, schedule, errors };
+  spread(draft, own.id);
+}
+
+function tellOfRemote(draft: Edit, on: boolean): void {
+  const { hasRemote = false, ...own } = draft.state.self;
+  if (hasRemote === on) return;
+  const told = { ...own, incarnation: own.incarnation + 1 };
+  draft.state.self = on ? { ...told, hasRemote: true } : told;
   spread(draft, own.id);
 }

@@ -258,6 +258,7 @@ function readRecord(reader: Reader, wire: WireRecord): Rumour {
     errors: field(reader, 'errors', () => wire.errors()),
     accuser: maybeId(reader, 'accuser', () => wire.accuser()),
     silentMs: count(reader, 'silent_ms', () => wire.silentMs()),
+    ...(field(reader, 'has_remote', () => wire.hasRemote()) ? { hasRemote: true as const } : {}),
   };
 }
 

@@ -187,6 +187,7 @@ function record(builder: Builder, node: NodeRecord | Rumour): Offset {
   WireRecord.addLiveness(builder, liveness[node.liveness]);
   WireRecord.addSchedule(builder, schedule);
   WireRecord.addErrors(builder, small(node.errors));
+  WireRecord.addHasRemote(builder, node.hasRemote === true);
   if ('accuser' in node) {
     if (node.accuser !== null) WireRecord.addAccuser(builder, id(builder, node.accuser));
     WireRecord.addSilentMs(builder, whole(node.silentMs));

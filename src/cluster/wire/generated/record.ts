@@ -93,8 +93,16 @@ silentMs():bigint {
   return offset ? this.bb!.readUint64(this.bb_pos + offset) : BigInt('0');
 }
 
+/**
+ * It holds connections to the others for queries about the whole cluster.
+ */
+hasRemote():boolean {
+  const offset = this.bb!.__offset(this.bb_pos, 26);
+  return offset ? !!this.bb!.readInt8(this.bb_pos + offset) : false;
+}
+
 static startRecord(builder:flatbuffers.Builder) {
-  builder.startObject(11);
+  builder.startObject(12);
 }
 
 static addId(builder:flatbuffers.Builder, idOffset:flatbuffers.Offset) {
@@ -139,6 +147,10 @@ static addAccuser(builder:flatbuffers.Builder, accuserOffset:flatbuffers.Offset)
 
 static addSilentMs(builder:flatbuffers.Builder, silentMs:bigint) {
   builder.addFieldInt64(10, silentMs, BigInt('0'));
+}
+
+static addHasRemote(builder:flatbuffers.Builder, hasRemote:boolean) {
+  builder.addFieldInt8(11, +hasRemote, +false);
 }
 
 static endRecord(builder:flatbuffers.Builder):flatbuffers.Offset {

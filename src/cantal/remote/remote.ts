@@ -1,5 +1,5 @@
-import { type Dataset, isDataset } from './query/dataset.ts';
-import type { Cantal } from './shell.ts';
+import { type Dataset, isDataset } from '../query/dataset.ts';
+import type { Cantal } from '../shell.ts';
 
 /** What a cluster-wide query needs to know of the cluster; the agent brings it. */
 export interface ClusterView {
