@@ -64,7 +64,7 @@ export interface ClusterOptions {
   readonly gossip?: Partial<GossipConfig>;
 }
 
-/** A node of a cluster: serves `Peers` of src/verwalter/ports.ts and `ClusterView` of src/cantal/remote/remote.ts. */
+/** A node of a cluster: serves `Peers` of src/verwalter/ports.ts and `ClusterView` of src/cantal/remote/by-host.ts. */
 export interface Cluster {
   readonly self: { readonly id: string; readonly addr: string; readonly hostname: string; readonly name: string };
   /** Others only, the dead among them until gossip forgets them. */

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { type ByHost, type ClusterMember, type ClusterView, remoteQueries } from '../../src/cantal/remote/remote.ts';
+import { type ByHost, type ClusterMember, type ClusterView, queryByHost } from '../../src/cantal/remote/by-host.ts';
+import { type Remote, startRemote } from '../../src/cantal/remote/remote.ts';
 import { cantalRoutes } from '../../src/cantal/routes.ts';
 import { startCantal } from '../../src/cantal/shell.ts';
 import { type PeerClient, peerHttp } from '../../src/http/peer-http.ts';
@@ -263,7 +264,11 @@ describe('cluster-wide', () => {
   });
   function remoteOf(members: readonly ClusterMember[], http: Pick<PeerClient, 'postJson'> = client()) {
     const cluster: ClusterView = { self: { id: 'self' }, members: () => members };
-    return remoteQueries({ cantal: cantalOf(host('self', 10)), cluster, http });
+    const options = { cantal: cantalOf(host('self', 10)), cluster, http, streams: null, intervalMs: 2000 };
+    return {
+      queryByHost: (rules: Readonly<Record<string, unknown>>, deadlineMs: number) =>
+        queryByHost(options, rules, deadlineMs),
+    };
   }
   function client(): PeerClient {
     const http = peerHttp({ keys: [key] });

@@ -1,115 +1,123 @@
-import { type Dataset, isDataset } from '../query/dataset.ts';
+import type { PeerStream } from '../../http/peer-streams.ts';
+import type { Labels } from '../query/dataset.ts';
 import type { Cantal } from '../shell.ts';
-
-/** What a cluster-wide query needs to know of the cluster; the agent brings it. */
-export interface ClusterView {
-  readonly self: { readonly id: string };
-  /** Others only. */
-  members(): readonly ClusterMember[];
-}
-
-export interface ClusterMember {
-  /** 32 hex digits. */
-  readonly id: string;
-  /** "ip:port" of its agent. */
-  readonly addr: string;
-  readonly hostname: string;
-  readonly name: string;
-  /** Milliseconds since the epoch. */
-  readonly knownSince: number;
-  readonly lastReportDirect: number | null;
-  readonly liveness: 'alive' | 'suspect' | 'dead';
-}
-
-export interface PeerPost {
-  postJson(addr: string, path: string, body: unknown, timeoutMs: number, maxBytes: number): Promise<unknown>;
-}
-
-export interface ByHost {
-  /** Host id → rule id → dataset; this host is among them. */
-  readonly byHost: Readonly<Record<string, Readonly<Record<string, Dataset>>>>;
-  /** Ids of hosts that are not dead and did not answer in time. */
-  readonly missing: readonly string[];
-}
+import { acrossHosts } from './across-hosts.ts';
+import { type ByHost, type ClusterMember, type ClusterView, queryByHost } from './by-host.ts';
+import { answerPart, type ClusterAnswer, type ClusterQuery } from './cluster-query.ts';
+import type { Beacon } from './message.ts';
+import type { PeerPost } from './pull.ts';
+import type { HostFacts } from './select.ts';
+import { type PeerService, servePeers } from './serve.ts';
+import { memInfo, remoteStats } from './stats.ts';
+import { type Streams, startStreams } from './streams.ts';
 
 export interface RemoteOptions {
-  readonly cantal: Pick<Cantal, 'query'>;
-  readonly cluster: ClusterView;
+  readonly cantal: Pick<Cantal, 'query' | 'moment' | 'onScan' | 'brief'>;
+  readonly cluster: RemoteCluster;
   readonly http: PeerPost;
+  readonly keys: readonly Uint8Array[];
+  readonly host: HostFacts & { readonly addr: string; readonly clusterName: string; readonly version: string };
+  readonly intervalMs: number;
+  readonly log: (line: string) => void;
 }
 
+export interface RemoteCluster extends ClusterView {
+  onChange(listener: () => void): () => void;
+  announceRemote(on: boolean): void;
+}
+
+/** Queries about the whole cluster (spec cantal 6.5), and this agent's answers to those of others. */
 export interface Remote {
   /** Rejects with RefusedQuery where the rules cannot be answered at all; a host that fails is only missing. */
   queryByHost(rules: Readonly<Record<string, unknown>>, deadlineMs: number): Promise<ByHost>;
+  /** Sums over hosts. Rejects with RefusedQuery. */
+  queryCluster(query: ClusterQuery, deadlineMs: number): Promise<ClusterAnswer>;
   members(): readonly ClusterMember[];
+  /** Connects before the first query. */
+  start(): void;
+  /** What this host answers to /v1/peer/fold. */
+  part(query: ClusterQuery): unknown;
+  stats(): unknown;
+  /** Null while off. */
+  memInfo(): unknown;
+  readonly labels: Labels;
+  /** Where other agents subscribe. */
+  readonly stream: PeerStream;
+  stop(): void;
 }
 
-/** The rules are wrong, or ask for too much. */
-export class RefusedQuery extends Error {
-  readonly path: string;
-
-  constructor(path: string, reason: string) {
-    super(`${path}: ${reason}`);
-    this.name = 'RefusedQuery';
-    this.path = path;
-  }
-}
-
-/** Where peers ask each other. */
-export const peerQueryPath = '/v1/peer/query';
-/** Spec cantal 6.5. */
-const mostBytesPerPeer = 1024 * 1024;
-const mostInFlight = 64;
-
-/** Asks all hosts at once and takes what came by the deadline. */
-export function remoteQueries({ cantal, cluster, http }: RemoteOptions): Remote {
-  return {
+export function startRemote({ cantal, cluster, http, keys, host, intervalMs, log }: RemoteOptions): Remote {
+  const streams = startStreams({
+    keys,
     members: () => cluster.members(),
-    async queryByHost(rules, deadlineMs) {
-      const own = cantal.query(rules);
-      if (own.kind === 'refused') throw new RefusedQuery(own.path, own.reason);
-      const asked = cluster.members().filter(({ liveness }) => liveness !== 'dead');
-      const deadline = performance.now() + deadlineMs;
-      const answers = new Map<string, Readonly<Record<string, Dataset>>>([[cluster.self.id, own.values]]);
+    onMembers: (listener) => cluster.onChange(listener),
+    announce: (on) => cluster.announceRemote(on),
+    log,
+  });
+  const service: PeerService = servePeers({
+    cantal,
+    beacon: () => beaconNow({ cantal, cluster, host, intervalMs, streams }),
+  });
+  const across = acrossHosts({ cantal, cluster, http, streams: streams, self: host });
 
-      const waiting = [...asked];
-      const askOn = async (): Promise<void> => {
-        for (let member = waiting.shift(); member !== undefined; member = waiting.shift()) {
-          const left = deadline - performance.now();
-          if (left <= 0) return;
-          try {
-            const reply = await http.postJson(member.addr, peerQueryPath, { rules }, left, mostBytesPerPeer);
-            const values = valuesOf(reply, rules);
-            if (values !== null && performance.now() <= deadline) answers.set(member.id, values);
-          } catch {
-            // It is missing then, and named so.
-          }
-        }
-      };
-      let timer: NodeJS.Timeout | undefined;
-      const timeUp = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, deadlineMs);
-      });
-      const workers = Array.from({ length: Math.min(mostInFlight, asked.length) }, askOn);
-      await Promise.race([Promise.all(workers), timeUp]);
-      clearTimeout(timer);
-
-      return {
-        byHost: Object.fromEntries(answers),
-        missing: asked.map(({ id }) => id).filter((id) => !answers.has(id)),
-      };
+  return {
+    queryByHost: (rules, deadlineMs) =>
+      queryByHost({ cantal, cluster, http, streams: streams, intervalMs }, rules, deadlineMs),
+    queryCluster: across,
+    members: () => cluster.members(),
+    start: () => streams.start(),
+    part(query) {
+      const moment = cantal.moment();
+      const answer = answerPart(query, host, moment);
+      const { labels } = host;
+      if (answer.kind === 'left-out') return { selected: false, labels };
+      if (answer.kind === 'refused') return { refused: `${answer.path}: ${answer.reason}`, labels };
+      const times = { scan_time: moment.scanTimes[0] ?? 0, current_time: Date.now() };
+      return { parts: Object.fromEntries(answer.parts), labels, ...times };
+    },
+    stats: () => remoteStats(streams, service.clients()),
+    memInfo: () => memInfo(streams, cantal.moment()),
+    labels: host.labels,
+    stream: service.stream,
+    stop() {
+      service.stop();
+      streams.stop();
     },
   };
 }
 
-/** A peer's answer, as far as it answers what was asked; null where it is none. */
-function valuesOf(reply: unknown, rules: Readonly<Record<string, unknown>>): Readonly<Record<string, Dataset>> | null {
-  if (typeof reply !== 'object' || reply === null || !('values' in reply)) return null;
-  const { values } = reply;
-  if (typeof values !== 'object' || values === null) return null;
-  const entries = Object.entries(values);
-  const fits = entries.every(([id, dataset]) => Object.hasOwn(rules, id) && isDataset(dataset));
-  return fits && entries.length === Object.keys(rules).length
-    ? (Object.fromEntries(entries) as Record<string, Dataset>)
-    : null;
+interface BeaconParts extends Pick<RemoteOptions, 'cantal' | 'cluster' | 'host' | 'intervalMs'> {
+  readonly streams: Streams;
+}
+
+function beaconNow({ cantal, cluster, host, intervalMs, streams }: BeaconParts): Beacon {
+  const { scanTimes, index, states } = cantal.moment();
+  const brief = cantal.brief();
+  const state = streams.state();
+  const members = cluster.members();
+  return {
+    version: host.version,
+    id: host.id,
+    addresses: [host.addr],
+    name: host.name,
+    cluster_name: host.clusterName,
+    hostname: host.hostname,
+    pid: process.pid,
+    current_time: Date.now(),
+    startup_time: brief.startup_time,
+    boot_time: brief.boot_time,
+    scan_time: scanTimes[0] ?? 0,
+    scan_duration: brief.scan_duration,
+    interval: intervalMs,
+    processes: brief.processes,
+    tip_values: states().length,
+    fine_values: index.nextId(),
+    peers: members.length,
+    fine_history_length: scanTimes.length,
+    history_age: (scanTimes[0] ?? 0) - (scanTimes.at(-1) ?? 0),
+    remote_total: state.on ? state.peers.size : null,
+    remote_connected: state.on ? [...state.peers.values()].filter(({ link }) => link.kind === 'open').length : null,
+    peers_with_remote: members.filter(({ hasRemote }) => hasRemote === true).length,
+    labels: host.labels,
+  };
 }
