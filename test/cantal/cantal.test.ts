@@ -270,6 +270,22 @@ describe('cluster-wide', () => {
         queryByHost(options, rules, deadlineMs),
     };
   }
+  function started(members: readonly ClusterMember[]): Remote {
+    const remote = startRemote({
+      cantal: cantalOf(host('self', 10)),
+      cluster: { self: { id: 'self' }, members: () => members, onChange: () => () => {}, announceRemote() {} },
+      http: client(),
+      keys: [key],
+      host: {
+        ...{ id: 'self', hostname: 'self', name: 'self', labels: { role: 'web' } },
+        ...{ addr: '127.0.0.1:1', clusterName: 'test', version: '1' },
+      },
+      intervalMs: 2000,
+      log() {},
+    });
+    stops.push(() => remote.stop());
+    return remote;
+  }
   function client(): PeerClient {
     const http = peerHttp({ keys: [key] });
     stops.push(() => http.stop());
@@ -345,7 +361,7 @@ describe('cluster-wide', () => {
   });
 
   test('over HTTP: hosts alone as ever, or with the missing ones', async () => {
-    const remote = remoteOf([member('down', 1)]);
+    const remote = started([member('down', 1), { ...member('busy', 2), liveness: 'dead', hasRemote: true }]);
     const server = await startHttp({
       host: '127.0.0.1',
       port: 0,
@@ -361,7 +377,11 @@ describe('cluster-wide', () => {
     expect(await post('/remote/query_by_host', { rules: { r: requests } })).toEqual([200, { self: { r: dataset } }]);
     expect(await post('/v1/query_by_host.json?deadline_ms=500', { rules: { r: requests } })).toEqual([
       200,
-      { by_host: { self: { r: dataset } }, missing: ['down'] },
+      {
+        by_host: { self: { r: dataset } },
+        missing: ['down'],
+        sources: { self: { from: 'own', age_ms: expect.any(Number) } },
+      },
     ]);
     expect(await post('/v1/query_by_host?deadline_ms=0', { rules: {} })).toMatchObject([400, {}]);
     expect(await post('/remote/query_by_host', { rules: { r: 1 } })).toMatchObject([
@@ -370,10 +390,13 @@ describe('cluster-wide', () => {
     ]);
     const peers = await (await fetch(`${server.url}/all_peers`)).json();
     expect(peers).toMatchObject({
-      peers: [{ id: 'down', primary_addr: '127.0.0.1:1', known_since: 1, last_report_direct: null }],
+      peers: [{ id: 'down', primary_addr: '127.0.0.1:1', known_since: 1, last_report_direct: null }, { id: 'busy' }],
+    });
+    expect(await (await fetch(`${server.url}/peers_with_remote`)).json()).toMatchObject({
+      peers: [{ id: 'busy', primary_addr: '127.0.0.1:2', report: { has_remote: true } }],
     });
     const status = await (await fetch(`${server.url}/status.json`)).json();
-    expect(status).toMatchObject({ num_peers: 1, num_stale: 0 });
+    expect(status).toMatchObject({ num_peers: 2, num_stale: 1, labels: { role: 'web' } });
   });
 
   test('it is what verwalter takes its metrics from, and verwalter’s peers are what it asks', async () => {
@@ -381,8 +404,8 @@ describe('cluster-wide', () => {
       self: { id: 'self', addr: '', hostname: '', name: '' },
       members: () => [],
     };
-    const http: PeerClient & PeerHttp = client();
-    const source: MetricSource = remoteQueries({ cantal: cantalOf(host('self', 10)), cluster: peers, http });
+    const cluster: ClusterView = peers;
+    const source: MetricSource = started(cluster.members());
     expect((await source.queryByHost({ r: requests }, 100)).missing).toEqual([]);
   });
 });

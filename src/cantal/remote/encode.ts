@@ -52,9 +52,9 @@ function frame(builder: Builder, type: Message, message: Offset): Uint8Array {
 
 const filter = (id: string): bigint => BigInt(`0x${id}`);
 
-/** Texts that occur again in one message stand in it once. */
+/** Texts that occur again in one message stand in it once. The library takes an empty one for none there. */
 const texts = (builder: Builder, list: readonly string[]): Offset[] =>
-  list.map((text) => builder.createSharedString(text));
+  list.map((text) => (text === '' ? builder.createString(text) : builder.createSharedString(text)));
 
 const flat = (labels: Labels): string[] => Object.entries(labels).flat();
 
