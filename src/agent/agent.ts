@@ -5,7 +5,7 @@ import { startCarbon } from '../cantal/carbon/carbon.ts';
 import { carbonRoutes } from '../cantal/carbon/routes.ts';
 import { exportRoutes } from '../cantal/export-routes.ts';
 import { queryStream } from '../cantal/query-stream.ts';
-import { remoteQueries } from '../cantal/remote.ts';
+import { startRemote } from '../cantal/remote/remote.ts';
 import { cantalRoutes } from '../cantal/routes.ts';
 import { startCantal } from '../cantal/shell.ts';
 import { startDiscovery } from '../cluster/discovery.ts';
@@ -133,7 +133,19 @@ async function start(
 
   const http = peerHttp({ keys });
   stops.push(() => http.stop());
-  const remote = remoteQueries({ cantal, cluster, http });
+  const remote = startRemote({
+    cantal,
+    cluster,
+    http,
+    keys,
+    host: {
+      ...{ id, hostname, name, version, labels: Object.fromEntries(options.label) },
+      ...{ addr: cluster.self.addr, clusterName: options.clusterName },
+    },
+    intervalMs: options.interval,
+    log: warn,
+  });
+  stops.push(() => remote.stop());
 
   const verwalter = startVerwalter({
     peers: cluster,
@@ -181,6 +193,7 @@ async function start(
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
     streams: [liveStream(overview), queryStream(cantal)],
+    peerStreams: [remote.stream],
     staticDir: join(packageRoot(), 'dist', 'web'),
     tokens,
     clusterKeys: keys,

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { mostLabels, parseLabel } from '../cantal/remote/select.ts';
 import { type JoinTarget, parseJoin } from '../cluster/discovery.ts';
 import { parseDuration } from '../config/duration.ts';
 
@@ -10,6 +11,7 @@ export interface AgentOptions {
   readonly name?: string;
   readonly machineId?: string;
   readonly clusterName: string;
+  readonly label: readonly (readonly [name: string, value: string])[];
   readonly clusterKeyFile?: string;
   readonly openCluster: boolean;
   readonly tokenFile?: string;
@@ -41,6 +43,12 @@ export function agentCommand(): Command {
     .option('--name <name>', 'name shown and used in links (default: hostname)')
     .option('--machine-id <hex>', '32 hex digits instead of /etc/machine-id', machineId)
     .option('--cluster-name <name>', 'packets of other clusters are dropped', 'default')
+    .option(
+      '--label <name=value>',
+      'what this host is, as role=web, for queries about some hosts; may be repeated',
+      collectLabels,
+      [],
+    )
     .option(
       '--cluster-key-file <file>',
       'secret of the cluster, a key in hex per line: the first signs, all are accepted',
@@ -100,6 +108,14 @@ function keepHistory(text: string): number {
 function machineId(text: string): string {
   if (/^[0-9a-f]{32}$/.test(text)) return text;
   throw new InvalidArgumentError('A machine id is 32 lower-case hex digits.');
+}
+
+function collectLabels(text: string, all: AgentOptions['label']): AgentOptions['label'] {
+  const label = parseLabel(text);
+  if (typeof label === 'string') throw new InvalidArgumentError(label);
+  const others = all.filter(([name]) => name !== label[0]);
+  if (others.length >= mostLabels) throw new InvalidArgumentError(`A host has at most ${mostLabels} labels.`);
+  return [...others, label];
 }
 
 function collectTargets(value: string, all: readonly JoinTarget[]): readonly JoinTarget[] {

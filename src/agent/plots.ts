@@ -1,4 +1,4 @@
-import type { ByHost } from '../cantal/remote.ts';
+import type { ByHost } from '../cantal/remote/by-host.ts';
 import type { Plots } from './api.ts';
 import { gridMs, type Points, slots, sumOnGrid } from './grid.ts';
 

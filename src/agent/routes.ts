@@ -1,4 +1,4 @@
-import type { Remote } from '../cantal/remote.ts';
+import type { Remote } from '../cantal/remote/remote.ts';
 import { json, problem, type Route } from '../http/route.ts';
 import type { NodeReport, Overview } from './api.ts';
 import { assemblePlots, longestPlotMs, plotRules } from './plots.ts';

@@ -1,13 +1,11 @@
 import { type HttpReply, json, problem, type Route } from '../http/route.ts';
 import { type ProcessRow, readSockets } from '../native/scanner.ts';
 import { compileRegex } from './query/regex.ts';
-import { peerQueryPath, RefusedQuery, type Remote } from './remote.ts';
+import type { Remote } from './remote/remote.ts';
+import { remoteRoutes, rulesOf } from './remote/routes.ts';
 import type { Answer, Cantal } from './shell.ts';
 import { socketTable } from './sockets.ts';
 
-/** Spec verwalter 3.4: what is not there after 2 s is not worth waiting for. */
-const defaultDeadlineMs = 2_000;
-const longestDeadlineMs = 10_000;
 /** Metrics of one reply of /v1/metrics; the pattern narrows. */
 const mostMetrics = 20_000;
 /** USER_HZ, see usage.ts. */
@@ -26,23 +24,6 @@ export interface NodeName {
 export function cantalRoutes(cantal: Cantal, remote: Remote | null, node: NodeName | null = null): readonly Route[] {
   const members = () => remote?.members() ?? [];
 
-  const byHost = async (body: unknown, deadline: string | null, whole: boolean): Promise<HttpReply> => {
-    const deadlineMs = deadline === null ? defaultDeadlineMs : Number(deadline);
-    if (!Number.isInteger(deadlineMs) || deadlineMs < 1 || deadlineMs > longestDeadlineMs) {
-      return problem(400, `deadline_ms is a whole number from 1 to ${longestDeadlineMs}`);
-    }
-    const rules = rulesOf(body);
-    if (rules === null) return problem(400, 'the body is {"rules": {ID: rule}}');
-    if (remote === null) return problem(404, 'this node is in no cluster: ask /query');
-    try {
-      const answer = await remote.queryByHost(rules, deadlineMs);
-      return json(whole ? { by_host: answer.byHost, missing: answer.missing } : answer.byHost);
-    } catch (error) {
-      if (error instanceof RefusedQuery) return problem(400, error.message);
-      throw error;
-    }
-  };
-
   return [
     {
       method: 'GET',
@@ -54,7 +35,8 @@ export function cantalRoutes(cantal: Cantal, remote: Remote | null, node: NodeNa
         const stale = all.filter(({ liveness }) => liveness !== 'alive').length;
         const named =
           node === null ? {} : { id: node.id, hostname: node.hostname, name: node.name, cluster_name: node.cluster };
-        return json({ ...cantal.status(), ...named, num_peers: all.length, num_stale: stale });
+        const labels = remote?.labels ?? {};
+        return json({ ...cantal.status(), ...named, labels, num_peers: all.length, num_stale: stale });
       },
     },
     {
@@ -103,35 +85,8 @@ export function cantalRoutes(cantal: Cantal, remote: Remote | null, node: NodeNa
       summary: '{"rules": {ID: rule}} → {"values": {ID: dataset}} of this host',
       handle: ({ body }) => queryReply(cantal, body),
     },
-    {
-      method: 'POST',
-      path: peerQueryPath,
-      access: 'cluster',
-      summary: '/query for other agents',
-      handle: ({ body }) => queryReply(cantal, body),
-    },
-    {
-      method: 'POST',
-      path: '/remote/query_by_host',
-      access: 'read',
-      summary: '{"rules": {ID: rule}} → {HOST_ID: {ID: dataset}} of all hosts that answer within ?deadline_ms=2000',
-      handle: ({ body, query }) => byHost(body, query.get('deadline_ms'), false),
-    },
-    {
-      method: 'POST',
-      path: '/v1/query_by_host',
-      access: 'read',
-      summary: 'The same as {"by_host": {HOST_ID: {ID: dataset}}, "missing": [HOST_ID]}',
-      handle: ({ body, query }) => byHost(body, query.get('deadline_ms'), true),
-    },
+    ...remoteRoutes(cantal, remote),
   ];
-}
-
-function rulesOf(body: unknown): Readonly<Record<string, unknown>> | null {
-  if (typeof body !== 'object' || body === null || !('rules' in body)) return null;
-  const { rules } = body;
-  if (typeof rules !== 'object' || rules === null || Array.isArray(rules)) return null;
-  return rules as Readonly<Record<string, unknown>>;
 }
 
 function queryReply(cantal: Cantal, body: unknown): HttpReply {

@@ -27,6 +27,8 @@ export interface NodeRecord {
   readonly schedule: ScheduleStamp | null;
   /** Its errors and failed roles. */
   readonly errors: number;
+  /** It holds connections to the others for queries about the whole cluster (spec/cantal.md 6.5). Absent: no. */
+  readonly hasRemote?: true;
 }
 
 /** A word about a node as it is passed on. */
@@ -59,6 +61,7 @@ export function sameContent(a: NodeRecord, b: NodeRecord): boolean {
     a.name === b.name &&
     a.version === b.version &&
     a.errors === b.errors &&
+    a.hasRemote === b.hasRemote &&
     sameStamp(a.schedule, b.schedule)
   );
 }

@@ -37,7 +37,8 @@ export type NodeEvent =
   /** This node's own addresses are others than before. */
   | { readonly kind: 'addresses'; readonly addr: string; readonly otherAddrs: readonly string[] }
   /** A scan was made and took so long. */
-  | { readonly kind: 'scanned'; readonly tookMs: number };
+  | { readonly kind: 'scanned'; readonly tookMs: number }
+  | { readonly kind: 'remote'; readonly on: boolean };
 
 export type NodeEffect =
   | { readonly kind: 'send'; readonly addr: string; readonly packet: Packet }
@@ -86,6 +87,7 @@ export function stepNode(state: NodeState, event: NodeEvent, env: Env): NodeStep
       runGossip(run, event);
       runElection(run, event);
       break;
+    case 'remote':
     case 'add-host':
     case 'addresses':
     case 'scanned':

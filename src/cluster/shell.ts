@@ -70,7 +70,7 @@ export interface ClusterOptions {
   readonly gossip?: Partial<GossipConfig>;
 }
 
-/** A node of a cluster: serves `Peers` of src/verwalter/ports.ts and `ClusterView` of src/cantal/remote.ts. */
+/** A node of a cluster: serves `Peers` of src/verwalter/ports.ts and `ClusterView` of src/cantal/remote/by-host.ts. */
 export interface Cluster {
   /** As it is now: `addr` may change with the host's addresses. */
   readonly self: { readonly id: string; readonly addr: string; readonly hostname: string; readonly name: string };
@@ -83,6 +83,8 @@ export interface Cluster {
   announce(own: { readonly schedule: ScheduleStamp | null; readonly errors: number }): void;
   /** A scan was made and took so long: others are told of it. */
   scanned(tookMs: number): void;
+  /** Whether this node holds connections to the others for queries about the whole cluster. */
+  announceRemote(on: boolean): void;
   /** Knocks at "ip:port" a few times. Returns what is wrong with the address; null: nothing, which is not "reached". */
   addHost(addr: string): string | null;
   peerViews(): readonly PeerView[];
@@ -291,6 +293,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     scanned(tookMs) {
       step({ kind: 'scanned', tookMs });
     },
+    announceRemote: (on) => step({ kind: 'remote', on }),
     addHost(addr) {
       if (splitAddr(addr) === null) return 'no IP:PORT';
       step({ kind: 'add-host', addr });

@@ -25,6 +25,8 @@ export interface Member {
   readonly liveness: Liveness;
   readonly schedule: ScheduleStamp | null;
   readonly errors: number;
+  /** It holds connections to the others for queries about the whole cluster. */
+  readonly hasRemote: boolean;
 }
 
 /** `epochMs`: what to add to the monotonic clock to get milliseconds since the epoch. */
@@ -42,6 +44,7 @@ export function memberOf(peer: Peer, epochMs: number): Member {
     liveness,
     schedule,
     errors,
+    hasRemote: peer.record.hasRemote === true,
   };
 }
 

@@ -6,6 +6,7 @@ import { addressText, authority } from './address.ts';
 import { parseJson, readBody } from './body.ts';
 import { type Proof, proofHeaders, proveReply } from './cluster-auth.ts';
 import { diagnoseListen } from './listen-error.ts';
+import { type PeerStream, servePeerStreams } from './peer-streams.ts';
 import { type HttpReply, json, problem, type Route, type Stream } from './route.ts';
 import { router } from './router.ts';
 import { type StaticFiles, staticFiles } from './static-files.ts';
@@ -19,6 +20,8 @@ export interface HttpOptions {
   readonly port: number;
   readonly routes: readonly Route[];
   readonly streams?: readonly Stream[];
+  /** For agents of the cluster only. */
+  readonly peerStreams?: readonly PeerStream[];
   /** Folder of the UI; absent: paths outside the routes are 404. */
   readonly staticDir?: string;
   /** Secrets for `act`; without any, nothing can be changed over HTTP. */
@@ -86,6 +89,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const uws = loadUws();
   const report = options.report ?? (() => {});
   const streams = options.streams ?? [];
+  const peerStreams = options.peerStreams ?? [];
   let port = options.port;
   const access = accessControl({
     host: options.host,
@@ -97,13 +101,14 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   });
   const answer = answerer({
     access,
-    router: router([indexRoute(options.routes, streams), ...options.routes]),
+    router: router([indexRoute(options.routes, [...streams, ...peerStreams]), ...options.routes]),
     files: options.staticDir === undefined ? null : staticFiles(options.staticDir),
     report,
   });
 
   const app = uws.App();
   const clients = serveStreams(app, streams, { access, maxClients: maxConnections, report });
+  const peers = servePeerStreams(app, peerStreams, { access, report });
   let running = 0;
   let stopping = false;
   let idle: (() => void) | null = null;
@@ -152,6 +157,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       stopping = true;
       uws.us_listen_socket_close(socket);
       clients.closeAll();
+      peers.closeAll();
       if (running > 0) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, graceMs);
@@ -316,7 +322,7 @@ function write(res: HttpResponse, { method }: Incoming, { status, headers, body,
   else res.end(body, close);
 }
 
-function indexRoute(routes: readonly Route[], streams: readonly Stream[]): Route {
+function indexRoute(routes: readonly Route[], streams: readonly Pick<Stream, 'path' | 'summary'>[]): Route {
   return {
     method: 'GET',
     path: '/v1',

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { assemblePlots, plotRules } from '../../src/agent/plots.ts';
-import type { ByHost } from '../../src/cantal/remote.ts';
+import type { ByHost } from '../../src/cantal/remote/by-host.ts';
 
 const plots = (byHost: unknown, since = 0, until = 6_000) => assemblePlots(byHost as ByHost['byHost'], since, until);
 

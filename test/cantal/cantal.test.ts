@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { type ByHost, type ClusterMember, type ClusterView, remoteQueries } from '../../src/cantal/remote.ts';
+import { type ByHost, type ClusterMember, type ClusterView, queryByHost } from '../../src/cantal/remote/by-host.ts';
+import { type Remote, startRemote } from '../../src/cantal/remote/remote.ts';
 import { cantalRoutes } from '../../src/cantal/routes.ts';
 import { startCantal } from '../../src/cantal/shell.ts';
 import { type PeerClient, peerHttp } from '../../src/http/peer-http.ts';
@@ -263,7 +264,27 @@ describe('cluster-wide', () => {
   });
   function remoteOf(members: readonly ClusterMember[], http: Pick<PeerClient, 'postJson'> = client()) {
     const cluster: ClusterView = { self: { id: 'self' }, members: () => members };
-    return remoteQueries({ cantal: cantalOf(host('self', 10)), cluster, http });
+    const options = { cantal: cantalOf(host('self', 10)), cluster, http, streams: null, intervalMs: 2000 };
+    return {
+      queryByHost: (rules: Readonly<Record<string, unknown>>, deadlineMs: number) =>
+        queryByHost(options, rules, deadlineMs),
+    };
+  }
+  function started(members: readonly ClusterMember[]): Remote {
+    const remote = startRemote({
+      cantal: cantalOf(host('self', 10)),
+      cluster: { self: { id: 'self' }, members: () => members, onChange: () => () => {}, announceRemote() {} },
+      http: client(),
+      keys: [key],
+      host: {
+        ...{ id: 'self', hostname: 'self', name: 'self', labels: { role: 'web' } },
+        ...{ addr: '127.0.0.1:1', clusterName: 'test', version: '1' },
+      },
+      intervalMs: 2000,
+      log() {},
+    });
+    stops.push(() => remote.stop());
+    return remote;
   }
   function client(): PeerClient {
     const http = peerHttp({ keys: [key] });
@@ -340,7 +361,7 @@ describe('cluster-wide', () => {
   });
 
   test('over HTTP: hosts alone as ever, or with the missing ones', async () => {
-    const remote = remoteOf([member('down', 1)]);
+    const remote = started([member('down', 1), { ...member('busy', 2), liveness: 'dead', hasRemote: true }]);
     const server = await startHttp({
       host: '127.0.0.1',
       port: 0,
@@ -356,15 +377,22 @@ describe('cluster-wide', () => {
     expect(await post('/remote/query_by_host', { rules: { r: requests } })).toEqual([200, { self: { r: dataset } }]);
     expect(await post('/v1/query_by_host.json?deadline_ms=500', { rules: { r: requests } })).toEqual([
       200,
-      { by_host: { self: { r: dataset } }, missing: ['down'] },
+      {
+        by_host: { self: { r: dataset } },
+        missing: ['down'],
+        sources: { self: { from: 'own', age_ms: expect.any(Number) } },
+      },
     ]);
     expect(await post('/v1/query_by_host?deadline_ms=0', { rules: {} })).toMatchObject([400, {}]);
     expect(await post('/remote/query_by_host', { rules: { r: 1 } })).toMatchObject([
       400,
       { error: 'rules.r: an object, not 1' },
     ]);
+    expect(await (await fetch(`${server.url}/peers_with_remote`)).json()).toMatchObject({
+      peers: [{ id: 'busy', primary_addr: '127.0.0.1:2', report: { has_remote: true } }],
+    });
     const status = await (await fetch(`${server.url}/status.json`)).json();
-    expect(status).toMatchObject({ num_peers: 1, num_stale: 0 });
+    expect(status).toMatchObject({ num_peers: 2, num_stale: 1, labels: { role: 'web' } });
   });
 
   test('it is what verwalter takes its metrics from, and verwalter’s peers are what it asks', async () => {
@@ -372,8 +400,8 @@ describe('cluster-wide', () => {
       self: { id: 'self', addr: '', hostname: '', name: '' },
       members: () => [],
     };
-    const http: PeerClient & PeerHttp = client();
-    const source: MetricSource = remoteQueries({ cantal: cantalOf(host('self', 10)), cluster: peers, http });
+    const cluster: ClusterView = peers;
+    const source: MetricSource = started(cluster.members());
     expect((await source.queryByHost({ r: requests }, 100)).missing).toEqual([]);
   });
 });

@@ -76,16 +76,19 @@ const content = {
   errors: small,
 };
 
+const remote: fc.Arbitrary<Pick<NodeRecord, 'hasRemote'>> = fc.constantFrom({}, { hasRemote: true });
+
 export const anyRumour: fc.Arbitrary<Rumour> = fc
   .tuple(
     fc.record({ ...content, liveness, accuser: fc.option(anyId), silentMs: count, seenAt: fc.option(addr) }),
     addresses,
+    remote,
   )
-  .map(([record, where]) => ({ ...record, ...fitted(record, where) }));
+  .map(([record, where, told]) => ({ ...record, ...fitted(record, where), ...told }));
 
 const anySelf: fc.Arbitrary<NodeRecord> = fc
-  .tuple(fc.record({ ...content, liveness: fc.constant<Liveness>('alive') }), addresses)
-  .map(([record, where]) => ({ ...record, ...fitted(record, where) }));
+  .tuple(fc.record({ ...content, liveness: fc.constant<Liveness>('alive') }), addresses, remote)
+  .map(([record, where, told]) => ({ ...record, ...fitted(record, where), ...told }));
 
 const entry: fc.Arbitrary<DigestEntry> = fc.record({ id: anyId, incarnation: count, liveness });
 

@@ -107,6 +107,17 @@ describe('announcements', () => {
     expect(told).toBe(before);
   });
 
+  test('that a node holds connections for queries is known to all, and that it does not any more', async () => {
+    const first = await nodes.start(1);
+    const second = await nodes.start(2, { join: [first.self.addr] });
+    await until('they know each other', 2_000, () => knows(first, 1) && knows(second, 1));
+    expect(first.members()[0]?.hasRemote).toBe(false);
+    second.announceRemote(true);
+    await until('it is told', 2_000, () => first.members()[0]?.hasRemote === true);
+    second.announceRemote(false);
+    await until('it is taken back', 2_000, () => first.members()[0]?.hasRemote === false);
+  });
+
   test('the leader’s stamp reaches a follower with its ping', async () => {
     const first = await nodes.start(1, { election: soon });
     const second = await nodes.start(2, { join: [first.self.addr], election: soon });

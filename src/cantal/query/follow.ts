@@ -22,7 +22,8 @@ export type Following =
 /** Each of these makes a sample of the samples of its own moment (and of the one before it): the past stays as it was said. */
 const momentary: ReadonlySet<Fold['kind']> = new Set(['derivative', 'across', 'sumBy', 'quantile']);
 
-const appendable = ({ source, extract, functions }: Rule): boolean =>
+/** Its older samples stay what they are when newer ones come. */
+export const appendable = ({ source, extract, functions }: Rule): boolean =>
   source === 'Fine' &&
   (extract.kind === 'byNum' || extract.kind === 'byTime') &&
   functions.every(({ kind }) => momentary.has(kind));

@@ -205,8 +205,9 @@ function met(draft: Edit, id: string): void {
 }
 
 function plainRecord(record: NodeRecord): NodeRecord {
-  const { id, addr, otherAddrs, hostname, name, version, incarnation, liveness, schedule, errors } = record;
-  return { id, addr, otherAddrs, hostname, name, version, incarnation, liveness, schedule, errors };
+  const { id, addr, otherAddrs, hostname, name, version, incarnation, liveness, schedule, errors, hasRemote } = record;
+  const told = { id, addr, otherAddrs, hostname, name, version, incarnation, liveness, schedule, errors };
+  return hasRemote === undefined ? told : { ...told, hasRemote };
 }
 
 type Word = Pick<NodeRecord, 'incarnation' | 'liveness'>;

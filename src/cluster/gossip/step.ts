@@ -27,7 +27,8 @@ export type GossipEvent =
   /** This node's own addresses are others than before. */
   | { readonly kind: 'addresses'; readonly addr: string; readonly otherAddrs: readonly string[] }
   /** A scan was made and took so long. */
-  | { readonly kind: 'scanned'; readonly tookMs: number };
+  | { readonly kind: 'scanned'; readonly tookMs: number }
+  | { readonly kind: 'remote'; readonly on: boolean };
 
 export interface GossipStep {
   readonly state: GossipState;
@@ -48,6 +49,9 @@ export function stepGossip(state: GossipState, event: GossipEvent, env: Env): Go
       break;
     case 'announce':
       announce(draft, event.schedule, event.errors);
+      break;
+    case 'remote':
+      tellOfRemote(draft, event.on);
       break;
     case 'add-host':
       addHost(draft, event.addr);
@@ -172,5 +176,13 @@ function move(draft: Edit, addr: string, otherAddrs: readonly string[]): void {
   if (own.addr === addr && sameAddrs(own.otherAddrs, otherAddrs)) return;
   draft.state.self = { ...own, incarnation: own.incarnation + 1, addr, otherAddrs };
   draft.changed = true;
+  spread(draft, own.id);
+}
+
+function tellOfRemote(draft: Edit, on: boolean): void {
+  const { hasRemote = false, ...own } = draft.state.self;
+  if (hasRemote === on) return;
+  const told = { ...own, incarnation: own.incarnation + 1 };
+  draft.state.self = on ? { ...told, hasRemote: true } : told;
   spread(draft, own.id);
 }

@@ -277,6 +277,7 @@ function readRecord(reader: Reader, wire: WireRecord): Rumour {
       const problem = textProblem('addr', value);
       return problem === null ? value : refuse(problem);
     }),
+    ...(field(reader, 'has_remote', () => wire.hasRemote()) ? { hasRemote: true as const } : {}),
   };
 }
 

@@ -203,6 +203,7 @@ function record(builder: Builder, node: NodeRecord | Rumour): Offset {
   WireRecord.addOtherIp4(builder, otherIp4);
   WireRecord.addOtherIp6(builder, otherIp6);
   WireRecord.addSeenAt(builder, seenAt);
+  WireRecord.addHasRemote(builder, node.hasRemote === true);
   if ('accuser' in node) {
     if (node.accuser !== null) WireRecord.addAccuser(builder, id(builder, node.accuser));
     WireRecord.addSilentMs(builder, whole(node.silentMs));

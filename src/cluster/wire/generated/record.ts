@@ -131,8 +131,16 @@ seenAt(optionalEncoding?:any):string|Uint8Array|null {
   return offset ? this.bb!.__string(this.bb_pos + offset, optionalEncoding) : null;
 }
 
+/**
+ * It holds connections to the others for queries about the whole cluster.
+ */
+hasRemote():boolean {
+  const offset = this.bb!.__offset(this.bb_pos, 32);
+  return offset ? !!this.bb!.readInt8(this.bb_pos + offset) : false;
+}
+
 static startRecord(builder:flatbuffers.Builder) {
-  builder.startObject(14);
+  builder.startObject(15);
 }
 
 static addId(builder:flatbuffers.Builder, idOffset:flatbuffers.Offset) {
@@ -210,6 +218,10 @@ static startOtherIp6Vector(builder:flatbuffers.Builder, numElems:number) {
 
 static addSeenAt(builder:flatbuffers.Builder, seenAtOffset:flatbuffers.Offset) {
   builder.addFieldOffset(13, seenAtOffset, 0);
+}
+
+static addHasRemote(builder:flatbuffers.Builder, hasRemote:boolean) {
+  builder.addFieldInt8(14, +hasRemote, +false);
 }
 
 static endRecord(builder:flatbuffers.Builder):flatbuffers.Offset {
