@@ -1,5 +1,8 @@
-import { type HttpReply, json, problem, type Route } from '../http/route.ts';
+import { type HttpReply, type HttpRequest, json, problem, type Route } from '../http/route.ts';
 import { type ProcessRow, readSockets } from '../native/scanner.ts';
+import { type Budget, type CostLimit, costLimit, tooMuchAsked } from './query/cost.ts';
+import { datasetsToCbor, keyToCbor, valueToCbor } from './query/dataset-cbor.ts';
+import { mostSamplesPerQuery } from './query/extract.ts';
 import { compileRegex } from './query/regex.ts';
 import { peerQueryPath, RefusedQuery, type Remote } from './remote.ts';
 import type { Answer, Cantal } from './shell.ts';
@@ -23,10 +26,16 @@ export interface NodeName {
 }
 
 /** What can be asked of cantal over HTTP. `remote` null: a node of no cluster, which answers for itself alone. */
-export function cantalRoutes(cantal: Cantal, remote: Remote | null, node: NodeName | null = null): readonly Route[] {
+export function cantalRoutes(
+  cantal: Cantal,
+  remote: Remote | null,
+  node: NodeName | null = null,
+  cost: CostLimit = costLimit(),
+): readonly Route[] {
   const members = () => remote?.members() ?? [];
 
-  const byHost = async (body: unknown, deadline: string | null, whole: boolean): Promise<HttpReply> => {
+  const byHost = async ({ body, query, remoteAddress }: HttpRequest, whole: boolean): Promise<HttpReply> => {
+    const deadline = query.get('deadline_ms');
     const deadlineMs = deadline === null ? defaultDeadlineMs : Number(deadline);
     if (!Number.isInteger(deadlineMs) || deadlineMs < 1 || deadlineMs > longestDeadlineMs) {
       return problem(400, `deadline_ms is a whole number from 1 to ${longestDeadlineMs}`);
@@ -34,9 +43,18 @@ export function cantalRoutes(cantal: Cantal, remote: Remote | null, node: NodeNa
     const rules = rulesOf(body);
     if (rules === null) return problem(400, 'the body is {"rules": {ID: rule}}');
     if (remote === null) return problem(404, 'this node is in no cluster: ask /query');
+    const wait = cost.refusal(remoteAddress);
+    if (wait !== null) return tooMuchAsked(wait);
     try {
-      const answer = await remote.queryByHost(rules, deadlineMs);
-      return json(whole ? { by_host: answer.byHost, missing: answer.missing } : answer.byHost);
+      const { byHost, missing } = await remote.queryByHost(rules, deadlineMs);
+      const inCbor = () =>
+        Object.fromEntries(Object.entries(byHost).map(([id, values]) => [id, datasetsToCbor(values)]));
+      if (!whole) return { status: 200, json: byHost, cbor: inCbor };
+      return {
+        status: 200,
+        json: { by_host: byHost, missing },
+        cbor: () => ({ by_host: inCbor(), missing }),
+      };
     } catch (error) {
       if (error instanceof RefusedQuery) return problem(400, error.message);
       throw error;
@@ -57,12 +75,24 @@ export function cantalRoutes(cantal: Cantal, remote: Remote | null, node: NodeNa
         return json({ ...cantal.status(), ...named, num_peers: all.length, num_stale: stale });
       },
     },
+    ...['/health', '/v1/health'].map(
+      (path): Route => ({
+        method: 'GET',
+        path,
+        access: 'read',
+        summary: '200 while scans happen, 503 when the newest is three periods old',
+        handle: () => (cantal.healthy() ? json({ ok: true }) : json({ ok: false, error: 'scans have stopped' }, 503)),
+      }),
+    ),
     {
       method: 'GET',
-      path: '/v1/health',
+      path: '/ready',
       access: 'read',
-      summary: '200 while scans happen, 503 when the newest is three periods old',
-      handle: () => (cantal.healthy() ? json({ ok: true }) : json({ ok: false, error: 'scans have stopped' }, 503)),
+      summary: '200 once there is something to answer with: a first scan, and scans still happen',
+      handle: () => {
+        if (cantal.status().scan_time === 0) return json({ ok: false, error: 'no scan has ended yet' }, 503);
+        return cantal.healthy() ? json({ ok: true }) : json({ ok: false, error: 'scans have stopped' }, 503);
+      },
     },
     {
       method: 'GET',
@@ -86,8 +116,16 @@ export function cantalRoutes(cantal: Cantal, remote: Remote | null, node: NodeNa
       path: '/all_metrics',
       access: 'read',
       summary: 'All values of the newest scan: [labels, time, [kind, value]]',
-      handle: () =>
-        json({ metrics: cantal.metrics(() => true).map(({ labels, timestamp, value }) => [labels, timestamp, value]) }),
+      handle: () => {
+        const all = cantal.metrics(() => true);
+        return {
+          status: 200,
+          json: { metrics: all.map(({ labels, timestamp, value }) => [labels, timestamp, value]) },
+          cbor: () => ({
+            metrics: all.map(({ labels, timestamp, value }) => [keyToCbor(labels), timestamp, valueToCbor(value)]),
+          }),
+        };
+      },
     },
     {
       method: 'GET',
@@ -119,7 +157,14 @@ export function cantalRoutes(cantal: Cantal, remote: Remote | null, node: NodeNa
       path: '/query',
       access: 'read',
       summary: '{"rules": {ID: rule}} → {"values": {ID: dataset}} of this host',
-      handle: ({ body }) => queryReply(cantal, body),
+      handle: ({ body, remoteAddress }) => {
+        const wait = cost.refusal(remoteAddress);
+        if (wait !== null) return tooMuchAsked(wait);
+        const budget = { samples: mostSamplesPerQuery };
+        const reply = queryReply(cantal, body, budget);
+        cost.charge(remoteAddress, mostSamplesPerQuery - budget.samples);
+        return reply;
+      },
     },
     {
       method: 'POST',
@@ -133,14 +178,14 @@ export function cantalRoutes(cantal: Cantal, remote: Remote | null, node: NodeNa
       path: '/remote/query_by_host',
       access: 'read',
       summary: '{"rules": {ID: rule}} → {HOST_ID: {ID: dataset}} of all hosts that answer within ?deadline_ms=2000',
-      handle: ({ body, query }) => byHost(body, query.get('deadline_ms'), false),
+      handle: (request) => byHost(request, false),
     },
     {
       method: 'POST',
       path: '/v1/query_by_host',
       access: 'read',
       summary: 'The same as {"by_host": {HOST_ID: {ID: dataset}}, "missing": [HOST_ID]}',
-      handle: ({ body, query }) => byHost(body, query.get('deadline_ms'), true),
+      handle: (request) => byHost(request, true),
     },
   ];
 }
@@ -152,11 +197,13 @@ function rulesOf(body: unknown): Readonly<Record<string, unknown>> | null {
   return rules as Readonly<Record<string, unknown>>;
 }
 
-function queryReply(cantal: Cantal, body: unknown): HttpReply {
+function queryReply(cantal: Cantal, body: unknown, budget: Budget = { samples: mostSamplesPerQuery }): HttpReply {
   const rules = rulesOf(body);
   if (rules === null) return problem(400, 'the body is {"rules": {ID: rule}}');
-  const answer: Answer = cantal.query(rules);
-  return answer.kind === 'values' ? json({ values: answer.values }) : problem(400, `${answer.path}: ${answer.reason}`);
+  const answer: Answer = cantal.query(rules, budget);
+  if (answer.kind === 'refused') return problem(400, `${answer.path}: ${answer.reason}`);
+  const { values } = answer;
+  return { status: 200, json: { values }, cbor: () => ({ values: datasetsToCbor(values) }) };
 }
 
 function metricsReply(cantal: Cantal, pattern: string): HttpReply {

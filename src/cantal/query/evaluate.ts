@@ -1,20 +1,39 @@
-import { type Dataset, toDataset } from './dataset.ts';
+import type { Budget } from './cost.ts';
+import { type Dataset, type Result, toDataset } from './dataset.ts';
 import { extract, mostSamplesPerQuery, TooMuch } from './extract.ts';
 import { fold } from './fold.ts';
-import type { Rule } from './rule.ts';
+import { ratio } from './ratio.ts';
+import type { Fold, Rule } from './rule.ts';
 import type { SeriesSource } from './source.ts';
 
 export type Evaluated =
   | { readonly kind: 'values'; readonly values: Readonly<Record<string, Dataset>> }
   | { readonly kind: 'tooMuch'; readonly rule: string; readonly reason: string };
 
-/** Answers all rules from one moment. */
-export function evaluate(rules: ReadonlyMap<string, Rule>, source: SeriesSource): Evaluated {
-  const budget = { samples: mostSamplesPerQuery };
+/** Answers all rules from one moment. What is read is taken from the budget. */
+export function evaluate(
+  rules: ReadonlyMap<string, Rule>,
+  source: SeriesSource,
+  budget: Budget = { samples: mostSamplesPerQuery },
+): Evaluated {
+  const results = new Map<string, Result>();
+
+  // The rules have been checked: a ratio leads to no circle.
+  const resultOf = (id: string): Result => {
+    const known = results.get(id);
+    const rule = rules.get(id);
+    if (known !== undefined || rule === undefined) return known ?? { kind: 'series', series: [] };
+    const apply = (result: Result, what: Fold): Result =>
+      what.kind === 'ratio' ? ratio(result, resultOf(what.by)) : fold(result, what);
+    const result = rule.functions.reduce(apply, extract(rule, source, budget));
+    results.set(id, result);
+    return result;
+  };
+
   const values: [string, Dataset][] = [];
-  for (const [id, rule] of rules) {
+  for (const id of rules.keys()) {
     try {
-      values.push([id, toDataset(rule.functions.reduce(fold, extract(rule, source, budget)))]);
+      values.push([id, toDataset(resultOf(id))]);
     } catch (error) {
       if (error instanceof TooMuch) return { kind: 'tooMuch', rule: id, reason: error.message };
       throw error;
