@@ -6,6 +6,7 @@ import { carbonRoutes } from '../cantal/carbon/routes.ts';
 import { exportRoutes } from '../cantal/export-routes.ts';
 import { graphqlRoutes } from '../cantal/graphql/routes.ts';
 import { graphqlStream } from '../cantal/graphql/stream.ts';
+import { promqlRoutes } from '../cantal/promql/routes.ts';
 import { costLimit } from '../cantal/query/cost.ts';
 import { queryStream } from '../cantal/query-stream.ts';
 import { remoteQueries } from '../cantal/remote.ts';
@@ -185,6 +186,7 @@ async function start(
       ...carbonRoutes(carbon),
       ...exportRoutes(cantal, { hostname, cluster: options.clusterName }, cost),
       ...graphqlRoutes(graphql),
+      ...promqlRoutes(cantal, cost),
       ...clusterRoutes(cluster),
       ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
