@@ -4,6 +4,10 @@ import { join } from 'node:path';
 import { startCarbon } from '../cantal/carbon/carbon.ts';
 import { carbonRoutes } from '../cantal/carbon/routes.ts';
 import { exportRoutes } from '../cantal/export-routes.ts';
+import { graphqlRoutes } from '../cantal/graphql/routes.ts';
+import { graphqlStream } from '../cantal/graphql/stream.ts';
+import { promqlRoutes } from '../cantal/promql/routes.ts';
+import { costLimit } from '../cantal/query/cost.ts';
 import { queryStream } from '../cantal/query-stream.ts';
 import { startRemote } from '../cantal/remote/remote.ts';
 import { cantalRoutes } from '../cantal/routes.ts';
@@ -181,25 +185,34 @@ async function start(
         return reply;
       },
     });
+  const node = { id, hostname, name, cluster: options.clusterName };
+  const cost = costLimit();
+  const complain = (what: string, error: unknown) =>
+    warn(`${what}: ${error instanceof Error ? error.stack : String(error)}`);
+  const onPeers = (listener: () => void) => cluster.onChange(listener);
+  const graphql = { cantal, remote, node, onPeers, cost, report: complain };
   const server = await startHttp({
     host: options.host,
     port: options.port,
     routes: [
-      ...cantalRoutes(cantal, remote, { id, hostname, name, cluster: options.clusterName }),
+      ...cantalRoutes(cantal, remote, node, cost),
       ...carbonRoutes(carbon),
-      ...exportRoutes(cantal, { hostname, cluster: options.clusterName }),
+      ...exportRoutes(cantal, { hostname, cluster: options.clusterName }, cost),
+      ...graphqlRoutes(graphql),
+      ...promqlRoutes(cantal, cost),
       ...clusterRoutes(cluster),
       ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
-    streams: [liveStream(overview), queryStream(cantal)],
+    streams: [liveStream(overview), queryStream(cantal), graphqlStream(graphql)],
     peerStreams: [remote.stream],
     staticDir: join(packageRoot(), 'dist', 'web'),
     tokens,
     clusterKeys: keys,
     // Names of nodes resolve in many networks; an address always does.
     hostNames: isIP(hostname) === 0 ? [hostname] : [],
-    report: (what, error) => warn(`${what}: ${error instanceof Error ? error.stack : String(error)}`),
+    software: `cantal/${version}`,
+    report: complain,
   });
   stops.push(() => server.stop());
 }

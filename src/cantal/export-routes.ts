@@ -1,5 +1,6 @@
 import { type HttpReply, json, problem, type Route } from '../http/route.ts';
 import { contentTypes, exposition, formatFor } from './openmetrics/exposition.ts';
+import { type CostLimit, costLimit, tooMuchAsked } from './query/cost.ts';
 import type { Labels } from './query/dataset.ts';
 import { compileRegex, type Regex } from './query/regex.ts';
 import type { Cantal, MetricTip } from './shell.ts';
@@ -24,6 +25,7 @@ const processMetrics: ReadonlySet<string> = new Set([
 export function exportRoutes(
   cantal: Pick<Cantal, 'metrics' | 'samplesSince' | 'status'>,
   { hostname, cluster }: ExportedHost,
+  cost: CostLimit = costLimit(),
 ): Route[] {
   return [
     {
@@ -45,14 +47,17 @@ export function exportRoutes(
       path: '/v1/metrics.json',
       access: 'read',
       summary: 'For scrapers: newest values; ?pattern=REGEX narrows, ?since=MS adds all samples after that time',
-      handle: ({ query }) =>
+      handle: ({ query, remoteAddress }) =>
         withPattern(query, (pattern) => {
           const since = query.get('since');
           const sinceMs = Number(since);
           if (since !== null && !(Number.isFinite(sinceMs) && since !== '')) {
             return problem(400, 'since: a time in milliseconds since 1970');
           }
-          const body = since === null ? newest(cantal, pattern) : sampled(cantal, pattern, sinceMs);
+          const wait = since === null ? null : cost.refusal(remoteAddress);
+          if (wait !== null) return tooMuchAsked(wait);
+          const read = (samples: number) => cost.charge(remoteAddress, samples);
+          const body = since === null ? newest(cantal, pattern) : sampled(cantal, pattern, sinceMs, read);
           return json({ host: hostname, cluster, timestamp: cantal.status().scan_time, ...body });
         }),
     },
@@ -76,7 +81,12 @@ function newest(cantal: Pick<Cantal, 'metrics'>, pattern: Regex) {
 }
 
 /** Whole series until the bound is reached: half of one would look like a gap. */
-function sampled(cantal: Pick<Cantal, 'samplesSince'>, pattern: Regex, sinceMs: number) {
+function sampled(
+  cantal: Pick<Cantal, 'samplesSince'>,
+  pattern: Regex,
+  sinceMs: number,
+  read: (samples: number) => void,
+) {
   let room = mostSamples;
   let leftOut = 0;
   const metrics: object[] = [];
@@ -88,6 +98,7 @@ function sampled(cantal: Pick<Cantal, 'samplesSince'>, pattern: Regex, sinceMs: 
     room -= samples.length;
     metrics.push({ ...row(tip), samples });
   }
+  read(mostSamples - room);
   return { metrics, left_out: leftOut };
 }
 

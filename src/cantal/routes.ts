@@ -1,5 +1,8 @@
 import { type HttpReply, json, problem, type Route } from '../http/route.ts';
 import { type ProcessRow, readSockets } from '../native/scanner.ts';
+import { type Budget, type CostLimit, costLimit, tooMuchAsked } from './query/cost.ts';
+import { datasetsToCbor, keyToCbor, valueToCbor } from './query/dataset-cbor.ts';
+import { mostSamplesPerQuery } from './query/extract.ts';
 import { compileRegex } from './query/regex.ts';
 import type { Remote } from './remote/remote.ts';
 import { remoteRoutes, rulesOf } from './remote/routes.ts';
@@ -21,7 +24,12 @@ export interface NodeName {
 }
 
 /** What can be asked of cantal over HTTP. `remote` null: a node of no cluster, which answers for itself alone. */
-export function cantalRoutes(cantal: Cantal, remote: Remote | null, node: NodeName | null = null): readonly Route[] {
+export function cantalRoutes(
+  cantal: Cantal,
+  remote: Remote | null,
+  node: NodeName | null = null,
+  cost: CostLimit = costLimit(),
+): readonly Route[] {
   const members = () => remote?.members() ?? [];
 
   return [
@@ -39,12 +47,24 @@ export function cantalRoutes(cantal: Cantal, remote: Remote | null, node: NodeNa
         return json({ ...cantal.status(), ...named, labels, num_peers: all.length, num_stale: stale });
       },
     },
+    ...['/health', '/v1/health'].map(
+      (path): Route => ({
+        method: 'GET',
+        path,
+        access: 'read',
+        summary: '200 while scans happen, 503 when the newest is three periods old',
+        handle: () => (cantal.healthy() ? json({ ok: true }) : json({ ok: false, error: 'scans have stopped' }, 503)),
+      }),
+    ),
     {
       method: 'GET',
-      path: '/v1/health',
+      path: '/ready',
       access: 'read',
-      summary: '200 while scans happen, 503 when the newest is three periods old',
-      handle: () => (cantal.healthy() ? json({ ok: true }) : json({ ok: false, error: 'scans have stopped' }, 503)),
+      summary: '200 once there is something to answer with: a first scan, and scans still happen',
+      handle: () => {
+        if (cantal.status().scan_time === 0) return json({ ok: false, error: 'no scan has ended yet' }, 503);
+        return cantal.healthy() ? json({ ok: true }) : json({ ok: false, error: 'scans have stopped' }, 503);
+      },
     },
     {
       method: 'GET',
@@ -68,8 +88,16 @@ export function cantalRoutes(cantal: Cantal, remote: Remote | null, node: NodeNa
       path: '/all_metrics',
       access: 'read',
       summary: 'All values of the newest scan: [labels, time, [kind, value]]',
-      handle: () =>
-        json({ metrics: cantal.metrics(() => true).map(({ labels, timestamp, value }) => [labels, timestamp, value]) }),
+      handle: () => {
+        const all = cantal.metrics(() => true);
+        return {
+          status: 200,
+          json: { metrics: all.map(({ labels, timestamp, value }) => [labels, timestamp, value]) },
+          cbor: () => ({
+            metrics: all.map(({ labels, timestamp, value }) => [keyToCbor(labels), timestamp, valueToCbor(value)]),
+          }),
+        };
+      },
     },
     {
       method: 'GET',
@@ -83,17 +111,26 @@ export function cantalRoutes(cantal: Cantal, remote: Remote | null, node: NodeNa
       path: '/query',
       access: 'read',
       summary: '{"rules": {ID: rule}} → {"values": {ID: dataset}} of this host',
-      handle: ({ body }) => queryReply(cantal, body),
+      handle: ({ body, remoteAddress }) => {
+        const wait = cost.refusal(remoteAddress);
+        if (wait !== null) return tooMuchAsked(wait);
+        const budget = { samples: mostSamplesPerQuery };
+        const reply = queryReply(cantal, body, budget);
+        cost.charge(remoteAddress, mostSamplesPerQuery - budget.samples);
+        return reply;
+      },
     },
-    ...remoteRoutes(cantal, remote),
+    ...remoteRoutes(cantal, remote, cost),
   ];
 }
 
-function queryReply(cantal: Cantal, body: unknown): HttpReply {
+function queryReply(cantal: Cantal, body: unknown, budget: Budget): HttpReply {
   const rules = rulesOf(body);
   if (rules === null) return problem(400, 'the body is {"rules": {ID: rule}}');
-  const answer: Answer = cantal.query(rules);
-  return answer.kind === 'values' ? json({ values: answer.values }) : problem(400, `${answer.path}: ${answer.reason}`);
+  const answer: Answer = cantal.query(rules, budget);
+  if (answer.kind === 'refused') return problem(400, `${answer.path}: ${answer.reason}`);
+  const { values } = answer;
+  return { status: 200, json: { values }, cbor: () => ({ values: datasetsToCbor(values) }) };
 }
 
 function metricsReply(cantal: Cantal, pattern: string): HttpReply {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import type { ProcessRow, Scanner, ScannerHealth } from '../native/scanner.ts';
+import type { Budget } from './query/cost.ts';
 import type { Labels, TipJson } from './query/dataset.ts';
 import { type Evaluated, evaluate } from './query/evaluate.ts';
 import { type Following, follow } from './query/follow.ts';
@@ -71,8 +72,8 @@ export interface CantalStatus {
 }
 
 export interface Cantal {
-  /** `rules` is {ID: rule} in the JSON form of spec cantal 7.2. */
-  query(rules: unknown): Answer;
+  /** `rules` is {ID: rule} in the JSON form of spec cantal 7.2. What is read is taken from the budget. */
+  query(rules: unknown, budget?: Budget): Answer;
   /** The same rules asked again and again; what an answer says already is left out of the next. */
   follow(
     rules: unknown,
@@ -138,10 +139,10 @@ export function startCantal({
   });
 
   return {
-    query(rules) {
+    query(rules, budget) {
       const checked = checkRules(rules);
       if (checked.kind === 'bad') return { kind: 'refused', path: checked.path, reason: checked.reason };
-      const evaluated = evaluate(checked.value, source.now());
+      const evaluated = evaluate(checked.value, source.now(), budget);
       if (evaluated.kind === 'values') return evaluated;
       return { kind: 'refused', path: `rules.${evaluated.rule}`, reason: evaluated.reason };
     },

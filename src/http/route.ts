@@ -6,7 +6,7 @@ export interface HttpRequest {
   readonly query: URLSearchParams;
   /** Values of `:name` segments of the route's path. */
   readonly params: Readonly<Record<string, string>>;
-  /** Parsed JSON of a POST with content type application/json; undefined otherwise. */
+  /** Of a POST, as its content type says (body.ts); undefined where there is none. */
   readonly body: unknown;
   /** The header Accept; empty where there is none. */
   readonly accept: string;
@@ -16,8 +16,20 @@ export interface HttpRequest {
 }
 
 export type HttpReply =
-  | { readonly status: number; readonly json: unknown }
-  | { readonly status: number; readonly text: string; readonly contentType: string }
+  | {
+      readonly status: number;
+      readonly json: unknown;
+      /** The same for CBOR, where that says it differently: bytes and bigints are welcome. */
+      readonly cbor?: () => unknown;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+  | {
+      readonly status: number;
+      readonly text: string;
+      readonly contentType: string;
+      /** A page of our own that brings scripts and styles of this origin. */
+      readonly page?: boolean;
+    }
   | { readonly status: 307 | 308; readonly location: string };
 
 /** `read` is free on loopback; `act` changes state and always needs the token; `cluster` is for peers with the key. */
@@ -30,6 +42,8 @@ export interface Route {
   readonly access: Access;
   /** One line for the index at /v1. */
   readonly summary: string;
+  /** Takes its parameters from a body of application/x-www-form-urlencoded too: they are in `query` then. */
+  readonly form?: boolean;
   handle(request: HttpRequest): HttpReply | Promise<HttpReply>;
 }
 
@@ -40,13 +54,30 @@ export interface Route {
 export interface Stream {
   readonly path: string;
   readonly summary: string;
+  /** By preference; a client that offers none of them is refused, one that names none at all is let in. */
+  readonly subprotocols?: readonly string[];
   /** Returns what to call when the client goes, or has said something. */
-  open(query: URLSearchParams, send: (message: unknown) => void): (() => void) | StreamClient;
+  open(query: URLSearchParams, send: (message: unknown) => void, socket: StreamSocket): (() => void) | StreamClient;
 }
 
 export interface StreamClient {
   receive(text: string): void;
+  /** All that was sent is on its way. */
+  drained?(): void;
   leave(): void;
+}
+
+/** For streams with a protocol of their own. */
+export interface StreamSocket {
+  /** What was agreed on; null: nothing. */
+  readonly subprotocol: string | null;
+  readonly remoteAddress: string;
+  /** Bytes that the client has not taken. */
+  backlog(): number;
+  /** Sends in any case. A client that then leaves more lying than the server bears is let go. */
+  post(text: string): void;
+  /** Codes of RFC 6455, 7.4, and of the stream's protocol. */
+  close(code: number, reason: string): void;
 }
 
 export const json = (value: unknown, status = 200): HttpReply => ({ status, json: value });

@@ -1,7 +1,16 @@
+import { type Format, splitSuffix } from './format.ts';
 import type { Route } from './route.ts';
 
 export type Match =
-  | { readonly kind: 'route'; readonly route: Route; readonly params: Readonly<Record<string, string>> }
+  | {
+      readonly kind: 'route';
+      readonly route: Route;
+      readonly params: Readonly<Record<string, string>>;
+      /** What a suffix asked for; null: there was none. */
+      readonly format: Format | null;
+    }
+  /** Without its suffix the path is known, but the suffix names no format. */
+  | { readonly kind: 'format' }
   /** The path is known, the method is not one of its own. */
   | { readonly kind: 'method'; readonly allow: readonly string[] }
   | { readonly kind: 'none' };
@@ -17,8 +26,8 @@ interface Compiled {
 
 /**
  * Finds routes by path. A segment `:name` takes any one non-empty segment, percent-decoded; literal segments win over
- * it. A path with the suffix `.json` names the same thing as without (spec/cantal.md 7.1), unless a route has that very path. Throws where two routes
- * would answer the same request: that is a bug of who put them together.
+ * it. A path with the suffix of a format names the same thing as without (spec/cantal.md 7.1), unless a route has that
+ * very path. Throws where two routes would answer the same request: that is a bug of who put them together.
  */
 export function router(routes: readonly Route[]): Router {
   const compiled = routes.map((route): Compiled => ({ route, segments: split(route.path) }));
@@ -31,13 +40,13 @@ export function router(routes: readonly Route[]): Router {
   // Literals sort before parameters at the first segment where two shapes differ.
   const ordered = compiled.toSorted((a, b) => rank(a).localeCompare(rank(b)));
 
-  const find = (method: string, path: string): Match => {
+  const find = (method: string, path: string, format: Format | null): Match => {
     const segments = split(path);
     const allow = new Set<string>();
     for (const candidate of ordered) {
       const params = bind(candidate.segments, segments);
       if (params === null) continue;
-      if (candidate.route.method === method) return { kind: 'route', route: candidate.route, params };
+      if (candidate.route.method === method) return { kind: 'route', route: candidate.route, params, format };
       allow.add(candidate.route.method);
     }
     return allow.size > 0 ? { kind: 'method', allow: [...allow] } : { kind: 'none' };
@@ -47,11 +56,17 @@ export function router(routes: readonly Route[]): Router {
     match(method, path) {
       // HEAD is GET without the body (RFC 9110, 9.3.2).
       const asked = method === 'HEAD' ? 'GET' : method;
+      const suffixed = splitSuffix(path);
       // A route that is called so itself is meant before one that is called so without the suffix.
       const named = compiled.some(({ route }) => route.path === path);
-      if (named || !path.endsWith('.json')) return find(asked, path);
-      const bare = find(asked, path.slice(0, -'.json'.length));
-      return bare.kind === 'none' ? find(asked, path) : bare;
+      if (named || suffixed === null) return find(asked, path, null);
+      if (suffixed.format !== null) {
+        const bare = find(asked, suffixed.path, suffixed.format);
+        if (bare.kind !== 'none') return bare;
+      }
+      const whole = find(asked, path, null);
+      if (whole.kind !== 'none' || suffixed.format !== null) return whole;
+      return find(asked, suffixed.path, null).kind === 'none' ? whole : { kind: 'format' };
     },
   };
 }

@@ -16,14 +16,22 @@ interface StaticFile {
 }
 
 export interface StaticReply {
-  readonly status: 200 | 304;
+  readonly status: 200 | 206 | 304 | 416;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Buffer;
 }
 
 export interface StaticFiles {
   /** Null where there is nothing to serve under this path. */
-  serve(path: string, acceptEncoding: string, ifNoneMatch: string): StaticReply | null;
+  serve(path: string, asked: StaticAsked): StaticReply | null;
+}
+
+/** Values of headers; empty where there is none. */
+export interface StaticAsked {
+  readonly acceptEncoding: string;
+  readonly ifNoneMatch: string;
+  readonly ifRange: string;
+  readonly range: string;
 }
 
 const contentTypes: Readonly<Record<string, string>> = {
@@ -49,7 +57,7 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-const pageHeaders = [
+export const pageHeaders = [
   ['content-security-policy', contentSecurityPolicy],
   ['x-content-type-options', 'nosniff'],
   ['referrer-policy', 'no-referrer'],
@@ -75,7 +83,7 @@ export function staticFiles(folder: string): StaticFiles {
   const index = files.get('/index.html');
 
   return {
-    serve(path, acceptEncoding, ifNoneMatch) {
+    serve(path, { acceptEncoding, ifNoneMatch, ifRange, range }) {
       const file = files.get(decoded(path)) ?? (extname(path) === '' ? index : undefined);
       if (file === undefined) return null;
       const encoding = chooseEncoding(file, acceptEncoding);
@@ -86,12 +94,38 @@ export function staticFiles(folder: string): StaticFiles {
         ['cache-control', file.cacheControl],
         ['etag', variant.etag],
         ['vary', 'accept-encoding'],
+        ['accept-ranges', 'bytes'],
       ];
       if (encoding !== 'identity') headers.push(['content-encoding', encoding]);
       if (matches(ifNoneMatch, variant.etag)) return { status: 304, headers, body: Buffer.alloc(0) };
-      return { status: 200, headers, body: variant.bytes };
+      const { length } = variant.bytes;
+      const part = ifRange === '' || ifRange === variant.etag ? byteRange(range, length) : null;
+      if (part === null) return { status: 200, headers, body: variant.bytes };
+      if (part === 'outside') {
+        return { status: 416, headers: [...headers, ['content-range', `bytes */${length}`]], body: Buffer.alloc(0) };
+      }
+      headers.push(['content-range', `bytes ${part.first}-${part.last}/${length}`]);
+      return { status: 206, headers, body: variant.bytes.subarray(part.first, part.last + 1) };
     },
   };
+}
+
+/** RFC 9110, 14.2: one range of bytes; several, or what is none, are answered with the whole (null). */
+export function byteRange(
+  range: string,
+  length: number,
+): { readonly first: number; readonly last: number } | 'outside' | null {
+  const found = /^bytes=(\d*)-(\d*)$/.exec(range.trim());
+  const [, from = '', to = ''] = found ?? [];
+  if (from === '' && to === '') return null;
+  if (from === '') {
+    const wanted = Math.min(Number(to), length);
+    return wanted === 0 ? 'outside' : { first: length - wanted, last: length - 1 };
+  }
+  const first = Number(from);
+  const last = to === '' ? length - 1 : Math.min(Number(to), length - 1);
+  if (to !== '' && Number(to) < first) return null;
+  return first >= length ? 'outside' : { first, last };
 }
 
 function readFolder(folder: string): ReadonlyMap<string, StaticFile> {

@@ -2,7 +2,7 @@ import type { TemplatedApp, WebSocket } from 'uWebSockets.js';
 import type { AccessControl } from './access.ts';
 import { addressText } from './address.ts';
 import { type NewestOnly, newestOnly } from './newest-only.ts';
-import type { Stream, StreamClient } from './route.ts';
+import type { Stream, StreamClient, StreamSocket } from './route.ts';
 
 /** Spec cantal 7.3: a client that leaves so much unread is closed. */
 const backlogLimitBytes = 1024 * 1024;
@@ -13,6 +13,8 @@ const idleTimeoutS = 32;
 
 interface Client {
   readonly query: URLSearchParams;
+  readonly subprotocol: string | null;
+  readonly remoteAddress: string;
   newest: NewestOnly | null;
   own: StreamClient | null;
 }
@@ -52,11 +54,12 @@ export function serveStreams(app: TemplatedApp, streams: readonly Stream[], sett
         };
         const problem = settings.access.originProblem(asked, true);
         if (problem !== null) return refuse('403 Forbidden', problem);
+        const remoteAddress = addressText(new Uint8Array(res.getRemoteAddress()));
         const decision = settings.access.decide(
           {
             ...asked,
             access: 'read',
-            remoteAddress: addressText(new Uint8Array(res.getRemoteAddress())),
+            remoteAddress,
             authorization: req.getHeader('authorization'),
             queryToken: query.get('token'),
             proof: null,
@@ -68,12 +71,16 @@ export function serveStreams(app: TemplatedApp, streams: readonly Stream[], sett
           return refuse(decision.status === 401 ? '401 Unauthorized' : '403 Forbidden', decision.error);
         }
         if (open.size >= settings.maxClients) return refuse('503 Service Unavailable', 'too many streams are open');
+        const subprotocol = chooseSubprotocol(stream, req.getHeader('sec-websocket-protocol'));
+        if (subprotocol === undefined) {
+          return refuse('400 Bad Request', `the subprotocols of ${stream.path}: ${stream.subprotocols?.join(', ')}`);
+        }
         // The stream has no business with the secret.
         query.delete('token');
         res.upgrade<Client>(
-          { query, newest: null, own: null },
+          { query, subprotocol, remoteAddress, newest: null, own: null },
           req.getHeader('sec-websocket-key'),
-          req.getHeader('sec-websocket-protocol'),
+          subprotocol ?? '',
           req.getHeader('sec-websocket-extensions'),
           context,
         );
@@ -96,7 +103,8 @@ export function serveStreams(app: TemplatedApp, streams: readonly Stream[], sett
         );
         client.newest = newest;
         try {
-          const opened = stream.open(client.query, (message) => newest.offer(() => textOf(message)));
+          const face = socketFace(socket, () => open.has(socket));
+          const opened = stream.open(client.query, (message) => newest.offer(() => textOf(message)), face);
           const own = typeof opened === 'function' ? { receive: () => {}, leave: opened } : opened;
           if (open.has(socket)) client.own = own;
           else own.leave();
@@ -116,7 +124,14 @@ export function serveStreams(app: TemplatedApp, streams: readonly Stream[], sett
       },
 
       drain(socket) {
-        socket.getUserData().newest?.drained();
+        const client = socket.getUserData();
+        client.newest?.drained();
+        try {
+          if (socket.getBufferedAmount() === 0) client.own?.drained?.();
+        } catch (error) {
+          settings.report(`stream ${stream.path}`, error);
+          if (open.has(socket)) socket.end(1011, 'internal error');
+        }
       },
 
       close(socket) {
@@ -136,6 +151,31 @@ export function serveStreams(app: TemplatedApp, streams: readonly Stream[], sett
       for (const socket of [...open]) socket.end(1001, 'the agent stops');
     },
   };
+}
+
+function socketFace(socket: WebSocket<Client>, isOpen: () => boolean): StreamSocket {
+  const { subprotocol, remoteAddress } = socket.getUserData();
+  return {
+    subprotocol,
+    remoteAddress,
+    backlog: () => (isOpen() ? socket.getBufferedAmount() : 0),
+    post(text) {
+      if (!isOpen()) return;
+      socket.send(text, false, false);
+      if (socket.getBufferedAmount() > backlogLimitBytes) socket.close();
+    },
+    close(code, reason) {
+      if (isOpen()) socket.end(code, reason);
+    },
+  };
+}
+
+/** RFC 6455, 4.2.2: one of those that the client offers, or none; undefined where none fits. */
+function chooseSubprotocol({ subprotocols = [] }: Stream, offered: string): string | null | undefined {
+  const offers = offered.split(',').flatMap((each) => (each.trim() === '' ? [] : [each.trim()]));
+  const chosen = subprotocols.find((each) => offers.includes(each));
+  if (chosen !== undefined) return chosen;
+  return offers.length === 0 || subprotocols.length === 0 ? null : undefined;
 }
 
 /** The same message goes to every client of a stream: it is written down once. */

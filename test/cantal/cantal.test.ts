@@ -8,7 +8,7 @@ import type { HttpReply } from '../../src/http/route.ts';
 import { router } from '../../src/http/router.ts';
 import { type HttpServer, startHttp } from '../../src/http/server.ts';
 import { SeriesKind } from '../../src/native/scanner.ts';
-import type { MetricSource, PeerHttp, Peers } from '../../src/verwalter/ports.ts';
+import type { MetricSource, Peers } from '../../src/verwalter/ports.ts';
 import { type MemoryScanner, memoryScanner, processRow } from './memory-scanner.ts';
 
 const { counter, integer, float } = SeriesKind;
@@ -231,8 +231,13 @@ describe('routes', () => {
     });
   });
 
-  test('/v1/health is 503 once scans stop', () => {
-    expect(call(host('a', 1), 'GET', '/v1/health')).toMatchObject({ status: 503 });
+  test('/health is 503 once scans stop, /ready until there is a first one too', () => {
+    const paths = ['/health', '/v1/health', '/ready'];
+    for (const path of paths) expect(call(host('a', 1), 'GET', path)).toMatchObject({ status: 503 });
+    expect(call(memoryScanner(), 'GET', '/ready')).toMatchObject({ json: { error: 'no scan has ended yet' } });
+    const scanner = memoryScanner();
+    scanner.scan(Date.now(), {});
+    for (const path of paths) expect(call(scanner, 'GET', path)).toEqual({ status: 200, json: { ok: true } });
   });
 });
 

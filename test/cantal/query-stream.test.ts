@@ -21,12 +21,15 @@ interface Message {
   readonly error?: string;
 }
 
+const idleSocket = { subprotocol: null, remoteAddress: '127.0.0.1', backlog: () => 0, post: () => {}, close: () => {} };
+
 /** A client whose network takes messages only when it is told to, as a slow one does. */
 function connected(cantal: Cantal): { client: StreamClient; take(): Message | null } {
   let waiting: (() => unknown) | null = null;
-  const opened = queryStream(cantal).open(new URLSearchParams(), (message) => {
+  const send = (message: unknown) => {
     waiting = message as () => unknown;
-  });
+  };
+  const opened = queryStream(cantal).open(new URLSearchParams(), send, idleSocket);
   if (typeof opened === 'function') throw new Error('the stream does not listen');
   return {
     client: opened,

@@ -1,9 +1,12 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ListenError } from '../../src/http/listen-error.ts';
-import { type HttpRequest, json, type Route } from '../../src/http/route.ts';
+import { type HttpRequest, json, type Route, type Stream } from '../../src/http/route.ts';
 import { type HttpServer, startHttp } from '../../src/http/server.ts';
 import { asJson, ask, freePort, throwAt } from './ask.ts';
+import { WebSocket } from './websocket.ts';
 
 const seen: HttpRequest[] = [];
 const echo = (method: 'GET' | 'POST', path: string, access: Route['access']): Route => ({
@@ -16,6 +19,13 @@ const echo = (method: 'GET' | 'POST', path: string, access: Route['access']): Ro
     return json({ params: request.params, body: request.body ?? null, principal: request.principal });
   },
 });
+
+const connection = async (port: number): Promise<Socket> => {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  return socket;
+};
 
 const reported: string[] = [];
 let server: HttpServer;
@@ -257,6 +267,73 @@ describe('starting and stopping', () => {
     finish();
     const statuses = (await Promise.all(replies)).map(({ status }) => status);
     expect(statuses.filter((status) => status === 200)).toHaveLength(500);
+    await short.stop();
+  });
+
+  test('a thousand connections are borne, streams among them, and the next is closed unheard', async () => {
+    const stream: Stream = {
+      path: '/v1/live',
+      summary: 'one message',
+      open: (_query, send) => {
+        send('hello');
+        return () => {};
+      },
+    };
+    const short = await startHttp({
+      host: '127.0.0.1',
+      port: 0,
+      routes: [echo('GET', '/v1/read', 'read')],
+      streams: [stream],
+    });
+    const live = await WebSocket(`ws://127.0.0.1:${short.port}/v1/live`);
+    const idle = await Promise.all(Array.from({ length: 998 }, () => connection(short.port)));
+    expect((await ask({ port: short.port, path: '/v1/read' })).status).toBe(200);
+    idle.push(await connection(short.port));
+    await expect(ask({ port: short.port, path: '/v1/read' })).rejects.toThrow(/hang up|ECONNRESET/);
+    expect(live.messages).toEqual(['"hello"']);
+    for (const socket of idle) socket.destroy();
+    live.close();
+    await vi.waitFor(async () => expect((await ask({ port: short.port, path: '/v1/read' })).status).toBe(200), 5000);
+    await short.stop();
+  });
+
+  test('a large answer arrives whole, and a reader that never takes it is let go', async () => {
+    const large = 'x'.repeat(20_000_000);
+    const route: Route = { ...echo('GET', '/v1/large', 'read'), handle: () => json(large) };
+    const short = await startHttp({ host: '127.0.0.1', port: 0, routes: [route], responseLimitMs: 300 });
+    expect((await ask({ port: short.port, path: '/v1/large' })).text).toHaveLength(large.length + 2);
+    const socket = await connection(short.port);
+    let closed = false;
+    socket.on('close', () => {
+      closed = true;
+    });
+    let taken = 0;
+    socket.on('data', (chunk) => {
+      taken += chunk.length;
+    });
+    socket.pause();
+    socket.write('GET /v1/large HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    socket.resume();
+    await vi.waitFor(() => expect(closed).toBe(true), 10_000);
+    expect(taken).toBeLessThan(large.length);
+    await short.stop();
+  });
+
+  test('a body that drips is given up', async () => {
+    const short = await startHttp({
+      host: '127.0.0.1',
+      port: 0,
+      routes: [echo('POST', '/v1/query', 'read')],
+      bodyLimitMs: 300,
+    });
+    const socket = await connection(short.port);
+    socket.write('POST /v1/query HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n{');
+    const drip = setInterval(() => socket.writable && socket.write(' '), 50);
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    expect(head.toString()).toMatch(/^HTTP\/1.1 408 /);
+    clearInterval(drip);
+    socket.destroy();
     await short.stop();
   });
 

@@ -5,7 +5,7 @@ import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from '
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type HttpServer, startHttp } from '../../src/http/server.ts';
-import { staticFiles } from '../../src/http/static-files.ts';
+import { byteRange, staticFiles } from '../../src/http/static-files.ts';
 import { ask } from './ask.ts';
 
 let folder: string;
@@ -31,6 +31,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
+const plainly = { acceptEncoding: '', ifNoneMatch: '', ifRange: '', range: '' };
 const get = (path: string, headers = {}) => ask({ port: server.port, path, headers });
 
 test('the page comes with a policy that lets nothing foreign in', async () => {
@@ -77,6 +78,38 @@ test('HEAD of a file tells its length', async () => {
   expect(reply.headers['content-length']).toBe(String(script.length));
 });
 
+test('a part is sent where one is asked for, as long as the file is the one it was', async () => {
+  const ranged = (range: string, headers = {}) => get('/assets/a-1.js', { range, ...headers });
+  const part = await ranged('bytes=8-11');
+  expect([part.status, part.text, part.headers['content-range']]).toEqual([206, 'log(', `bytes 8-11/${script.length}`]);
+  expect((await ranged('bytes=-15')).text).toBe('console.log(1);');
+  expect((await ranged(`bytes=${script.length - 2}-`)).text).toBe(');');
+  expect((await ranged('bytes=0-0', { 'if-range': part.headers.etag ?? '' })).text).toBe('c');
+  expect((await ranged('bytes=0-0', { 'if-range': '"another"' })).text).toBe(script);
+  const outside = await ranged(`bytes=${script.length}-`);
+  expect([outside.status, outside.headers['content-range']]).toEqual([416, `bytes */${script.length}`]);
+  // RFC 9110, 14.2: what is no range that we know is ignored.
+  for (const strange of ['bytes=5-2', 'bytes=0-1,4-5', 'lines=1-2', 'bytes=-', 'x']) {
+    expect((await ranged(strange)).text).toBe(script);
+  }
+});
+
+test('a range never reaches outside of the file', () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(fc.stringMatching(/^bytes=\d{0,12}-\d{0,12}$/), fc.string()),
+      fc.nat(1000),
+      (range, length) => {
+        const part = byteRange(range, length);
+        if (part === null || part === 'outside') return;
+        expect(part.first).toBeGreaterThanOrEqual(0);
+        expect(part.last).toBeGreaterThanOrEqual(part.first);
+        expect(part.last).toBeLessThan(length);
+      },
+    ),
+  );
+});
+
 test('no path leaves the folder', async () => {
   expect((await get('/../secret.txt')).status).toBe(404);
   expect((await get('/assets/%2e%2e/%2e%2e/secret.txt')).status).toBe(404);
@@ -84,12 +117,12 @@ test('no path leaves the folder', async () => {
   const files = staticFiles(join(folder, 'web'));
   fc.assert(
     fc.property(fc.array(fc.constantFrom('..', '%2e%2e', '.', '', 'secret.txt', 'assets', '\0', '%00')), (parts) => {
-      const reply = files.serve(`/${parts.join('/')}`, '', '');
+      const reply = files.serve(`/${parts.join('/')}`, plainly);
       expect(reply?.body.toString() ?? page).toBe(page);
     }),
   );
 });
 
 test('a folder that is not there serves nothing and hinders nothing', () => {
-  expect(staticFiles(join(folder, 'none')).serve('/', '', '')).toBeNull();
+  expect(staticFiles(join(folder, 'none')).serve('/', plainly)).toBeNull();
 });

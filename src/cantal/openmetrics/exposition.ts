@@ -1,5 +1,5 @@
 import type { MetricTip } from '../shell.ts';
-import { familyOf, labelsOf } from './name.ts';
+import { nameAll, sampleName } from './named.ts';
 
 export type Format = 'openmetrics' | 'text';
 
@@ -15,64 +15,60 @@ export const contentTypes: Readonly<Record<Format, string>> = {
 
 interface FamilyLines {
   readonly type: 'counter' | 'gauge';
-  readonly help: string;
+  /** The first by the alphabet of those that became this family. */
+  original: string;
   /** `{labels}` → value; the key keeps out what would be the same sample twice. */
   readonly samples: Map<string, string>;
 }
 
 /**
  * Values as Prometheus scrapes them: families in the order of their names, no time stamps (a scrape is "now"), counters
- * with `_total`. A state becomes the second in which it was entered. Of names that Prometheus cannot tell apart, all but
- * the first by the alphabet bring their own along as the label `original`.
+ * with `_total`. A state becomes the second in which it was entered.
  */
 export function exposition(metrics: readonly MetricTip[], format: Format): string {
-  const named = nameAll(metrics);
-  const first = new Map<string, string>();
-  for (const { name, original } of named) {
-    const known = first.get(name);
-    if (known === undefined || original < known) first.set(name, original);
-  }
   const families = new Map<string, FamilyLines>();
-  for (const { name, original, type, labels, number } of named) {
-    const known = families.get(name);
-    const lines: FamilyLines = known ?? { type, help: helpOf(first.get(name) ?? original, type), samples: new Map() };
-    if (known === undefined) families.set(name, lines);
-    const own = labelsOf(labels);
-    const pairs = original === first.get(name) ? own : [...own, ['original', original]];
-    const text = pairs.map(([label = '', content = '']) => `${label}="${escaped(content)}"`).join(',');
-    lines.samples.set(text === '' ? '' : `{${text}}`, number);
+  for (const { of, family, original, type, pairs } of nameAll(metrics.flatMap(numbered))) {
+    const known = families.get(family);
+    const lines = known ?? { type, original, samples: new Map() };
+    if (known === undefined) families.set(family, lines);
+    else if (original < known.original) known.original = original;
+    lines.samples.set(labelText(pairs), of.number);
   }
   const text = [...families]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, { type, help, samples }]) => {
-      const sample = type === 'counter' ? `${name}_total` : name;
-      const head = format === 'openmetrics' ? name : sample;
-      const lines = [...samples].map(([labels, number]) => `${sample}${labels} ${number}\n`).join('');
-      return `# HELP ${head} ${helpText(help, format)}\n# TYPE ${head} ${type}\n${lines}`;
+    .map(([family, { type, original, samples }]) => {
+      const sample = sampleName(family, type);
+      const head = format === 'openmetrics' ? family : sample;
+      let lines = '';
+      for (const [labels, number] of samples) lines += `${sample}${labels} ${number}\n`;
+      return `# HELP ${head} ${helpText(helpOf(original, type), format)}\n# TYPE ${head} ${type}\n${lines}`;
     })
     .join('');
   return format === 'openmetrics' ? `${text}# EOF\n` : text;
 }
 
-interface Named {
-  readonly name: string;
-  readonly original: string;
-  readonly type: FamilyLines['type'];
+interface Numbered {
   readonly labels: MetricTip['labels'];
+  readonly kind: MetricTip['value'][0];
   readonly number: string;
 }
 
-/** What is missing has no sample. A family has one type: a gauge that is called like a counter gives way. */
-function nameAll(metrics: readonly MetricTip[]): readonly Named[] {
-  const all = metrics.flatMap(({ labels, value }): Named[] => {
-    const type = value[0] === 'Counter' ? 'counter' : 'gauge';
-    const number = value[0] === 'State' ? String(value[1][0] / 1000) : value[1] === null ? null : numberText(value[1]);
-    return number === null ? [] : [{ ...familyOf(labels, type === 'counter'), type, labels, number }];
-  });
-  const counters = new Set(all.flatMap(({ name, type }) => (type === 'counter' ? [name] : [])));
-  return all.map((each) =>
-    each.type === 'gauge' && counters.has(each.name) ? { ...each, name: `${each.name}_gauge` } : each,
-  );
+/** What is missing has no sample. */
+function numbered({ labels, value }: MetricTip): readonly Numbered[] {
+  const [kind, content] = value;
+  if (kind === 'State') return [{ labels, kind, number: String(content[0] / 1000) }];
+  return content === null ? [] : [{ labels, kind, number: numberText(content) }];
+}
+
+/** The same list of labels at each scrape: its text is made once. */
+const labelTexts = new WeakMap<object, string>();
+
+function labelText(pairs: readonly (readonly [label: string, value: string])[]): string {
+  const known = labelTexts.get(pairs);
+  if (known !== undefined) return known;
+  const text = pairs.length === 0 ? '' : `{${pairs.map(([label, value]) => `${label}="${escaped(value)}"`).join(',')}}`;
+  labelTexts.set(pairs, text);
+  return text;
 }
 
 /** What the numbers are, where the name does not say it (spec cantal 4). */
@@ -84,7 +80,7 @@ const units: readonly (readonly [pattern: RegExp, unit: string])[] = [
   [/^(uptime|idle_time)$|seconds$/, 'seconds'],
 ];
 
-function helpOf(original: string, type: string): string {
+export function helpOf(original: string, type: string): string {
   const unit = units.find(([pattern]) => pattern.test(original))?.[1];
   return `${original || 'a series without a name'}, a ${type}${unit === undefined ? '' : ` of ${unit}`}`;
 }

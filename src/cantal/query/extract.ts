@@ -1,3 +1,4 @@
+import type { Budget } from './cost.ts';
 import type { Result, Series, Tip } from './dataset.ts';
 import { fulfils } from './label-index.ts';
 import type { Extract, Rule } from './rule.ts';
@@ -13,7 +14,7 @@ export const mostSamplesPerQuery = 2_000_000;
 export class TooMuch extends Error {}
 
 /** What the rule's series hold; `budget` is what the query may still read. */
-export function extract(rule: Rule, source: SeriesSource, budget: { samples: number }): Result {
+export function extract(rule: Rule, source: SeriesSource, budget: Budget): Result {
   if (rule.source === 'Tip') return { kind: 'tips', tips: statesOf(rule, source) };
   const ids = source.index.match(rule.condition).filter((id) => source.kind(id) !== undefined);
   const newest = source.scanTimes[0];

@@ -4,8 +4,8 @@ import { quantile, step, topK } from './reduce.ts';
 import type { Across, Fold } from './rule.ts';
 import { add, type NumberKind, type Sample, sameTimes, subtract } from './sample.ts';
 
-/** Applies one function of a rule. Once something is incompatible it stays so. */
-export function fold(result: Result, what: Fold): Result {
+/** Applies one function of a rule, but `Ratio`, which needs another rule. Once something is incompatible it stays so. */
+export function fold(result: Result, what: Exclude<Fold, { readonly kind: 'ratio' }>): Result {
   if (result.kind === 'incompatible' && what.kind !== 'expect') return result;
   switch (what.kind) {
     case 'derivative':

@@ -30,7 +30,13 @@ export const appendable = ({ source, extract, functions }: Rule): boolean =>
 
 /** Rules asked at each scan, for a reader who keeps what it got. */
 export function follow(rules: ReadonlyMap<string, Rule>): (source: SeriesSource) => Following {
-  const appends = [...rules].filter(([, rule]) => appendable(rule)).map(([id]) => id);
+  // What a ratio divides by has to be as long as the ratio itself.
+  const divisors = new Set(
+    [...rules.values()].flatMap(({ functions }) =>
+      functions.flatMap((each) => (each.kind === 'ratio' ? [each.by] : [])),
+    ),
+  );
+  const appends = [...rules].filter(([id, rule]) => appendable(rule) && !divisors.has(id)).map(([id]) => id);
   let after: number | null = null;
 
   return (source) => {

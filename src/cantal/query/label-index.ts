@@ -9,6 +9,8 @@ export interface IndexedKey {
 export interface LabelIndex {
   add(key: IndexedKey): void;
   clear(): void;
+  /** Changes whenever what is in it does. */
+  revision(): number;
   /** The smallest id above all that were added. */
   nextId(): number;
   /** All, ascending. */
@@ -26,6 +28,7 @@ export interface LabelIndex {
  */
 export function labelIndex(): LabelIndex {
   const byId: (Labels | undefined)[] = [];
+  let revision = 0;
   const postings = new Map<string, Map<string, number[]>>();
 
   const marks = (condition: Condition): Uint8Array => {
@@ -70,6 +73,7 @@ export function labelIndex(): LabelIndex {
 
   return {
     add({ id, labels }) {
+      revision += 1;
       while (byId.length < id) byId.push(undefined);
       byId[id] = labels;
       for (const [label, value] of Object.entries(labels)) {
@@ -81,9 +85,11 @@ export function labelIndex(): LabelIndex {
       }
     },
     clear() {
+      revision += 1;
       byId.length = 0;
       postings.clear();
     },
+    revision: () => revision,
     nextId: () => byId.length,
     ids: () => byId.flatMap((labels, id) => (labels === undefined ? [] : [id])),
     labels: (id) => byId[id],

@@ -48,7 +48,9 @@ export type Fold =
   | { readonly kind: 'quantile'; readonly q: number }
   | { readonly kind: 'step'; readonly ms: number }
   | { readonly kind: 'expect'; readonly dataset: DatasetName }
-  | { readonly kind: 'stateChart'; readonly top: number };
+  | { readonly kind: 'stateChart'; readonly top: number }
+  /** Divided by what another rule of the query gives. */
+  | { readonly kind: 'ratio'; readonly by: string };
 
 export type Checked<T> =
   | { readonly kind: 'ok'; readonly value: T }
@@ -102,7 +104,26 @@ function checked<T>(check: () => T): Checked<T> {
 function rulesOf(value: unknown, path: string): ReadonlyMap<string, Rule> {
   const entries = Object.entries(record(value, path));
   if (entries.length > mostRules) fail(path, `more than ${mostRules} rules`);
-  return new Map(entries.map(([id, rule]) => [id, ruleOf(rule, `${path}.${id}`)]));
+  const rules = new Map(entries.map(([id, rule]) => [id, ruleOf(rule, `${path}.${id}`)]));
+  checkRatios(rules, path);
+  return rules;
+}
+
+/** Each rule that a ratio names is there, and none needs itself. */
+function checkRatios(rules: ReadonlyMap<string, Rule>, path: string): void {
+  const done = new Set<string>();
+  const visit = (id: string, above: readonly string[]): void => {
+    if (done.has(id)) return;
+    for (const [index, each] of (rules.get(id)?.functions ?? []).entries()) {
+      if (each.kind !== 'ratio') continue;
+      const at = `${path}.${id}.functions[${index}][1]`;
+      if (!rules.has(each.by)) fail(at, `there is no rule ${shown(each.by)}`);
+      if (each.by === id || above.includes(each.by)) fail(at, `${shown(each.by)} needs this rule itself`);
+      visit(each.by, [...above, id]);
+    }
+    done.add(id);
+  };
+  for (const id of rules.keys()) visit(id, []);
 }
 
 function ruleOf(value: unknown, path: string): Rule {
@@ -237,6 +258,9 @@ function foldOf(value: unknown, path: string): Fold {
     case 'Step':
       count(args, 1, path, name, 'milliseconds');
       return { kind: 'step', ms: whole(args[0], `${path}[1]`, longestMs) };
+    case 'Ratio':
+      count(args, 1, path, name, 'the ID of another rule');
+      return { kind: 'ratio', by: text(args[0], `${path}[1]`) };
     case 'StateChart':
       count(args, 1, path, name, 'how many states');
       return { kind: 'stateChart', top: whole(args[0], `${path}[1]`, 1000) };
@@ -246,7 +270,7 @@ function foldOf(value: unknown, path: string): Fold {
         'Rate',
         ...Object.keys(acrossByName),
         ...Object.keys(acrossByName).map((each) => `${each}By`),
-        ...['TopK', 'Quantile', 'Step'],
+        ...['TopK', 'Quantile', 'Step', 'Ratio'],
         'Expect',
         'StateChart',
       ]);
@@ -294,6 +318,11 @@ function unknown(path: string, what: string, name: string, known: readonly strin
 
 function shown(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const whole = JSON.stringify(value) ?? String(value);
+  let whole: string;
+  try {
+    whole = JSON.stringify(value) ?? String(value);
+  } catch {
+    return 'something nested too deep to show';
+  }
   return whole.length > 60 ? `${whole.slice(0, 57)}…` : whole;
 }

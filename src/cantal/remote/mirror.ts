@@ -160,6 +160,7 @@ function sourceOf(
     index: {
       add() {},
       clear() {},
+      revision: () => slots.length,
       nextId: () => slots.length,
       ids: () => [...ids],
       labels: (id) => slots[id]?.labels,

@@ -1,4 +1,6 @@
-import { type HttpReply, json, problem, type Route } from '../../http/route.ts';
+import { type HttpReply, type HttpRequest, json, problem, type Route } from '../../http/route.ts';
+import { type CostLimit, samplesIn, tooMuchAsked } from '../query/cost.ts';
+import { datasetsToCbor } from '../query/dataset-cbor.ts';
 import type { Cantal } from '../shell.ts';
 import { peerFoldPath } from './across-hosts.ts';
 import { peerQueryPath, RefusedQuery } from './by-host.ts';
@@ -10,14 +12,27 @@ const defaultDeadlineMs = 2_000;
 const longestDeadlineMs = 10_000;
 
 /** Queries about the whole cluster. `remote` null: a node of no cluster. */
-export function remoteRoutes(cantal: Pick<Cantal, 'query' | 'brief'>, remote: Remote | null): readonly Route[] {
-  const byHost = (body: unknown, deadline: string | null, whole: boolean): Promise<HttpReply> =>
-    answered(remote, deadline, async (there, deadlineMs) => {
+export function remoteRoutes(
+  cantal: Pick<Cantal, 'query' | 'brief'>,
+  remote: Remote | null,
+  cost: CostLimit,
+): readonly Route[] {
+  const byHost = ({ body, query, remoteAddress }: HttpRequest, whole: boolean): Promise<HttpReply> =>
+    answered(remote, query.get('deadline_ms'), async (there, deadlineMs) => {
       const rules = rulesOf(body);
       if (rules === null) return problem(400, 'the body is {"rules": {ID: rule}}');
+      const wait = cost.refusal(remoteAddress);
+      if (wait !== null) return tooMuchAsked(wait);
       const { byHost: answers, kept, missing, sources } = await there.queryByHost(rules, deadlineMs);
       const all = { ...kept, ...answers };
-      return json(whole ? { by_host: all, missing, sources } : all);
+      cost.charge(
+        remoteAddress,
+        Object.values(all).reduce((sum, values) => sum + samplesIn(values), 0),
+      );
+      const inCbor = () => Object.fromEntries(Object.entries(all).map(([id, values]) => [id, datasetsToCbor(values)]));
+      if (!whole) return { status: 200, json: all, cbor: inCbor };
+      const json = { by_host: all, missing, sources };
+      return { status: 200, json, cbor: () => ({ ...json, by_host: inCbor() }) };
     });
 
   return [
@@ -33,7 +48,7 @@ export function remoteRoutes(cantal: Pick<Cantal, 'query' | 'brief'>, remote: Re
       path: '/remote/query_by_host',
       access: 'read',
       summary: '{"rules": {ID: rule}} → {HOST_ID: {ID: dataset}} of all hosts that answer within ?deadline_ms=2000',
-      handle: ({ body, query }) => byHost(body, query.get('deadline_ms'), false),
+      handle: (request) => byHost(request, false),
     },
     {
       method: 'POST',
@@ -41,7 +56,7 @@ export function remoteRoutes(cantal: Pick<Cantal, 'query' | 'brief'>, remote: Re
       access: 'read',
       summary:
         'The same as {"by_host": {HOST_ID: {ID: dataset}}, "missing": [HOST_ID], "sources": {HOST_ID: {from, age_ms}}}',
-      handle: ({ body, query }) => byHost(body, query.get('deadline_ms'), true),
+      handle: (request) => byHost(request, true),
     },
     {
       method: 'POST',

@@ -1,0 +1,40 @@
+import type { HttpResponse } from 'uWebSockets.js';
+import { STATUS_CODES } from 'node:http';
+import type { Answer } from './answer.ts';
+
+/** Spec cantal 7.1: a client that has not taken its reply by then is let go. */
+export const responseLimitMs = 30_000;
+
+/**
+ * Writes an answer, inside of a cork. What the kernel does not take at once waits here and goes out as the client reads,
+ * for at most `limitMs`. `onAborted` is told of a listener for the client's end.
+ */
+export function respond(
+  res: HttpResponse,
+  method: string,
+  { status, headers, body, close = false }: Answer,
+  onAborted: (listener: () => void) => void,
+  limitMs = responseLimitMs,
+): void {
+  res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
+  for (const [name, value] of headers) res.writeHeader(name, value);
+  if (method === 'HEAD') return void res.endWithoutBody(Buffer.byteLength(body), close);
+  if (status === 304) return void res.endWithoutBody(undefined, close);
+  if (body.length <= smallBytes || close) return void res.end(body, close);
+
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  const start = res.getWriteOffset();
+  const [, done] = res.tryEnd(bytes, bytes.length);
+  if (done) return;
+  const timer = setTimeout(() => res.close(), limitMs);
+  const stop = () => clearTimeout(timer);
+  onAborted(stop);
+  res.onWritable((offset) => {
+    const [ok, ended] = res.tryEnd(bytes.subarray(offset - start), bytes.length);
+    if (ended) stop();
+    return ok;
+  });
+}
+
+/** The kernel's own buffer takes so much without a reader. */
+const smallBytes = 16 * 1024;
