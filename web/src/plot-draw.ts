@@ -1,6 +1,8 @@
+import 'uplot/dist/uPlot.min.css';
 import uPlot from 'uplot';
 import { formatCount } from './format.ts';
-import { aligned, type PlotProps } from './plot.tsx';
+import type { PlotProps } from './plot.tsx';
+import { aligned } from './plot-data.ts';
 
 /** Plots with one key share the cursor. */
 const cursorKey = 'hour';

@@ -19,13 +19,15 @@ interface Props {
   readonly lines: readonly ChartLine[];
   readonly range: Range;
   readonly unit: Unit;
+  /** The only one of its page. */
+  readonly tall?: boolean;
 }
 
 /** Colours are custom properties of style.css; the dash tells lines apart without colour. */
 const looks = ['--line-1', '--line-2', '--line-3', '--line-4'].map((colour) => ({ colour }));
 const dashes = [[], [6, 3], [2, 3], [9, 3, 2, 3]] as const;
 
-export function Chart({ title, times, lines, range, unit }: Props) {
+export function Chart({ title, times, lines, range, unit, tall }: Props) {
   return (
     <Plot
       title={title}
@@ -42,6 +44,7 @@ export function Chart({ title, times, lines, range, unit }: Props) {
       format={unit.format}
       axis={unit}
       onZoom={zoomTo}
+      {...(tall && { tall })}
     />
   );
 }

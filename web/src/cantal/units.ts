@@ -23,3 +23,21 @@ export const perSecond: Unit = {
   floor: 1,
 };
 export const plain: Unit = { format: formatNumber, floor: 1 };
+
+const microseconds: Unit = { format: (value) => percent.format(value === null ? null : value / 10_000), floor: 1e5 };
+
+/** What the names of spec cantal 4 are measured in; of others nothing is known but their number. */
+export function unitOf(metrics: readonly string[], rate: boolean): Unit {
+  const every = (regex: RegExp) => metrics.length > 0 && metrics.every((metric) => regex.test(metric));
+  if (
+    every(
+      /(^|[._])bytes$|^memory\.(?!HugePages_)|^(rss|vsize|swap)$|^cgroup\.memory\.(current|peak|max|working_set|stat\.(?!pg|workingset))|^fs\.(size|free|avail)$/,
+    )
+  )
+    return rate ? bytesPerSecond : bytes;
+  if (!rate) return plain;
+  if (every(/^cpu\.(user|nice|system|idle|iowait|irq|softirq|steal|guest|guest_nice)$|^(user|system)_time$/))
+    return percent;
+  if (every(/^psi\..*\.total$|^cgroup\.cpu\.(usage|user|system|throttled_time)$/)) return microseconds;
+  return perSecond;
+}

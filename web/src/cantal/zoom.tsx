@@ -17,7 +17,9 @@ const shortestMs = 10_000;
 export function rangeOf(params: URLSearchParams, newestMs: number): Range {
   const [from, to] = [Number(params.get('from')), Number(params.get('to'))];
   if (from > 0 && to > from) return { from, to };
-  return { from: newestMs - windowOf(params), to: newestMs };
+  // Before the first answer: now, by the browser's clock.
+  const newest = newestMs || Date.now();
+  return { from: newest - windowOf(params), to: newest };
 }
 
 function windowOf(params: URLSearchParams): number {
