@@ -7,6 +7,7 @@ interface Entry {
   readonly title: string;
   /** What stands beside it. */
   readonly count?: 'processes' | 'metrics' | 'peers';
+  readonly hint?: string;
 }
 
 const local: readonly Entry[] = [
@@ -16,7 +17,7 @@ const local: readonly Entry[] = [
   { path: '/local/states', title: 'States' },
   { path: '/local/pressure', title: 'Pressure' },
   { path: '/local/network', title: 'Network' },
-  { path: '/local/metrics', title: 'Metrics', count: 'metrics' },
+  { path: '/local/metrics', title: 'Metrics', count: 'metrics', hint: 'series with a sample in the hour' },
   { path: '/local/peers', title: 'Peers', count: 'peers' },
 ];
 
@@ -63,12 +64,15 @@ export function Menu({ path }: { path: string }) {
         </li>
       </ul>
       <ul>
-        {(isRemote ? remote : local).map(({ path: href, title, count }) => (
+        {(isRemote ? remote : local).map(({ path: href, title, count, hint }) => (
           <li key={href}>
             <Link href={href} current={href === parentOf(path)}>
               {title}
               {count !== undefined && counts[count] !== undefined && (
-                <span class="count"> {formatCount(counts[count])}</span>
+                <span class="count" title={hint}>
+                  {' '}
+                  {formatCount(counts[count])}
+                </span>
               )}
             </Link>
           </li>

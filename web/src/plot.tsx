@@ -20,7 +20,12 @@ export interface PlotProps {
   readonly lines: readonly PlotLine[];
   readonly format: (value: number | null) => string;
   /** Of the value axis; default: counts, and at least 4 high. */
-  readonly axis?: { readonly format: (value: number) => string; readonly floor: number };
+  readonly axis?: {
+    readonly format: (value: number) => string;
+    readonly floor: number;
+    /** Steps of it are powers of two. */
+    readonly binary?: boolean;
+  };
   readonly tall?: boolean;
   /** Told of the stretch that was drawn with the pointer. */
   readonly onZoom?: (range: { readonly from: number; readonly to: number }) => void;

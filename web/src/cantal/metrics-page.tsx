@@ -112,7 +112,7 @@ export function MetricsPage({ place: { params } }: PageProps) {
         <div class="bar">
           <h2 id="list-title">All metrics</h2>
           <p class="muted" role="status">
-            {formatCount(metrics.length)} of {formatCount(all.length)}
+            {formatCount(metrics.length)} of {formatCount(all.length)} now
             {(list?.left_out ?? 0) > 0 && `, ${formatCount(list?.left_out ?? 0)} left out`}
           </p>
           {picked.size > 0 && (

@@ -65,10 +65,12 @@ export function PressurePage({ place }: PageProps) {
                   <Chart
                     title={title}
                     times={hour.times}
-                    lines={byMetric(of(hour, name), /^psi\.[a-z]+\.|\.total$/g).map(({ label, column }) => ({
-                      label,
-                      column: asPercent(column),
-                    }))}
+                    lines={byMetric(of(hour, name), /^psi\.[a-z]+\.|\.total$/g)
+                      .reverse()
+                      .map(({ label, column }) => ({
+                        label,
+                        column: asPercent(column),
+                      }))}
                     range={range}
                     unit={percent}
                   />

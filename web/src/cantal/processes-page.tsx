@@ -27,14 +27,14 @@ const orders: readonly { readonly order: Order; readonly title: string }[] = [
 ];
 
 const columns: readonly ListColumn[] = [
-  { title: 'Process', width: '24%' },
+  { title: 'Process', width: '25%' },
   { title: 'PID', width: '72px', numeric: true },
   { title: 'User', width: '60px', numeric: true, roomy: true },
   { title: 'CPU', width: '72px', numeric: true },
   { title: 'Memory', width: '86px', numeric: true },
   { title: 'Threads', width: '70px', numeric: true, roomy: true },
-  { title: 'Up', width: '110px', numeric: true, roomy: true },
-  { title: 'Cgroup', width: '16%', roomy: true },
+  { title: 'Up', width: '104px', numeric: true, roomy: true },
+  { title: 'Cgroup', width: '14%', roomy: true },
   { title: 'Command', roomy: true },
 ];
 

@@ -5,7 +5,7 @@ import type { PageProps } from '../lazy-page.tsx';
 import { Link } from '../link.tsx';
 import { Frame } from './frame.tsx';
 import { peerFacts } from './peer-facts.ts';
-import { usePoll } from './poll.ts';
+import { isJson, usePoll } from './poll.ts';
 import { useStatus } from './status.ts';
 
 type Start =
@@ -20,9 +20,8 @@ const requestTimeoutMs = 10_000;
 /** What it costs to ask all hosts, who does so already, and the button for this agent. */
 export function RemoteEnablePage({ token }: PageProps) {
   const { value: status } = useStatus();
-  const { value, problem } = usePoll<unknown>('/peers_with_remote', everyMs);
+  const { value, problem, missing } = usePoll<unknown>('/peers_with_remote', everyMs);
   const [start, setStart] = useState<Start>({ kind: 'idle' });
-  const unsupported = problem !== null && / 404 /.test(`${problem} `);
   const enabled = peerFacts(value, null, Date.now());
   const peers = status?.num_peers ?? 0;
   const press = async () => {
@@ -30,7 +29,7 @@ export function RemoteEnablePage({ token }: PageProps) {
     setStart(await startRemote(token ?? ''));
   };
   return (
-    <Frame title="Enable" problem={unsupported ? null : problem}>
+    <Frame title="Enable" problem={missing ? null : problem}>
       <section aria-labelledby="cost-title">
         <h2 id="cost-title">What it costs</h2>
         <div class="prose">
@@ -48,10 +47,10 @@ export function RemoteEnablePage({ token }: PageProps) {
       <section aria-labelledby="enabled-title">
         <div class="bar">
           <h2 id="enabled-title">Agents that do so already</h2>
-          <p class="muted">{unsupported ? '' : enabled.length}</p>
+          <p class="muted">{missing ? '' : enabled.length}</p>
         </div>
-        {unsupported && <p class="muted">This agent cannot tell: it does not serve /peers_with_remote.</p>}
-        {!unsupported && value !== null && enabled.length === 0 && <p class="muted">No other agent.</p>}
+        {missing && <p class="muted">This agent cannot tell: it does not serve /peers_with_remote.</p>}
+        {!missing && value !== null && enabled.length === 0 && <p class="muted">No other agent.</p>}
         <ul class="commands">
           {enabled.map((peer) => (
             <li key={peer.id}>
@@ -110,10 +109,10 @@ async function startRemote(token: string): Promise<Start> {
       body: '{}',
       signal: AbortSignal.timeout(requestTimeoutMs),
     });
-    if (reply.ok) return { kind: 'started' };
-    const error = asText(member(await reply.json().catch(() => null), 'error'));
-    if (reply.status === 404)
+    if (reply.status === 404 || !isJson(reply))
       return { kind: 'refused', reason: 'This agent cannot do it: it does not serve /start_remote.' };
+    if (reply.ok) return { kind: 'started' };
+    const error = asText(member(await reply.json(), 'error'));
     if (reply.status === 401) return { kind: 'refused', reason: `The token was refused (${error ?? 'unauthorised'}).` };
     return { kind: 'refused', reason: `The agent refused: ${reply.status} ${error ?? ''}` };
   } catch {

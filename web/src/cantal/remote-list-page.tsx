@@ -24,9 +24,8 @@ export interface Connection {
 
 /** The connections over which this agent asks the others (GET /remote_stats). */
 export function RemoteListPage() {
-  const { value, problem } = usePoll<unknown>('/remote_stats', remoteEveryMs);
+  const { value, problem, missing } = usePoll<unknown>('/remote_stats', remoteEveryMs);
   const { value: peers } = usePoll<unknown>('/all_peers', remoteEveryMs);
-  const missing = problem !== null && / 404 /.test(`${problem} `);
   const connections = connectionsOf(value, peerFacts(peers, null, Date.now()));
   return (
     <Frame title="Connections" problem={missing ? null : problem}>

@@ -57,7 +57,8 @@ export const whichCpus = all(equal('metric', 'cpu.idle'), has('cpu'));
 /** Upper ends of the bands of a strip: percent of one core, bytes per second of 1, 100 Mbit/s and 1, 10 Gbit/s. */
 export const cpuEdges = [100, 200, 800, 1600, 6400];
 export const networkEdges = [125e3, 12.5e6, 125e6, 1.25e9];
-export const diskBytesEdges = [1, 10, 100, 1000, 10_000].map((mib) => mib * 1024 * 1024);
+export const networkEdgeWords = ['1 Mbit/s', '100 Mbit/s', '1 Gbit/s', '10 Gbit/s'];
+export const diskBytesEdges = [1, 10, 100, 1024, 10_240].map((mib) => mib * 1024 * 1024);
 export const diskOpsEdges = [10, 100, 1000, 10_000, 100_000];
 export const queueEdges = [1, 4, 16, 64, 256];
 export const loadEdges = [1, 2, 8, 16, 64];

@@ -41,50 +41,52 @@ export function SideBar({ path }: { path: string }) {
   const memory = memoryUse((metric) => tipsIn(answers, 'memory').find(({ labels }) => labels.metric === metric)?.value);
   return (
     <div class="side">
-      <Link href="/" class="name">
-        Stellwerk
-      </Link>
-      <Menu path={path} />
-      <details class="facts" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
-        <summary>
-          <b>{status?.hostname ?? location.host}</b>
-          <span class="short">
-            {problem !== null && <Mark tone="bad" />} CPU {percent.format(busyNow)}, memory{' '}
-            {memory === null ? unknown : percent.format(100 * memory.usedShare)}
-          </span>
-        </summary>
-        {problem !== null && <p class="trouble">{problem}</p>}
-        {status && <Identity status={status} />}
-        <div class="gauge">
-          <Donut
-            title={memory === null ? 'memory' : `memory: ${memory.words}`}
-            parts={
-              memory === null
-                ? []
-                : [
-                    { label: 'used', share: memory.usedShare },
-                    { label: 'cached', share: memory.cachedShare },
-                  ]
-            }
-          />
+      <div class="inner">
+        <Link href="/" class="name">
+          Stellwerk
+        </Link>
+        <Menu path={path} />
+        <details class="facts" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
+          <summary>
+            <b>{status?.hostname ?? location.host}</b>
+            <span class="short">
+              {problem !== null && <Mark tone="bad" />} CPU {percent.format(busyNow)}, memory{' '}
+              {memory === null ? unknown : percent.format(100 * memory.usedShare)}
+            </span>
+          </summary>
+          {problem !== null && <p class="trouble">{problem}</p>}
+          {status && <Identity status={status} />}
+          <div class="gauge">
+            <Donut
+              title={memory === null ? 'memory' : `memory: ${memory.words}`}
+              parts={
+                memory === null
+                  ? []
+                  : [
+                      { label: 'used', share: memory.usedShare },
+                      { label: 'cached', share: memory.cachedShare },
+                    ]
+              }
+            />
+            <p>
+              <b>{memory === null ? unknown : formatBytes(memory.used)}</b>
+              <span class="muted"> of {memory === null ? unknown : formatBytes(memory.total)} memory</span>
+            </p>
+          </div>
           <p>
-            <b>{memory === null ? unknown : formatBytes(memory.used)}</b>
-            <span class="muted"> of {memory === null ? unknown : formatBytes(memory.total)} memory</span>
+            <b>{percent.format(busyNow)}</b>{' '}
+            <span class="muted">CPU of {cores === null ? 'all cores' : percent.format(100 * cores)}, the hour</span>
           </p>
-        </div>
-        <p>
-          <b>{percent.format(busyNow)}</b>{' '}
-          <span class="muted">CPU of {cores === null ? 'all cores' : percent.format(100 * cores)}, the hour</span>
-        </p>
-        <Strip
-          label={`CPU of the last hour, now ${percent.format(busyNow)}`}
-          times={cpu.times}
-          values={busy}
-          range={{ from: timestamp - hourMs, to: timestamp }}
-          edges={cpuEdges}
-        />
-        {status && <Times status={status} latencyMs={latencyMs} />}
-      </details>
+          <Strip
+            label={`CPU of the last hour, now ${percent.format(busyNow)}`}
+            times={cpu.times}
+            values={busy}
+            range={{ from: timestamp - hourMs, to: timestamp }}
+            edges={cpuEdges}
+          />
+          {status && <Times status={status} latencyMs={latencyMs} />}
+        </details>
+      </div>
     </div>
   );
 }

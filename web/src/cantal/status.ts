@@ -1,6 +1,6 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
-import { type Polled, usePoll } from './poll.ts';
+import { nothingPolled, type Polled, usePoll } from './poll.ts';
 
 /** GET /status, as far as it is shown. */
 export interface Status {
@@ -32,12 +32,7 @@ export interface ThreadReport {
 
 const everyMs = 5_000;
 
-export const StatusContext = createContext<Polled<Status>>({
-  value: null,
-  before: null,
-  problem: null,
-  latencyMs: null,
-});
+export const StatusContext = createContext<Polled<Status>>(nothingPolled);
 
 /** For the whole page, once. */
 export const useStatusPoll = (): Polled<Status> => usePoll<Status>('/status', everyMs);

@@ -11,6 +11,8 @@ export interface StripGroup {
   readonly unit: Unit;
   /** Upper ends of the colour bands. */
   readonly edges: readonly number[];
+  /** What the edges are called; default: as values. */
+  readonly edgeWords?: readonly string[];
   readonly times: readonly number[];
   readonly lines: readonly ChartLine[];
   /** Where the same is drawn large. */
@@ -32,7 +34,7 @@ export function Strips({ groups, range }: { groups: readonly StripGroup[]; range
         <section key={group.title} aria-label={group.title}>
           <h3>
             <Link href={group.href}>{group.title}</Link>
-            <Bands edges={group.edges} unit={group.unit} />
+            <Bands words={group.edgeWords ?? group.edges.map(group.unit.format)} />
           </h3>
           {group.lines.length === 0 && <p class="muted">nothing of this kind is measured here</p>}
           {group.lines.map(({ label, column }) => {
@@ -66,15 +68,20 @@ export function Strips({ groups, range }: { groups: readonly StripGroup[]; range
   );
 }
 
-function Bands({ edges, unit }: { edges: readonly number[]; unit: Unit }) {
+function Bands({ words }: { words: readonly string[] }) {
   return (
     <span class="bands" aria-hidden="true">
-      {edges.map((edge, index) => (
-        <span key={edge}>
+      {words.map((word, index) => (
+        <span key={word}>
           <i class={`band-${index + 1}`} />
-          {unit.format(edge)}
+          {index === 0 && 'up to '}
+          {word}
         </span>
       ))}
+      <span>
+        <i class={`band-${words.length + 1}`} />
+        more
+      </span>
     </span>
   );
 }

@@ -12,11 +12,19 @@ export function formatNumber(value: number | null): string {
   return String(Number(value.toPrecision(3)));
 }
 
-export const percent: Unit = { format: (value) => (value === null ? unknown : `${formatNumber(value)} %`), floor: 10 };
-export const bytes: Unit = { format: formatBytes, floor: mib };
+/** One digit behind the point below ten, none above: columns of them stay calm. */
+export function formatPercent(value: number | null): string {
+  if (value === null || !Number.isFinite(value)) return unknown;
+  if (Math.abs(value) >= 9.95) return `${formatCount(value)} %`;
+  return Math.abs(value) < 0.05 ? '0 %' : `${value.toFixed(1)} %`;
+}
+
+export const percent: Unit = { format: formatPercent, floor: 10 };
+export const bytes: Unit = { format: formatBytes, floor: mib, binary: true };
 export const bytesPerSecond: Unit = {
   format: (value) => (value === null ? unknown : `${formatBytes(value)}/s`),
-  floor: 10 * 1024,
+  floor: 16 * 1024,
+  binary: true,
 };
 export const perSecond: Unit = {
   format: (value) => (value === null ? unknown : `${formatNumber(value)}/s`),
