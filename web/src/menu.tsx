@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'preact/hooks';
 import { useStatus } from './cantal/status.ts';
 import { formatCount } from './format.ts';
 import { Link } from './link.tsx';
@@ -42,8 +43,13 @@ export function Menu({ path }: { path: string }) {
   const { value: status } = useStatus();
   const isRemote = path.startsWith('/remote/');
   const counts = { processes: status?.processes, metrics: status?.health.series, peers: status?.num_peers };
+  const nav = useRef<HTMLElement>(null);
+  // On a phone the menu is wider than the screen.
+  useEffect(() => {
+    nav.current?.querySelector('[aria-current="page"]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+  }, [path]);
   return (
-    <nav class="menu" aria-label="Pages">
+    <nav class="menu" aria-label="Pages" ref={nav}>
       <ul>
         <li>
           <Link href="/" current={path === '/'}>

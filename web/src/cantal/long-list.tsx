@@ -5,6 +5,8 @@ export interface ListColumn {
   readonly title: string;
   /** A CSS length; none: an equal share of what is left. */
   readonly width?: string;
+  /** On a phone; default: an equal share. */
+  readonly phoneWidth?: string;
   readonly numeric?: boolean;
   /** Left out where there is little room. */
   readonly roomy?: boolean;
@@ -61,8 +63,12 @@ export function LongList({ label, columns, count, row, rowHeightPx, onSeen }: Pr
     <section class="long-list" ref={box} tabIndex={0} aria-label={label} style={{ '--row': `${rowPx}px` }}>
       <table aria-rowcount={count + 1}>
         <colgroup>
-          {columns.map(({ title, width, roomy }) => (
-            <col key={title} class={roomy ? 'roomy' : undefined} style={width === undefined ? {} : { width }} />
+          {columns.map(({ title, width, phoneWidth, roomy }) => (
+            <col
+              key={title}
+              class={roomy ? 'roomy' : undefined}
+              style={{ width: (isNarrow ? phoneWidth : width) ?? 'auto' }}
+            />
           ))}
         </colgroup>
         <thead>

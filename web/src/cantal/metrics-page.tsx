@@ -22,10 +22,10 @@ const mostLines = 12;
 const noMetrics: readonly Metric[] = [];
 
 const columns: readonly ListColumn[] = [
-  { title: 'Name', width: '34%' },
+  { title: 'Name', width: '34%', phoneWidth: '44%' },
   { title: 'Labels' },
   { title: 'Kind', width: '80px', roomy: true },
-  { title: 'Value', width: '120px', numeric: true },
+  { title: 'Value', width: '120px', phoneWidth: '84px', numeric: true },
   { title: 'Age', width: '90px', numeric: true, roomy: true },
 ];
 

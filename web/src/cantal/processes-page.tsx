@@ -28,10 +28,10 @@ const orders: readonly { readonly order: Order; readonly title: string }[] = [
 
 const columns: readonly ListColumn[] = [
   { title: 'Process', width: '25%' },
-  { title: 'PID', width: '72px', numeric: true },
+  { title: 'PID', width: '72px', phoneWidth: '58px', numeric: true },
   { title: 'User', width: '60px', numeric: true, roomy: true },
-  { title: 'CPU', width: '72px', numeric: true },
-  { title: 'Memory', width: '86px', numeric: true },
+  { title: 'CPU', width: '72px', phoneWidth: '60px', numeric: true },
+  { title: 'Memory', width: '86px', phoneWidth: '76px', numeric: true },
   { title: 'Threads', width: '70px', numeric: true, roomy: true },
   { title: 'Up', width: '104px', numeric: true, roomy: true },
   { title: 'Cgroup', width: '14%', roomy: true },

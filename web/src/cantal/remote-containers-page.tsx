@@ -28,9 +28,9 @@ interface Container {
 
 const columns: readonly ListColumn[] = [
   { title: 'Name' },
-  { title: 'Host', width: '28%' },
-  { title: 'CPU', width: '84px', numeric: true },
-  { title: 'Memory', width: '96px', numeric: true },
+  { title: 'Host', width: '28%', phoneWidth: '25%' },
+  { title: 'CPU', width: '84px', phoneWidth: '58px', numeric: true },
+  { title: 'Memory', width: '96px', phoneWidth: '74px', numeric: true },
 ];
 
 const orders = ['name', 'host', 'cpu', 'memory'] as const;

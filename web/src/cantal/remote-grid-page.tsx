@@ -36,8 +36,8 @@ const rules = {
 const rowPx = 44;
 const columns: readonly ListColumn[] = [
   { title: 'Host', width: '22%' },
-  { title: 'Memory', width: '190px' },
-  { title: 'CPU', width: '76px', numeric: true },
+  { title: 'Memory', width: '190px', phoneWidth: '112px' },
+  { title: 'CPU', width: '76px', phoneWidth: '62px', numeric: true },
   { title: 'The last hour', roomy: true },
 ];
 
@@ -133,7 +133,7 @@ function HostRow({ index, row, range }: { index: number; row: Row; range: Range 
               />
               <span>
                 {memory === null ? unknown : formatBytes(memory.used)}
-                <span class="muted"> of {memory === null ? unknown : formatBytes(memory.total)}</span>
+                <span class="muted of"> of {memory === null ? unknown : formatBytes(memory.total)}</span>
               </span>
             </span>
           </td>

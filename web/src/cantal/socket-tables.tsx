@@ -221,11 +221,15 @@ function Ports({ title, kind, rows, opened }: PortsProps) {
                     {port}
                   </button>
                 </th>
-                <td>
+                <td data-label="user">
                   <Link href={`/local/network?uid=${uid}`}>{uid}</Link>
                 </td>
-                <td class="number">{formatCount(totalOf(held.stats))}</td>
-                <td class="number">{formatCount(countOf(held.stats, 'ESTABLISHED'))}</td>
+                <td class="number" data-label="sockets">
+                  {formatCount(totalOf(held.stats))}
+                </td>
+                <td class="number" data-label="used">
+                  {formatCount(countOf(held.stats, 'ESTABLISHED'))}
+                </td>
                 <td class="mono wrap">{placesOf(held)}</td>
               </tr>
               {opened === id && (
