@@ -1,10 +1,10 @@
-import { formatAge, formatBytes } from '../format.ts';
 import { Link } from '../link.tsx';
 import { type Place, setParams } from '../place.ts';
 import { type Answers, tableIn, tipsIn } from './answer.ts';
 import { Chart, type ChartLine } from './chart.tsx';
 import { asPercent, byMetric } from './lines.ts';
-import { commandOf, isSupervisor, type Process } from './process-tree.ts';
+import { ProcessList } from './process-list.tsx';
+import { isSupervisor, type Process } from './process-tree.ts';
 import { TipTable } from './tip-table.tsx';
 import { bytes, bytesPerSecond, percent, plain } from './units.ts';
 import { rangeOf, Zoom } from './zoom.tsx';
@@ -117,18 +117,7 @@ export function CgroupDetail({ name, place, answers, timestamp, processes }: Pro
             </button>
           )}
         </div>
-        <ul class="commands">
-          {shown.map((process) => (
-            <li key={process.pid}>
-              <Link href={`/local/process_metrics?pid=${process.pid}`}>{process.pid}</Link>{' '}
-              <span class="muted">
-                [{process.uid}/{process.gid}] {formatBytes(process.rss)}, up{' '}
-                {formatAge(process.start_timestamp, Date.now())}
-              </span>{' '}
-              <code>{commandOf(process)}</code>
-            </li>
-          ))}
-        </ul>
+        {shown.length > 0 && <ProcessList label="Processes" processes={shown} />}
         {shown.length === 0 && <p class="muted">No process is in it now.</p>}
       </section>
       <section aria-labelledby="own-title">

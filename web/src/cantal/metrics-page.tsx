@@ -52,8 +52,10 @@ export function MetricsPage({ place: { params } }: PageProps) {
   const rate = params.has('rate')
     ? params.get('rate') === 'yes'
     : shown.length > 0 && shown.every(({ kind }) => kind === 'Counter');
+  // All there are in one plot would tell nobody anything.
+  const asked = text.trim() !== '' || picked.size > 0;
   const condition =
-    numbers.length === 0
+    numbers.length === 0 || !asked
       ? null
       : join === 'each' || picked.size > 0
         ? exactly(shown, known)
@@ -86,7 +88,11 @@ export function MetricsPage({ place: { params } }: PageProps) {
         <Controls text={text} rate={rate} join={join} by={by} />
         {rule === null && list !== null && (
           <p class="muted empty">
-            {metrics.length === 0 ? 'No metric has all of these words.' : 'States have no history that could be drawn.'}
+            {!asked
+              ? 'Search for metrics, or tick some of the list: they are drawn here.'
+              : metrics.length === 0
+                ? 'No metric has all of these words.'
+                : 'States have no history that could be drawn.'}
           </p>
         )}
         {rule !== null && (

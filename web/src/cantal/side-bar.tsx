@@ -50,7 +50,7 @@ export function SideBar({ path }: { path: string }) {
           <summary>
             <b>{status?.hostname ?? location.host}</b>
             <span class="short">
-              {problem !== null && <Mark tone="bad" />} CPU {percent.format(busyNow)}, memory{' '}
+              {problem !== null && <Mark tone="bad" />} CPU {percent.format(busyNow)}, mem{' '}
               {memory === null ? unknown : percent.format(100 * memory.usedShare)}
             </span>
           </summary>

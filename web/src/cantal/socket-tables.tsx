@@ -1,7 +1,8 @@
 import { formatBytes, formatCount } from '../format.ts';
 import { Link } from '../link.tsx';
 import { setParams } from '../place.ts';
-import { commandOf, type Process } from './process-tree.ts';
+import { ProcessList } from './process-list.tsx';
+import type { Process } from './process-tree.ts';
 import {
   countOf,
   type Port,
@@ -131,7 +132,7 @@ interface DetailProps extends UsersProps {
 }
 
 export function UserDetail({ uid, sockets, processes, opened }: DetailProps) {
-  const own = processes.filter((process) => String(process.uid) === uid);
+  const own = processes.filter((process) => String(process.uid) === uid && process.cmdline !== '');
   return (
     <>
       <section aria-labelledby="user-title">
@@ -148,16 +149,7 @@ export function UserDetail({ uid, sockets, processes, opened }: DetailProps) {
           <h2 id="own-title">Processes</h2>
           <p class="muted">{own.length}</p>
         </div>
-        <ul class="commands">
-          {own
-            .filter(({ cmdline }) => cmdline !== '')
-            .map((process) => (
-              <li key={process.pid}>
-                <Link href={`/local/process_metrics?pid=${process.pid}`}>{process.pid}</Link>{' '}
-                <span class="muted">{formatBytes(process.rss)}</span> <code>{commandOf(process)}</code>
-              </li>
-            ))}
-        </ul>
+        <ProcessList label="Processes" processes={own} />
       </section>
     </>
   );
