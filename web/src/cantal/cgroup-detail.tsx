@@ -5,9 +5,10 @@ import { Chart, type ChartLine } from './chart.tsx';
 import { asPercent, byMetric } from './lines.ts';
 import { ProcessList } from './process-list.tsx';
 import { isSupervisor, type Process } from './process-tree.ts';
+import { rangeOf } from './range.ts';
 import { TipTable } from './tip-table.tsx';
 import { bytes, bytesPerSecond, percent, plain } from './units.ts';
-import { rangeOf, Zoom } from './zoom.tsx';
+import { Zoom } from './zoom.tsx';
 
 interface Props {
   readonly name: string;

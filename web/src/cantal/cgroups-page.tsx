@@ -5,6 +5,7 @@ import { setParams } from '../place.ts';
 import { type Answers, tipsIn } from './answer.ts';
 import { CgroupDetail } from './cgroup-detail.tsx';
 import { Frame } from './frame.tsx';
+import { openOf } from './open-groups.ts';
 import { usePoll } from './poll.ts';
 import type { Process, ProcessTable } from './process-tree.ts';
 import { all, any, equal, has, hourOf, like, perSecondFold, rateOf, sumBy, tipOf } from './rules.ts';
@@ -14,8 +15,6 @@ import { percent } from './units.ts';
 const everyMs = 5_000;
 /** Half a minute. */
 const rateSamples = 16;
-/** So many are open at once without being asked; of more only `system`, as the first page of a large host. */
-const fewEnough = 30;
 
 const overview = {
   // Where the host has the controllers; where not, what the processes used.
@@ -190,15 +189,3 @@ function Groups({ answers, byCgroup, filter, opened, known }: GroupsProps) {
 const limitless = 2 ** 60;
 const limitText = (bytes: number | null): string =>
   bytes !== null && bytes >= limitless ? 'none' : formatBytes(bytes);
-
-/** What was asked; while somebody searches all; else all where they are few, or `system`. */
-export function openOf(
-  groups: readonly string[],
-  names: number,
-  opened: string | null,
-  filter: string,
-): ReadonlySet<string> {
-  if (opened !== null) return new Set(opened.split(',').filter((group) => groups.includes(group)));
-  if (filter !== '' || names <= fewEnough) return new Set(groups);
-  return new Set(groups.filter((group) => group === 'system'));
-}

@@ -1,18 +1,12 @@
 import { Plot } from '../plot.tsx';
 import type { Column } from '../plot-data.ts';
-import { type Range, zoomTo } from './zoom.tsx';
+import type { Range } from './range.ts';
+import type { Unit } from './units.ts';
+import { zoomTo } from './zoom.tsx';
 
 export interface ChartLine {
   readonly label: string;
   readonly column: Column;
-}
-
-export interface Unit {
-  readonly format: (value: number | null) => string;
-  /** The axis is at least so high: an idle host is not drawn as a busy one. */
-  readonly floor: number;
-  /** Bytes: steps of the axis are powers of two. */
-  readonly binary?: boolean;
 }
 
 interface Props {

@@ -5,6 +5,7 @@ import type { ChartLine } from './chart.tsx';
 import { Donut } from './donut.tsx';
 import { Frame } from './frame.tsx';
 import { asPercent, byMetric } from './lines.ts';
+import { rangeOf } from './range.ts';
 import {
   all,
   cpuEdges,
@@ -30,7 +31,7 @@ import {
 import { useStream } from './stream.ts';
 import { type StripGroup, Strips } from './strips.tsx';
 import { bytesPerSecond, percent, perSecond, plain } from './units.ts';
-import { rangeOf, Zoom } from './zoom.tsx';
+import { Zoom } from './zoom.tsx';
 
 const rules = {
   cpu: hourOf(cpuTicks, perSecondFold, sumBy('metric')),

@@ -8,12 +8,13 @@ import { Frame } from './frame.tsx';
 import { type ListColumn, LongList } from './long-list.tsx';
 import { curlOf, exactly, folds, type Join, joins, labelsByName, type Metric, tipRules } from './metric-rules.ts';
 import { usePoll } from './poll.ts';
+import { rangeOf } from './range.ts';
 import { hourOf } from './rules.ts';
 import { conditionOf, parseSearch, passes } from './search.ts';
 import { useStream } from './stream.ts';
 import { labelText } from './tip-table.tsx';
 import { plain, unitOf } from './units.ts';
-import { rangeOf, Zoom } from './zoom.tsx';
+import { Zoom } from './zoom.tsx';
 
 /** Which metrics there are; their values come over the stream. */
 const everyMs = 30_000;

@@ -5,12 +5,13 @@ import { Frame } from './frame.tsx';
 import { byMetric } from './lines.ts';
 import { usePoll } from './poll.ts';
 import type { ProcessTable } from './process-tree.ts';
+import { rangeOf } from './range.ts';
 import { all, has, hourOf, like, not, perSecondFold } from './rules.ts';
 import { PortsInUse, UserDetail, Users } from './socket-tables.tsx';
 import type { SocketTable } from './sockets.ts';
 import { useStream } from './stream.ts';
 import { bytesPerSecond, perSecond } from './units.ts';
-import { rangeOf, Zoom } from './zoom.tsx';
+import { Zoom } from './zoom.tsx';
 
 const rules = {
   bytes: hourOf(like('metric', '^net\\.interface\\.[rt]x\\.bytes$'), perSecondFold),

@@ -4,10 +4,11 @@ import { type Answers, type Table, tableIn, tipsIn } from './answer.ts';
 import { Chart } from './chart.tsx';
 import { Frame } from './frame.tsx';
 import { asPercent, byMetric } from './lines.ts';
+import { rangeOf } from './range.ts';
 import { all, type Condition, has, hourOf, like, not, perSecondFold, rateOf } from './rules.ts';
 import { useStream } from './stream.ts';
 import { percent } from './units.ts';
-import { rangeOf, Zoom } from './zoom.tsx';
+import { Zoom } from './zoom.tsx';
 
 const machine: Condition = all(like('metric', '^psi\\.[a-z]+\\.(some|full)\\.total$'), not(has('cgroup')));
 /** Of scans every 2 s, and one more: a rate needs two ends. */

@@ -7,11 +7,12 @@ import { Frame } from './frame.tsx';
 import { byMetric } from './lines.ts';
 import { usePoll } from './poll.ts';
 import { commandOf, type Process, type ProcessTable } from './process-tree.ts';
+import { rangeOf } from './range.ts';
 import { all, any, equal, has, hourOf, like, perSecondFold, tipOf } from './rules.ts';
 import { useStream } from './stream.ts';
 import { TipTable } from './tip-table.tsx';
 import { bytes, bytesPerSecond, percent } from './units.ts';
-import { rangeOf, Zoom } from './zoom.tsx';
+import { Zoom } from './zoom.tsx';
 
 const everyMs = 5_000;
 

@@ -8,6 +8,7 @@ import { tableIn, tipsIn } from './answer.ts';
 import { Donut } from './donut.tsx';
 import { Frame } from './frame.tsx';
 import { type ListColumn, LongList } from './long-list.tsx';
+import { type Range, rangeOf } from './range.ts';
 import { type RemoteHost, useRemote } from './remote.ts';
 import {
   busyTicks,
@@ -23,7 +24,7 @@ import {
 import { Strip } from './strip.tsx';
 import { TimeAxis } from './strips.tsx';
 import { percent } from './units.ts';
-import { type Range, rangeOf, Zoom, zoomTo } from './zoom.tsx';
+import { Zoom, zoomTo } from './zoom.tsx';
 
 /** 120 of them in the hour: as much as 500 hosts can be asked for. */
 const stepMs = 30_000;

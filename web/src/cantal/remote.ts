@@ -1,4 +1,5 @@
 import { type Answers, type Dataset, readDataset } from './answer.ts';
+import { sortByDomain } from './domain.ts';
 import { peerFacts } from './peer-facts.ts';
 import { type Polled, usePoll } from './poll.ts';
 import { useStatus } from './status.ts';
@@ -59,11 +60,4 @@ function answersOf(datasets: Readonly<Record<string, Dataset>>): Answers {
   const answers = Object.fromEntries(Object.entries(datasets).map(([rule, dataset]) => [rule, readDataset(dataset)]));
   read.set(datasets, answers);
   return answers;
-}
-
-export function sortByDomain<T extends { readonly hostname: string }>(hosts: readonly T[]): T[] {
-  return hosts
-    .map((host) => ({ host, domain: host.hostname.split('.').reverse().join('.') }))
-    .sort((a, b) => (a.domain < b.domain ? -1 : a.domain > b.domain ? 1 : 0))
-    .map(({ host }) => host);
 }

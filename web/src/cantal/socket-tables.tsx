@@ -9,6 +9,7 @@ import {
   type PortRow,
   placesOf,
   portRows,
+  runsOf,
   type SocketTable,
   type Stats,
   totalOf,
@@ -18,9 +19,6 @@ interface UsersProps {
   readonly sockets: SocketTable;
   readonly processes: readonly Process[];
 }
-
-/** What stands for a user in a line: the control groups of its processes, of others the programs. */
-const mostNames = 5;
 
 export function Users({ sockets, processes }: UsersProps) {
   const byUser = Map.groupBy(processes, ({ uid }) => String(uid));
@@ -110,19 +108,6 @@ function StatsCells({ stats }: { stats: Stats }) {
       </td>
     </>
   );
-}
-
-/** The most frequent first; kernel threads are nobody's choice. */
-export function runsOf(processes: readonly Process[]): string {
-  const counts = new Map<string, number>();
-  for (const process of processes) {
-    if (process.cmdline === '') continue;
-    const name = process.cgroup ?? process.name;
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
-  const names = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
-  const words = names.slice(0, mostNames).map(([name, count]) => (count > 1 ? `${name} ×${count}` : name));
-  return words.join(', ') + (names.length > mostNames ? ` and ${names.length - mostNames} more` : '');
 }
 
 interface DetailProps extends UsersProps {

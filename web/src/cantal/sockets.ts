@@ -1,3 +1,5 @@
+import type { Process } from './process-tree.ts';
+
 /** GET /all_sockets (spec cantal 4.5). */
 export interface SocketTable {
   readonly global: Stats;
@@ -61,4 +63,20 @@ export function placesOf({ listeners, connections }: Port, most = 4): string {
   ];
   const rest = places.length - most;
   return places.slice(0, most).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+}
+
+/** What stands for a user in a line: the control groups of its processes, of others the programs. */
+const mostNames = 5;
+
+/** The most frequent first; kernel threads are nobody's choice. */
+export function runsOf(processes: readonly Process[]): string {
+  const counts = new Map<string, number>();
+  for (const process of processes) {
+    if (process.cmdline === '') continue;
+    const name = process.cgroup ?? process.name;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  const names = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+  const words = names.slice(0, mostNames).map(([name, count]) => (count > 1 ? `${name} ×${count}` : name));
+  return words.join(', ') + (names.length > mostNames ? ` and ${names.length - mostNames} more` : '');
 }

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { Column } from '../plot-data.ts';
 import { bandOf, columnsOf } from './bands.ts';
-import type { Range } from './zoom.tsx';
+import type { Range } from './range.ts';
 
 interface Props {
   /** What a screen reader says instead. */

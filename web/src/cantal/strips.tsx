@@ -2,9 +2,11 @@ import { useState } from 'preact/hooks';
 import { Link } from '../link.tsx';
 import { type Column, lastKnown } from '../plot-data.ts';
 import { indexAt } from './bands.ts';
-import type { ChartLine, Unit } from './chart.tsx';
+import type { ChartLine } from './chart.tsx';
+import type { Range } from './range.ts';
 import { Strip } from './strip.tsx';
-import { type Range, zoomTo } from './zoom.tsx';
+import type { Unit } from './units.ts';
+import { zoomTo } from './zoom.tsx';
 
 export interface StripGroup {
   readonly title: string;

@@ -1,5 +1,12 @@
 import { formatBytes, formatCount, unknown } from '../format.ts';
-import type { Unit } from './chart.tsx';
+
+export interface Unit {
+  readonly format: (value: number | null) => string;
+  /** The axis is at least so high: an idle host is not drawn as a busy one. */
+  readonly floor: number;
+  /** Bytes: steps of the axis are powers of two. */
+  readonly binary?: boolean;
+}
 
 const mib = 1024 * 1024;
 
