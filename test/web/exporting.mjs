@@ -4,11 +4,13 @@ import { Counter, exportMetrics, Float, Integer, State } from '../../clients/nod
 const requests = new Counter({ metric: 'requests', group: 'http' });
 const waiting = new Integer({ metric: 'waiting', group: 'http' });
 const heat = new Float({ metric: 'heat', group: 'room', unit: '°C' });
-const worker = new State({ state: 'worker' });
+// Of this process alone: another program of the host may have states too.
+const job = `job${process.pid}`;
+const worker = new State({ state: job });
 const states = ['idle', 'reading'].map((name) => ({
   name,
-  duration: new Counter({ metric: 'duration', state: `worker.${name}` }),
-  count: new Counter({ metric: 'count', state: `worker.${name}` }),
+  duration: new Counter({ metric: 'duration', state: `${job}.${name}` }),
+  count: new Counter({ metric: 'count', state: `${job}.${name}` }),
 }));
 exportMetrics([requests, waiting, heat, worker, ...states.flatMap(({ duration, count }) => [duration, count])]);
 

@@ -1,10 +1,9 @@
-import { useMemo } from 'preact/hooks';
 import { formatBytes, unknown } from '../format.ts';
 import type { PageProps } from '../lazy-page.tsx';
 import { Mark } from '../mark.tsx';
 import { setParams } from '../place.ts';
 import { type Column, lastKnown } from '../plot-data.ts';
-import { tableIn, tipsIn } from './answer.ts';
+import { type Answers, tableIn, tipsIn } from './answer.ts';
 import { Donut } from './donut.tsx';
 import { Frame } from './frame.tsx';
 import { type ListColumn, LongList } from './long-list.tsx';
@@ -53,7 +52,7 @@ interface Row {
 export function RemoteGridPage({ place }: PageProps) {
   const { hosts, problem, waiting } = useRemote(rules);
   const filter = place.params.get('q') ?? '';
-  const rows = useMemo(() => hosts.map(rowOf), [hosts.map(({ answers }) => answers).at(0), hosts.length]);
+  const rows = hosts.map(rowOf);
   const shown = rows.filter(({ host }) => host.hostname.includes(filter));
   const newest = rows.reduce((latest, { times }) => Math.max(latest, times.at(-1) ?? 0), 0);
   const range = rangeOf(place.params, newest);
@@ -95,13 +94,22 @@ export function RemoteGridPage({ place }: PageProps) {
   );
 }
 
+/** So that a strip is drawn anew only when its host has answered anew. */
+const read = new WeakMap<Answers, Omit<Row, 'host'>>();
+
 function rowOf(host: RemoteHost): Row {
   const { answers } = host;
   if (answers === null) return { host, memory: null, times: [], busy: [] };
+  const held = read.get(answers) ?? figuresOf(answers);
+  read.set(answers, held);
+  return { host, ...held };
+}
+
+function figuresOf(answers: Answers): Omit<Row, 'host'> {
   const cpu = tableIn(answers, 'cpu');
   const highest = cpu.lines.find(({ labels }) => labels.stat === undefined || labels.stat === 'max');
   const memory = memoryUse((metric) => tipsIn(answers, 'memory').find(({ labels }) => labels.metric === metric)?.value);
-  return { host, memory, times: cpu.times, busy: highest?.values ?? [] };
+  return { memory, times: cpu.times, busy: highest?.values ?? [] };
 }
 
 function HostRow({ index, row, range }: { index: number; row: Row; range: Range }) {
