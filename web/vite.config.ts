@@ -26,8 +26,11 @@ function precompress(): Plugin {
   };
 }
 
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8'));
+
 export default defineConfig({
   root: import.meta.dirname,
+  define: { 'import.meta.env.STELLWERK_VERSION': JSON.stringify(version) },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   plugins: [precompress()],
   build: {

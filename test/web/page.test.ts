@@ -1,43 +1,24 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { skipped } from '../skipped.ts';
+import { launch, noBrowser, results } from './browser.ts';
 import { serve, type TestServer } from './server.ts';
 
-const program = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
-const noBrowser = skipped(
-  program !== undefined,
-  'the page in a browser',
-  'Chromium is missing (apt-get install chromium)',
-);
-
 const root = join(import.meta.dirname, '..', '..');
-const results = join(root, 'test-results');
 const built = join(results, 'web');
 const token = 'test-token';
 
-describe.skipIf(noBrowser)('the page in Chromium', () => {
+describe.skipIf(noBrowser('the page in a browser'))('the page in Chromium', () => {
   let browser: Browser;
   let server: TestServer;
   const complaints: string[] = [];
 
   beforeAll(async () => {
-    mkdirSync(results, { recursive: true });
+    browser = await launch();
     await build({ configFile: join(root, 'web', 'vite.config.ts'), logLevel: 'warn', build: { outDir: built } });
     server = await serve(built, token);
-    browser = await chromium.launch({
-      ...(program ? { executablePath: program } : {}),
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-background-networking',
-        '--no-first-run',
-        '--disable-sync',
-        '--disable-component-update',
-      ],
-    });
   }, 60_000);
 
   afterAll(async () => {
@@ -90,10 +71,14 @@ describe.skipIf(noBrowser)('the page in Chromium', () => {
   it('doubles the load by keyboard and shows pending, then acknowledged', async () => {
     const page = await open({ viewport: { width: 1440, height: 1000 }, colorScheme: 'dark' });
     const button = page.getByRole('button', { name: 'Double the load' });
-    for (let presses = 0; presses < 10; presses += 1) {
-      await page.keyboard.press('Tab');
-      if (await button.evaluate((element) => element.matches(':focus'))) break;
-    }
+    // The menu comes first, and the link before it leads past it.
+    await page.keyboard.press('Tab');
+    expect(await page.getByRole('link', { name: 'Skip the menu' }).evaluate((link) => link.matches(':focus'))).toBe(
+      true,
+    );
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    expect(await button.evaluate((element) => element.matches(':focus'))).toBe(true);
     await page.keyboard.press('Enter');
     await page.getByText('waiting for the scheduler’s next round').waitFor();
     await page.getByText(/acknowledged after/).waitFor();
@@ -146,12 +131,21 @@ describe.skipIf(noBrowser)('the page in Chromium', () => {
     await page.close();
   });
 
-  it('weighs less than 60 KiB compressed, with every file compressed beside itself', () => {
+  it('weighs less than 60 KiB compressed when it is opened first, with every file compressed beside itself', async () => {
     const files = readdirSync(built, { recursive: true, encoding: 'utf8' }).map((name) => join(built, name));
     const plain = files.filter((path) => /\.(js|css|html|svg)$/.test(path));
     expect(plain.length).toBeGreaterThanOrEqual(4);
     expect(plain.filter((path) => !existsSync(`${path}.br`) || !existsSync(`${path}.gz`))).toEqual([]);
-    const bytes = plain.reduce((total, path) => total + statSync(`${path}.gz`).size, 0);
+    // What a browser with an empty cache asks for until the plots are drawn; pages of cantal come when they are opened.
+    const loaded = new Set(['/index.html']);
+    const page = await browser.newPage();
+    page.on('request', (request) => loaded.add(new URL(request.url()).pathname));
+    await page.goto(`http://127.0.0.1:${server.port}/`);
+    await page.locator('.u-wrap').nth(1).waitFor();
+    await page.close();
+    const own = [...loaded].filter((path) => existsSync(`${join(built, path)}.gz`));
+    expect(own.filter((path) => path.endsWith('.js')).length).toBeGreaterThanOrEqual(3);
+    const bytes = own.reduce((total, path) => total + statSync(`${join(built, path)}.gz`).size, 0);
     process.stdout.write(`the page weighs ${(bytes / 1024).toFixed(1)} KiB with gzip\n`);
     expect(bytes).toBeLessThan(60 * 1024);
   });

@@ -3,7 +3,7 @@
 import uWS from 'uWebSockets.js';
 import { readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
-import { simulatedOverview, simulatedPlots } from './simulated.ts';
+import { simulatedOverview, simulatedPlots, simulatedStatus } from './simulated.ts';
 
 const contentTypes: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -54,6 +54,14 @@ export function serve(folder: string, token: string): Promise<TestServer> {
       sockets.delete(socket);
     },
   });
+  app.ws('/v1/stream', {
+    message(socket) {
+      socket.send(JSON.stringify({ timestamp: Date.now(), after: null, appends: [], values: {} }));
+    },
+  });
+  app.get('/status', (response) =>
+    isDown ? void response.close() : json(response, '200 OK', simulatedStatus(Date.now())),
+  );
   app.get('/v1/plots', (response, request) => {
     if (isDown) {
       response.close();

@@ -110,3 +110,14 @@ export function simulatedPlots(now: number, since: number): PlotAnswer {
     },
   };
 }
+
+/** GET /status of the first of the three. */
+export function simulatedStatus(now: number): unknown {
+  return {
+    ...{ version: '0.1.0', id: '1'.repeat(32), hostname: 'node1', name: 'node1', cluster_name: 'quickstart' },
+    ...{ startup_time: now - 4_000_000, current_time: now, boot_time: now - 900_000_000, scan_duration: 3.4 },
+    ...{ processes: 240, num_peers: 2, num_stale: 0, health: { series: 4_200, historyBytes: 9e6 } },
+    self_report: { gross_cpu_usage: 1.2, memory_rss: 88e6 },
+    threads_report: { scanner: { cpu_usage: 0.7, user_cpu: 0.2, system_cpu: 0.5 } },
+  };
+}

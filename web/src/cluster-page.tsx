@@ -25,11 +25,11 @@ export function ClusterPage({ token }: { token: string | null }) {
     <>
       <Header live={live} canAct={token !== null} loadFactor={decision.loadFactor} action={action} onPress={press} />
       {overview === null ? (
-        <main class="empty" id="content">
+        <main class="empty">
           <p>Waiting for the first overview from this node’s agent…</p>
         </main>
       ) : (
-        <main id="content" class={isLive ? undefined : 'stale'}>
+        <main class={isLive ? undefined : 'stale'}>
           <Summary overview={overview} matrix={matrix} decision={decision} plots={plots} />
           <Plots plots={plots} thresholdPerMinute={decision.thresholdPerMinute} now={now} />
           <Nodes overview={overview} now={now} />

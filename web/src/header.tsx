@@ -21,7 +21,7 @@ export function Header({ live, canAct, loadFactor, action, onPress }: Props) {
   return (
     <header class="top">
       <div class="brand">
-        <h1>Stellwerk</h1>
+        <h1>Cluster</h1>
         {overview && (
           <p class="muted">
             {overview.clusterName}

@@ -1,29 +1,85 @@
+import { useEffect, useRef } from 'preact/hooks';
+import { useStatus } from './cantal/status.ts';
+import { formatCount } from './format.ts';
 import { Link } from './link.tsx';
 
-const pages = [
-  { path: '/', title: 'Cluster' },
-  { path: '/local/status', title: 'Host' },
-  { path: '/local/processes', title: 'Processes' },
+interface Entry {
+  readonly path: string;
+  readonly title: string;
+  /** What stands beside it. */
+  readonly count?: 'processes' | 'metrics' | 'peers';
+  readonly hint?: string;
+}
+
+const local: readonly Entry[] = [
+  { path: '/local/status', title: 'Status' },
+  { path: '/local/processes', title: 'Processes', count: 'processes' },
   { path: '/local/cgroups', title: 'Cgroups' },
   { path: '/local/states', title: 'States' },
+  { path: '/local/pressure', title: 'Pressure' },
   { path: '/local/network', title: 'Network' },
-  { path: '/local/metrics', title: 'Metrics' },
-  { path: '/peers', title: 'Peers' },
-  { path: '/remote/hosts', title: 'All hosts' },
-  { path: '/remote/containers', title: 'All containers' },
-] as const;
+  { path: '/local/metrics', title: 'Metrics', count: 'metrics', hint: 'series with a sample in the hour' },
+  { path: '/local/peers', title: 'Peers', count: 'peers' },
+];
 
+const remote: readonly Entry[] = [
+  { path: '/remote/grid', title: 'Hosts' },
+  { path: '/remote/containers', title: 'Containers' },
+  { path: '/remote/list', title: 'Connections' },
+  { path: '/remote/enable', title: 'Enable' },
+];
+
+/** Null: of no page. */
+export function titleOf(path: string): string | null {
+  if (path === '/') return null;
+  if (path === '/local/process_metrics') return 'Process';
+  return [...local, ...remote].find((entry) => entry.path === path)?.title ?? null;
+}
+
+const parentOf = (path: string): string => (path === '/local/process_metrics' ? '/local/processes' : path);
+
+/** The cluster, and below it either this host's pages or those that ask all hosts. */
 export function Menu({ path }: { path: string }) {
+  const { value: status } = useStatus();
+  const isRemote = path.startsWith('/remote/');
+  const counts = { processes: status?.processes, metrics: status?.health.series, peers: status?.num_peers };
+  const nav = useRef<HTMLElement>(null);
+  // On a phone the menu is wider than the screen.
+  useEffect(() => {
+    nav.current?.querySelector('[aria-current="page"]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+  }, [path]);
   return (
-    <nav class="menu" aria-label="Pages">
-      <a class="skip" href="#content">
-        Skip to the content
-      </a>
+    <nav class="menu" aria-label="Pages" ref={nav}>
       <ul>
-        {pages.map((page) => (
-          <li key={page.path}>
-            <Link href={page.path} current={page.path === path}>
-              {page.title}
+        <li>
+          <Link href="/" current={path === '/'}>
+            Cluster
+          </Link>
+        </li>
+      </ul>
+      <ul class="switch" aria-label="Whose figures">
+        <li>
+          <Link href="/local/status" chosen={!isRemote}>
+            This host
+          </Link>
+        </li>
+        <li>
+          <Link href="/remote/grid" chosen={isRemote}>
+            All hosts
+          </Link>
+        </li>
+      </ul>
+      <ul>
+        {(isRemote ? remote : local).map(({ path: href, title, count, hint }) => (
+          <li key={href}>
+            <Link href={href} current={href === parentOf(path)}>
+              {title}
+              {count !== undefined && counts[count] !== undefined && (
+                <span class="count" title={hint}>
+                  {' '}
+                  {formatCount(counts[count])}
+                </span>
+              )}
             </Link>
           </li>
         ))}

@@ -53,6 +53,17 @@ function mergeStamps(left: readonly number[], right: readonly number[]): number[
   return [...new Set([...left, ...right])].sort((a, b) => a - b);
 }
 
+/** As uPlot takes it: the times, then each line. */
+export function aligned({
+  timestamps,
+  lines,
+}: {
+  readonly timestamps: readonly number[];
+  readonly lines: readonly { readonly column: Column }[];
+}): [number[], ...(number | null)[][]] {
+  return [[...timestamps], ...lines.map((line) => [...line.column])];
+}
+
 export function lastKnown(column: Column): number | null {
   return column.findLast((value) => value !== null) ?? null;
 }

@@ -1,6 +1,8 @@
+import 'uplot/dist/uPlot.min.css';
 import uPlot from 'uplot';
 import { formatCount } from './format.ts';
-import { aligned, type PlotProps } from './plot.tsx';
+import type { PlotProps } from './plot.tsx';
+import { aligned } from './plot-data.ts';
 
 /** Plots with one key share the cursor. */
 const cursorKey = 'hour';
@@ -19,6 +21,8 @@ export function drawPlot(place: HTMLElement, props: () => PlotProps, onCursor: (
   };
   const stepped = uPlot.paths.stepped?.({ align: 1 });
   const own = props().axis?.format;
+  const alone = props().lines.length === 1;
+  const steps = own === undefined ? wholeSteps : props().axis?.binary ? binarySteps : null;
   const options: uPlot.Options = {
     width: Math.max(place.clientWidth, 100),
     height: Math.max(place.clientHeight, 100),
@@ -46,7 +50,7 @@ export function drawPlot(place: HTMLElement, props: () => PlotProps, onCursor: (
         ...axis,
         size: own === undefined ? 52 : 68,
         space: 28,
-        ...(own === undefined ? { incrs: wholeSteps } : {}),
+        ...(steps === null ? {} : { incrs: steps }),
         values: (_plot, values) => values.map(own ?? formatCount),
       },
     ],
@@ -58,7 +62,7 @@ export function drawPlot(place: HTMLElement, props: () => PlotProps, onCursor: (
         width: 1.75,
         dash: [...line.dash],
         points: { show: false },
-        ...(line.stepped ? (stepped ? { paths: stepped } : {}) : { fill: colour('--fill-1') }),
+        ...(line.stepped ? (stepped ? { paths: stepped } : {}) : alone ? { fill: colour('--fill-1') } : {}),
       })),
     ],
     hooks: {
@@ -71,6 +75,8 @@ export function drawPlot(place: HTMLElement, props: () => PlotProps, onCursor: (
 }
 
 const wholeSteps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6];
+/** So that bytes read 512 KiB and 1 MiB. */
+const binarySteps = Array.from({ length: 60 }, (_, power) => 2 ** power);
 const headroom = (high: number, floor: number) => Math.max(high * 1.12, floor);
 
 /** A click is a stretch of no width. */

@@ -1,8 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type uPlot from 'uplot';
 import { formatCount } from './format.ts';
-import { type Column, lastKnown } from './plot-data.ts';
-import { drawPlot } from './plot-draw.ts';
+import { aligned, type Column, lastKnown } from './plot-data.ts';
 
 export interface PlotLine {
   readonly label: string;
@@ -21,7 +20,13 @@ export interface PlotProps {
   readonly lines: readonly PlotLine[];
   readonly format: (value: number | null) => string;
   /** Of the value axis; default: counts, and at least 4 high. */
-  readonly axis?: { readonly format: (value: number) => string; readonly floor: number };
+  readonly axis?: {
+    readonly format: (value: number) => string;
+    readonly floor: number;
+    /** Steps of it are powers of two. */
+    readonly binary?: boolean;
+  };
+  readonly tall?: boolean;
   /** Told of the stretch that was drawn with the pointer. */
   readonly onZoom?: (range: { readonly from: number; readonly to: number }) => void;
 }
@@ -40,11 +45,15 @@ export function Plot(props: PlotProps) {
     if (!place.current) return;
     const element = place.current;
     const scheme = matchMedia('(prefers-color-scheme: dark)');
-    const draw = () => {
+    let gone = false;
+    const draw = async () => {
+      // Its own file: pages without a plot do without it.
+      const { drawPlot } = await import('./plot-draw.ts');
+      if (gone) return;
       plot.current?.destroy();
       plot.current = drawPlot(element, () => newest.current, setCursor);
     };
-    draw();
+    void draw();
     const observer = new ResizeObserver(() => {
       const { clientWidth, clientHeight } = element;
       if (clientWidth > 0) plot.current?.setSize({ width: clientWidth, height: clientHeight });
@@ -52,6 +61,7 @@ export function Plot(props: PlotProps) {
     observer.observe(element);
     scheme.addEventListener('change', draw);
     return () => {
+      gone = true;
       observer.disconnect();
       scheme.removeEventListener('change', draw);
       plot.current?.destroy();
@@ -66,12 +76,12 @@ export function Plot(props: PlotProps) {
   const at = cursor === null ? undefined : timestamps[cursor];
   const figure = (column: Column) => format(at === undefined ? lastKnown(column) : (column[cursor ?? 0] ?? null));
   return (
-    <figure class="plot">
+    <figure class={props.tall ? 'plot tall' : 'plot'}>
       <figcaption>
         <b>{title}</b>
         <span class="legend">
           {lines.map((line) => (
-            <span key={line.label}>
+            <span key={line.label} class="entry">
               <svg class={`swatch ${line.colour.slice(2)}`} viewBox="0 0 22 4" aria-hidden="true">
                 <line x1="0" y1="2" x2="22" y2="2" stroke-dasharray={line.dash.join(' ')} />
               </svg>
@@ -84,10 +94,6 @@ export function Plot(props: PlotProps) {
       <div class="canvas" ref={place} role="img" aria-label={description(props)} />
     </figure>
   );
-}
-
-export function aligned({ timestamps, lines }: PlotProps): uPlot.AlignedData {
-  return [[...timestamps], ...lines.map((line) => [...line.column])];
 }
 
 function description({ title, lines, threshold, format }: PlotProps): string {

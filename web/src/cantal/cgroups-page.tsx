@@ -1,17 +1,16 @@
-import { useState } from 'preact/hooks';
-import { formatAge, formatBytes, formatCount } from '../format.ts';
+import { formatBytes, formatCount } from '../format.ts';
+import type { PageProps } from '../lazy-page.tsx';
 import { Link } from '../link.tsx';
-import { type Place, setParams } from '../place.ts';
-import { type Answers, tableIn, tipsIn } from './answer.ts';
-import { Chart, type ChartLine } from './chart.tsx';
+import { setParams } from '../place.ts';
+import { type Answers, tipsIn } from './answer.ts';
+import { CgroupDetail } from './cgroup-detail.tsx';
 import { Frame } from './frame.tsx';
-import { byMetric } from './host-page.tsx';
+import { openOf } from './open-groups.ts';
 import { usePoll } from './poll.ts';
-import { commandOf, type Process, type ProcessTable } from './process-tree.ts';
-import { all, equal, has, hourOf, like, perSecondFold, rateOf, sumBy, tipOf } from './rules.ts';
+import type { Process, ProcessTable } from './process-tree.ts';
+import { all, any, equal, has, hourOf, like, perSecondFold, rateOf, sumBy, tipOf } from './rules.ts';
 import { useStream } from './stream.ts';
-import { bytes, bytesPerSecond, percent, plain } from './units.ts';
-import { rangeOf, Zoom } from './zoom.tsx';
+import { percent } from './units.ts';
 
 const everyMs = 5_000;
 /** Half a minute. */
@@ -28,18 +27,21 @@ const overview = {
 
 const detail = (name: string) => {
   const of = (regex: string) => all(like('metric', regex), equal('cgroup', name));
+  const exported = all(equal('cgroup', name), any(has('group'), has('state')));
   return {
-    ...overview,
     cpu: hourOf(of('^cgroup\\.cpu\\.(usage|user|system|throttled_time)$'), perSecondFold),
     used: hourOf(of('^cgroup\\.memory\\.(current|working_set)$')),
     io: hourOf(of('^cgroup\\.io\\.[rw]bytes$'), perSecondFold, sumBy('metric')),
     pids: hourOf(of('^cgroup\\.pids\\.current$')),
     pressure: hourOf(of('^psi\\..*\\.total$'), perSecondFold),
-    own: tipOf(all(equal('cgroup', name), ['Or', has('group'), has('state')])),
+    processCpu: hourOf(of('^(user|system)_time$'), perSecondFold, sumBy('metric')),
+    processMemory: hourOf(of('^(rss|swap)$'), sumBy('metric')),
+    own: tipOf(exported),
+    states: { series: { source: 'Tip', condition: exported }, extract: ['Tip'], functions: [] },
   };
 };
 
-export function CgroupsPage({ place }: { place: Place }) {
+export function CgroupsPage({ place }: PageProps) {
   const name = place.params.get('name');
   const { answers, connection, timestamp, error } = useStream(name === null ? overview : detail(name));
   const { value: table, problem } = usePoll<ProcessTable>('/all_processes', everyMs);
@@ -50,9 +52,21 @@ export function CgroupsPage({ place }: { place: Place }) {
   return (
     <Frame title="Cgroups" connection={connection} problem={error ?? problem}>
       {name === null ? (
-        <Groups answers={answers} byCgroup={byCgroup} filter={place.params.get('q') ?? ''} />
+        <Groups
+          answers={answers}
+          byCgroup={byCgroup}
+          filter={place.params.get('q') ?? ''}
+          opened={place.params.get('open')}
+          known={timestamp > 0 && table !== null}
+        />
       ) : (
-        <One name={name} place={place} answers={answers} timestamp={timestamp} processes={byCgroup.get(name) ?? []} />
+        <CgroupDetail
+          name={name}
+          place={place}
+          answers={answers}
+          timestamp={timestamp}
+          processes={byCgroup.get(name) ?? []}
+        />
       )}
     </Frame>
   );
@@ -62,25 +76,29 @@ interface GroupsProps {
   readonly answers: Answers;
   readonly byCgroup: ReadonlyMap<string, readonly Process[]>;
   readonly filter: string;
+  /** Names of those that were opened, separated by commas; null: nobody said. */
+  readonly opened: string | null;
+  readonly known: boolean;
 }
 
-function Groups({ answers, byCgroup, filter }: GroupsProps) {
-  const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
-  const value = (id: string, name: string) =>
-    tipsIn(answers, id).find(({ labels }) => labels.cgroup === name)?.value ?? null;
-  const known = tipsIn(answers, 'memory').map(({ labels }) => labels.cgroup ?? '');
-  const names = [...new Set([...known, ...byCgroup.keys()])].filter((name) => name.includes(filter)).sort();
+function Groups({ answers, byCgroup, filter, opened, known }: GroupsProps) {
+  const by = (id: string) => new Map(tipsIn(answers, id).map(({ labels, value }) => [labels.cgroup ?? '', value]));
+  const [usage, ticks, memory, limit, kills] = [by('usage'), by('ticks'), by('memory'), by('limit'), by('kills')];
+  const names = [...new Set([...memory.keys(), ...usage.keys(), ...byCgroup.keys()])]
+    .filter((name) => name.includes(filter))
+    .sort();
   const groups = Map.groupBy(names, (name) => name.split('.')[0] ?? name);
+  const open = openOf([...groups.keys()], names.length, opened, filter);
   const toggle = (group: string) => {
-    const next = new Set(closed);
+    const next = new Set(open);
     if (!next.delete(group)) next.add(group);
-    setClosed(next);
+    setParams({ open: next.size === 0 ? 'none' : [...next].join(',') });
   };
   const memoryOf = (name: string) =>
-    value('memory', name) ?? byCgroup.get(name)?.reduce((sum, { rss }) => sum + rss, 0) ?? null;
+    memory.get(name) ?? byCgroup.get(name)?.reduce((sum, { rss }) => sum + rss, 0) ?? null;
   const cpuOf = (name: string) => {
-    const micros = value('usage', name);
-    return micros === null ? value('ticks', name) : micros / 10_000;
+    const micros = usage.get(name) ?? null;
+    return micros === null ? (ticks.get(name) ?? null) : micros / 10_000;
   };
   return (
     <section aria-labelledby="groups-title">
@@ -97,197 +115,77 @@ function Groups({ answers, byCgroup, filter }: GroupsProps) {
           onInput={(event) => setParams({ q: event.currentTarget.value })}
         />
       </div>
-      <table class="containers groups">
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col" class="number">
-              CPU
-            </th>
-            <th scope="col" class="number">
-              Memory
-            </th>
-            <th scope="col" class="number">
-              Limit
-            </th>
-            <th scope="col" class="number">
-              Processes
-            </th>
-            <th scope="col" class="number">
-              OOM kills
-            </th>
-          </tr>
-        </thead>
-        {[...groups].map(([group, members]) => (
-          <tbody key={group}>
-            <tr class="group">
-              <th scope="rowgroup" colSpan={6}>
-                <button type="button" aria-expanded={!closed.has(group)} onClick={() => toggle(group)}>
-                  {group}
-                </button>{' '}
-                <span class="muted">{members.length}</span>
+      {known && names.length === 0 && (
+        <p class="muted">
+          {filter === ''
+            ? 'No process of this host is in a control group with a name.'
+            : `No control group has “${filter}” in its name.`}
+        </p>
+      )}
+      {names.length > 0 && (
+        <table class="grouped cards">
+          <thead>
+            <tr>
+              <th scope="col">Name</th>
+              <th scope="col" class="number">
+                CPU
+              </th>
+              <th scope="col" class="number">
+                Memory
+              </th>
+              <th scope="col" class="number">
+                Limit
+              </th>
+              <th scope="col" class="number">
+                Processes
+              </th>
+              <th scope="col" class="number">
+                OOM kills
               </th>
             </tr>
-            {!closed.has(group) &&
-              members.map((name) => (
-                <tr key={name}>
-                  <th scope="row">
-                    <Link href={`/local/cgroups?name=${encodeURIComponent(name)}`}>{name}</Link>
-                  </th>
-                  <td class="number" data-label="CPU">
-                    {percent.format(cpuOf(name))}
-                  </td>
-                  <td class="number" data-label="Memory">
-                    {formatBytes(memoryOf(name))}
-                  </td>
-                  <td class="number" data-label="Limit">
-                    {formatBytes(value('limit', name))}
-                  </td>
-                  <td class="number" data-label="Processes">
-                    {byCgroup.get(name)?.length ?? 0}
-                  </td>
-                  <td class="number" data-label="OOM kills">
-                    {formatCount(value('kills', name))}
-                  </td>
-                </tr>
-              ))}
-          </tbody>
-        ))}
-      </table>
-    </section>
-  );
-}
-
-interface OneProps {
-  readonly name: string;
-  readonly place: Place;
-  readonly answers: Answers;
-  readonly timestamp: number;
-  readonly processes: readonly Process[];
-}
-
-/** What a supervisor does says nothing about what it supervises. */
-const isSupervisor = ({ name }: Process) => name.startsWith('lithos_knot') || name.startsWith('lithos-knot');
-
-function One({ name, place, answers, timestamp, processes }: OneProps) {
-  const [all, setAll] = useState(false);
-  const range = rangeOf(place.params, timestamp);
-  const shown = processes.filter((process) => all || !isSupervisor(process));
-  const hidden = processes.length - shown.length;
-  const cores = (lines: ChartLine[]) =>
-    lines.map(({ label, column }) => ({ label, column: column.map((us) => (us === null ? null : us / 10_000)) }));
-  const table = (id: string) => tableIn(answers, id);
-  return (
-    <>
-      <section aria-labelledby="one-title">
-        <div class="bar">
-          <h2 id="one-title">{name}</h2>
-          <Link href="/local/cgroups">all cgroups</Link>
-          <Link href={`/local/metrics?q=${encodeURIComponent(`cgroup=${name}`)}`}>its metrics</Link>
-          <Zoom params={place.params} newestMs={timestamp} />
-        </div>
-        <div class="plots">
-          <Chart
-            title="CPU, of one core"
-            times={table('cpu').times}
-            lines={cores(byMetric(table('cpu'), /^cgroup\.cpu\./))}
-            range={range}
-            unit={percent}
-          />
-          <Chart
-            title="Memory"
-            times={table('used').times}
-            lines={byMetric(table('used'), /^cgroup\.memory\./)}
-            range={range}
-            unit={bytes}
-          />
-          <Chart
-            title="Disk"
-            times={table('io').times}
-            lines={byMetric(table('io'), /^cgroup\.io\./)}
-            range={range}
-            unit={bytesPerSecond}
-          />
-          <Chart
-            title="Processes and threads"
-            times={table('pids').times}
-            lines={byMetric(table('pids'), /^cgroup\.pids\./)}
-            range={range}
-            unit={plain}
-          />
-          {table('pressure').lines.length > 0 && (
-            <Chart
-              title="Stalled for want of (PSI)"
-              times={table('pressure').times}
-              lines={cores(byMetric(table('pressure'), /^psi\.|\.total$/g))}
-              range={range}
-              unit={percent}
-            />
-          )}
-        </div>
-      </section>
-      <section aria-labelledby="members-title">
-        <div class="bar">
-          <h2 id="members-title">Processes</h2>
-          {(hidden > 0 || all) && (
-            <button type="button" class="plain" aria-pressed={all} onClick={() => setAll(!all)}>
-              {all ? 'hide supervisors' : `show ${hidden} supervisors`}
-            </button>
-          )}
-        </div>
-        <ul class="commands">
-          {shown.map((process) => (
-            <li key={process.pid}>
-              <b>{process.pid}</b>{' '}
-              <span class="muted">
-                [{process.uid}/{process.gid}] {formatBytes(process.rss)}, up{' '}
-                {formatAge(process.start_timestamp, Date.now())}
-              </span>{' '}
-              <code>{commandOf(process)}</code>
-            </li>
-          ))}
-        </ul>
-        {shown.length === 0 && <p class="muted">No process is in it now.</p>}
-      </section>
-      <OwnMetrics answers={answers} />
-    </>
-  );
-}
-
-/** What programs in it export themselves. */
-function OwnMetrics({ answers }: { answers: Answers }) {
-  const tips = tipsIn(answers, 'own');
-  if (tips.length === 0) return null;
-  return (
-    <section aria-labelledby="own-title">
-      <h2 id="own-title">Its own metrics</h2>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col">Labels</th>
-            <th scope="col" class="number">
-              Value
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {tips.map(({ labels, value }) => {
-            const { metric, cgroup: _, ...others } = labels;
-            return (
-              <tr key={JSON.stringify(labels)}>
-                <th scope="row">{metric}</th>
-                <td class="muted">
-                  {Object.entries(others)
-                    .map(([label, text]) => `${label}=${text}`)
-                    .join(' ')}
-                </td>
-                <td class="number">{plain.format(value)}</td>
+          </thead>
+          {[...groups].map(([group, members]) => (
+            <tbody key={group}>
+              <tr class="group">
+                <th scope="rowgroup" colSpan={6}>
+                  <button type="button" aria-expanded={open.has(group)} onClick={() => toggle(group)}>
+                    {group}
+                  </button>{' '}
+                  <span class="muted">{members.length}</span>
+                </th>
               </tr>
-            );
-          })}
-        </tbody>
-      </table>
+              {open.has(group) &&
+                members.map((name) => (
+                  <tr key={name}>
+                    <th scope="row">
+                      <Link href={`/local/cgroups?name=${encodeURIComponent(name)}`}>{name}</Link>
+                    </th>
+                    <td class="number" data-label="CPU">
+                      {percent.format(cpuOf(name))}
+                    </td>
+                    <td class="number" data-label="Memory">
+                      {formatBytes(memoryOf(name))}
+                    </td>
+                    <td class="number muted" data-label="Limit">
+                      {limitText(limit.get(name) ?? null)}
+                    </td>
+                    <td class="number" data-label="Processes">
+                      {byCgroup.get(name)?.length ?? 0}
+                    </td>
+                    <td class="number muted" data-label="OOM kills">
+                      {formatCount(kills.get(name) ?? null)}
+                    </td>
+                  </tr>
+                ))}
+            </tbody>
+          ))}
+        </table>
+      )}
     </section>
   );
 }
+
+/** Of v1, where no limit is the largest multiple of a page. */
+const limitless = 2 ** 60;
+const limitText = (bytes: number | null): string =>
+  bytes !== null && bytes >= limitless ? 'none' : formatBytes(bytes);

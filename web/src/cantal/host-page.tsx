@@ -1,61 +1,125 @@
 import { formatBytes } from '../format.ts';
-import type { Place } from '../place.ts';
+import type { PageProps } from '../lazy-page.tsx';
 import { type Answers, sumOf, type Table, tableIn, tipsIn } from './answer.ts';
-import { Chart, type ChartLine } from './chart.tsx';
+import type { ChartLine } from './chart.tsx';
 import { Donut } from './donut.tsx';
 import { Frame } from './frame.tsx';
+import { asPercent, byMetric } from './lines.ts';
+import { rangeOf } from './range.ts';
 import {
   all,
+  cpuEdges,
   cpuTicks,
+  diskBytesEdges,
+  diskOpsEdges,
+  equal,
   has,
   hourOf,
   like,
+  loadEdges,
+  networkEdges,
+  networkEdgeWords,
   not,
   perSecondFold,
+  queueEdges,
   realInterface,
+  stallEdges,
   sumBy,
   tipOf,
   wholeDisk,
 } from './rules.ts';
 import { useStream } from './stream.ts';
+import { type StripGroup, Strips } from './strips.tsx';
 import { bytesPerSecond, percent, perSecond, plain } from './units.ts';
-import { rangeOf, Zoom } from './zoom.tsx';
+import { Zoom } from './zoom.tsx';
 
 const rules = {
-  cpu: hourOf(cpuTicks, perSecondFold),
+  cpu: hourOf(cpuTicks, perSecondFold, sumBy('metric')),
   memory: tipOf(like('metric', '^memory\\.')),
   net: hourOf(all(like('metric', '^net\\.interface\\.[rt]x\\.bytes$'), realInterface), perSecondFold, sumBy('metric')),
   disk: hourOf(all(like('metric', '^disk\\.(read|write)\\.(ops|bytes)$'), wholeDisk), perSecondFold, sumBy('metric')),
-  queue: hourOf(all(like('metric', '^disk\\.in_progress$'), wholeDisk), sumBy('metric')),
+  queue: hourOf(all(equal('metric', 'disk.in_progress'), wholeDisk), sumBy('metric')),
   load: hourOf(like('metric', '^load_avg_')),
-  pressure: hourOf(all(like('metric', '^psi\\..*\\.total$'), not(has('cgroup'))), perSecondFold),
+  pressure: hourOf(all(like('metric', '^psi\\.[a-z]+\\.some\\.total$'), not(has('cgroup'))), perSecondFold),
   disks: tipOf(like('metric', '^fs\\.(size|avail)$')),
 } as const;
 
-export function HostPage({ place }: { place: Place }) {
+const metricsHref = (search: string, more = '') => `/local/metrics?q=${encodeURIComponent(search)}${more}`;
+
+export function HostPage({ place }: PageProps) {
   const { answers, timestamp, connection, error } = useStream(rules);
   const range = rangeOf(place.params, timestamp);
-  const chart = (title: string, id: keyof typeof rules, unit: typeof percent, lines: (table: Table) => ChartLine[]) => {
-    const table = tableIn(answers, id);
-    return <Chart title={title} times={table.times} lines={lines(table)} range={range} unit={unit} />;
-  };
+  const table = (id: keyof typeof rules) => tableIn(answers, id);
+  const groups: readonly StripGroup[] = [
+    {
+      title: 'CPU',
+      unit: percent,
+      edges: cpuEdges,
+      times: table('cpu').times,
+      lines: cpuLines(table('cpu')),
+      href: metricsHref('^cpu\\. -cpu=* -idle -guest', '&rate=yes'),
+    },
+    {
+      title: 'Waiting for',
+      unit: percent,
+      edges: stallEdges,
+      times: table('pressure').times,
+      lines: pressureLines(table('pressure')),
+      href: '/local/pressure',
+    },
+    {
+      title: 'Load average',
+      unit: plain,
+      edges: loadEdges,
+      times: table('load').times,
+      lines: byMetric(table('load'), /^load_avg_/).sort(
+        (a, b) => Number.parseInt(a.label, 10) - Number.parseInt(b.label, 10),
+      ),
+      href: metricsHref('^load_avg'),
+    },
+    {
+      title: 'Network',
+      unit: bytesPerSecond,
+      edges: networkEdges,
+      edgeWords: networkEdgeWords,
+      times: table('net').times,
+      lines: named(byMetric(table('net'), /^net\.interface\.|\.bytes$/g), { rx: 'received', tx: 'sent' }),
+      href: '/local/network',
+    },
+    {
+      title: 'Disk bytes',
+      unit: bytesPerSecond,
+      edges: diskBytesEdges,
+      times: table('disk').times,
+      lines: byMetric(table('disk'), /^disk\.|\.bytes$/g, /bytes$/),
+      href: metricsHref('^disk\\..*\\.bytes$', '&rate=yes'),
+    },
+    {
+      title: 'Disk operations',
+      unit: perSecond,
+      edges: diskOpsEdges,
+      times: table('disk').times,
+      lines: byMetric(table('disk'), /^disk\.|\.ops$/g, /ops$/),
+      href: metricsHref('^disk\\..*\\.ops$', '&rate=yes'),
+    },
+    {
+      title: 'Disk operations in progress',
+      unit: plain,
+      edges: queueEdges,
+      times: table('queue').times,
+      lines: byMetric(table('queue'), /^disk\.in_progress$/).map((line) => ({ ...line, label: 'in progress' })),
+      href: metricsHref('^disk\\.in_progress$'),
+    },
+  ];
   return (
-    <Frame title="Host" connection={connection} problem={error}>
+    <Frame title="Status" connection={connection} problem={error}>
       <Memory answers={answers} />
       <section aria-labelledby="strips-title">
         <div class="bar">
           <h2 id="strips-title">The last hour</h2>
           <Zoom params={place.params} newestMs={timestamp} />
         </div>
-        <div class="plots">
-          {chart('CPU, of one core', 'cpu', percent, cpuLines)}
-          {chart('Load', 'load', plain, (table) => byMetric(table, /^load_avg_/))}
-          {chart('Network', 'net', bytesPerSecond, (table) => byMetric(table, /^net\.interface\.|\.bytes$/g))}
-          {chart('Disk bytes', 'disk', bytesPerSecond, (table) => byMetric(table, /^disk\.|\.bytes$/g, /bytes$/))}
-          {chart('Disk operations', 'disk', perSecond, (table) => byMetric(table, /^disk\.|\.ops$/g, /ops$/))}
-          {chart('Disk operations in progress', 'queue', plain, (table) => byMetric(table, /^disk\./))}
-          {chart('Stalled for want of (PSI)', 'pressure', percent, pressureLines)}
-        </div>
+        <Strips groups={groups} range={range} />
       </section>
       <FileSystems answers={answers} />
     </Frame>
@@ -69,7 +133,7 @@ function cpuLines(table: Table): ChartLine[] {
     column: sumOf(table, ({ metric }) => names.some((name) => metric === `cpu.${name}`)),
   });
   return [
-    of('busy', ['user', 'nice', 'system', 'irq', 'softirq', 'steal']),
+    of('total', ['user', 'nice', 'system', 'irq', 'softirq', 'steal']),
     of('user', ['user', 'nice']),
     of('system', ['system']),
     of('iowait', ['iowait']),
@@ -77,20 +141,13 @@ function cpuLines(table: Table): ChartLine[] {
   ];
 }
 
-/** Microseconds per second of some task's (or, full, every task's) waiting. */
+/** Microseconds per second in which some task waited. */
 function pressureLines(table: Table): ChartLine[] {
-  return byMetric(table, /^psi\.|\.total$/g).map(({ label, column }) => ({
-    label,
-    column: column.map((value) => (value === null ? null : value / 10_000)),
-  }));
+  return byMetric(table, /^psi\.|\.some\.total$/g).map(({ label, column }) => ({ label, column: asPercent(column) }));
 }
 
-export function byMetric(table: Table, cut: RegExp, passes = /./): ChartLine[] {
-  return table.lines
-    .filter(({ labels }) => passes.test(labels.metric ?? ''))
-    .map(({ labels, values }) => ({ label: (labels.metric ?? '').replace(cut, ''), column: values }))
-    .sort((a, b) => (a.label < b.label ? -1 : 1));
-}
+const named = (lines: readonly ChartLine[], names: Readonly<Record<string, string>>): ChartLine[] =>
+  lines.map((line) => ({ ...line, label: names[line.label] ?? line.label }));
 
 const firstRows = [
   'MemTotal',
@@ -118,7 +175,12 @@ function Memory({ answers }: { answers: Answers }) {
   const parts = ['Used', 'Cached', 'Buffers'].map((label) => ({ label, share: total > 0 ? at(label) / total : 0 }));
   const row = (name: string) => (
     <div key={name}>
-      <dt>{name}</dt>
+      <dt>
+        {parts.some(({ label }) => label === name) && (
+          <span class={`dot line-${parts.findIndex(({ label }) => label === name) + 1}`} aria-hidden="true" />
+        )}
+        {name}
+      </dt>
       <dd>{/^HugePages_/.test(name) ? at(name) : formatBytes(at(name))}</dd>
     </div>
   );

@@ -1,56 +1,78 @@
-import { formatAge } from '../format.ts';
-import { type Place, setParams } from '../place.ts';
-import { type Labels, lineId, tableIn } from './answer.ts';
+import { useMemo, useState } from 'preact/hooks';
+import { formatAge, formatCount } from '../format.ts';
+import type { PageProps } from '../lazy-page.tsx';
+import { setParams } from '../place.ts';
+import { type Labels, lineId, type Table, type Tip, tableIn, tipsIn } from './answer.ts';
 import { Chart } from './chart.tsx';
 import { Frame } from './frame.tsx';
-import { LongList } from './long-list.tsx';
+import { type ListColumn, LongList } from './long-list.tsx';
+import { curlOf, exactly, folds, type Join, joins, labelsByName, type Metric, tipRules } from './metric-rules.ts';
 import { usePoll } from './poll.ts';
-import { all, any, type Condition, equal, type Fold, hourOf, perSecondFold, sumBy } from './rules.ts';
+import { rangeOf } from './range.ts';
+import { hourOf } from './rules.ts';
 import { conditionOf, parseSearch, passes } from './search.ts';
 import { useStream } from './stream.ts';
-import { perSecond, plain } from './units.ts';
-import { rangeOf, Zoom } from './zoom.tsx';
+import { labelText } from './tip-table.tsx';
+import { plain, unitOf } from './units.ts';
+import { Zoom } from './zoom.tsx';
 
-interface Metric {
-  readonly name: string;
-  readonly labels: Labels;
-  readonly kind: string;
-  readonly value: number | string | null | readonly [number, string];
-  readonly timestamp: number;
-}
-
-const everyMs = 10_000;
+/** Which metrics there are; their values come over the stream. */
+const everyMs = 30_000;
 /** More lines than can be told apart. */
 const mostLines = 12;
+const noMetrics: readonly Metric[] = [];
 
-const joins = ['each', 'sum', 'avg', 'min', 'max', 'count'] as const;
+const columns: readonly ListColumn[] = [
+  { title: 'Name', width: '34%', phoneWidth: '44%' },
+  { title: 'Labels' },
+  { title: 'Kind', width: '80px', roomy: true },
+  { title: 'Value', width: '120px', phoneWidth: '84px', numeric: true },
+  { title: 'Age', width: '90px', numeric: true, roomy: true },
+];
 
-export function MetricsPage({ place: { params } }: { place: Place }) {
+export function MetricsPage({ place: { params } }: PageProps) {
   const { value: list, problem } = usePoll<{ metrics: readonly Metric[]; left_out: number }>('/v1/metrics', everyMs);
+  const [seen, setSeen] = useState<readonly [number, number]>([0, 0]);
   const text = params.get('q') ?? '';
-  const terms = parseSearch(text);
-  const metrics = (list?.metrics ?? []).filter(({ labels }) => passes(terms)(labels));
-  const picked = new Set(
-    params
-      .getAll('pick')
-      .flatMap((value) => value.split('\n'))
-      .filter(Boolean),
-  );
+  const all = list?.metrics ?? noMetrics;
+  const known = useMemo(() => labelsByName(all), [all]);
+  const metrics = useMemo(() => {
+    const fits = passes(parseSearch(text));
+    return all.filter(({ labels }) => fits(labels));
+  }, [all, text]);
+  const picks = params.get('pick') ?? '';
+  const picked = useMemo(() => new Set(picks.split('\n').filter(Boolean)), [picks]);
   const join = joins.find((each) => each === params.get('join')) ?? 'each';
   const by = params.get('by') ?? '';
 
-  const numbers = metrics.filter(({ kind }) => kind !== 'State');
-  const chosen = picked.size > 0 ? numbers.filter(({ labels }) => picked.has(lineId(labels))) : numbers;
-  const shown = chosen.slice(0, mostLines);
+  const numbers = useMemo(() => {
+    const there = metrics.filter(({ kind }) => kind !== 'State');
+    return picked.size > 0 ? there.filter(({ labels }) => picked.has(lineId(labels))) : there;
+  }, [metrics, picked]);
+  const shown = join === 'each' ? numbers.slice(0, mostLines) : numbers;
   const rate = params.has('rate')
     ? params.get('rate') === 'yes'
-    : shown.every(({ kind }) => kind === 'Counter') && shown.length > 0;
-  const condition = join === 'each' || picked.size > 0 ? eachOf(shown) : conditionOf(terms);
+    : shown.length > 0 && shown.every(({ kind }) => kind === 'Counter');
+  // All there are in one plot would tell nobody anything.
+  const asked = text.trim() !== '' || picked.size > 0;
+  const condition =
+    numbers.length === 0 || !asked
+      ? null
+      : join === 'each' || picked.size > 0
+        ? exactly(shown, known)
+        : conditionOf(parseSearch(text));
   const rule = condition === null ? null : hourOf(condition, ...folds(rate, join, by));
-  const { answers, timestamp, connection, error } = useStream(rule === null ? {} : { plot: rule });
-  const table = tableIn(answers, 'plot');
-  const reason = answers.plot?.kind === 'none' ? answers.plot.reason : null;
-
+  const seenRules = useMemo(() => tipRules(metrics.slice(...seen), known), [metrics, seen, known]);
+  const { answers, timestamp, connection, error } = useStream({ ...(rule !== null && { plot: rule }), ...seenRules });
+  const live = useMemo(
+    () =>
+      new Map(
+        Object.keys(answers)
+          .flatMap((id) => tipsIn(answers, id))
+          .map((tip) => [lineId(tip.labels), tip]),
+      ),
+    [answers],
+  );
   const toggle = (labels: Labels) => {
     const next = new Set(picked);
     const id = lineId(labels);
@@ -58,65 +80,38 @@ export function MetricsPage({ place: { params } }: { place: Place }) {
     setParams({ pick: next.size === 0 ? null : [...next].join('\n') });
   };
   return (
-    <Frame title="Metrics" connection={rule === null ? undefined : connection} problem={error ?? problem}>
+    <Frame title="Metrics" connection={connection} problem={error ?? problem}>
       <section aria-labelledby="explore-title">
         <div class="bar">
           <h2 id="explore-title">Explore</h2>
-          <Zoom params={params} newestMs={timestamp || Date.now()} />
+          <Zoom params={params} newestMs={timestamp} />
         </div>
-        <search>
-          <form class="search" onSubmit={(event) => event.preventDefault()}>
-            <input
-              type="search"
-              placeholder="rss  cgroup~^web  interface=eth0  -device=*"
-              aria-label="Search: words of names, label=value, label!=value, label~regex, label=*, -not"
-              value={text}
-              onInput={(event) => setParams({ q: event.currentTarget.value, pick: null })}
-            />
-            <label>
-              <input
-                type="checkbox"
-                checked={rate}
-                onChange={(event) => setParams({ rate: event.currentTarget.checked ? 'yes' : 'no' })}
-              />{' '}
-              per second
-            </label>
-            <label>
-              joined{' '}
-              <select value={join} onChange={(event) => setParams({ join: event.currentTarget.value })}>
-                {joins.map((each) => (
-                  <option key={each} value={each}>
-                    {each === 'each' ? 'not' : each}
-                  </option>
-                ))}
-              </select>
-            </label>
-            {join !== 'each' && (
-              <label>
-                by{' '}
-                <input
-                  class="short"
-                  placeholder="label"
-                  value={by}
-                  onInput={(event) => setParams({ by: event.currentTarget.value })}
-                />
-              </label>
-            )}
-          </form>
-        </search>
+        <Controls text={text} rate={rate} join={join} by={by} />
+        {rule === null && list !== null && (
+          <p class="muted empty">
+            {!asked
+              ? 'Search for metrics, or tick some of the list: they are drawn here.'
+              : metrics.length === 0
+                ? 'No metric has all of these words.'
+                : 'States have no history that could be drawn.'}
+          </p>
+        )}
         {rule !== null && (
-          <Chart
-            title={reason === null ? titleOf(join, by, shown.length, chosen.length) : `cannot be joined: ${reason}`}
-            times={table.times}
-            lines={table.lines.map(({ labels, values }) => ({ label: shortName(labels), column: values }))}
+          <Drawn
+            table={tableIn(answers, 'plot')}
+            reason={answers.plot?.kind === 'none' ? answers.plot.reason : null}
+            title={titleOf(join, by, shown.length, numbers.length)}
             range={rangeOf(params, timestamp)}
-            unit={rate ? perSecond : plain}
+            unit={unitOf(
+              shown.map(({ name }) => name),
+              rate,
+            )}
           />
         )}
         {rule !== null && (
           <details>
             <summary>The same with curl</summary>
-            <pre>{curlOf(rule)}</pre>
+            <pre>{curlOf(location.origin, rule)}</pre>
           </details>
         )}
       </section>
@@ -124,53 +119,35 @@ export function MetricsPage({ place: { params } }: { place: Place }) {
         <div class="bar">
           <h2 id="list-title">All metrics</h2>
           <p class="muted" role="status">
-            {metrics.length} of {list?.metrics.length ?? 0}
-            {picked.size > 0 && `, ${picked.size} picked`}
-            {(list?.left_out ?? 0) > 0 && `, ${list?.left_out} left out`}
+            {formatCount(metrics.length)} of {formatCount(all.length)} now
+            {(list?.left_out ?? 0) > 0 && `, ${formatCount(list?.left_out ?? 0)} left out`}
           </p>
+          {picked.size > 0 && (
+            <button type="button" class="plain" onClick={() => setParams({ pick: null })}>
+              drop {picked.size} picked
+            </button>
+          )}
         </div>
         <LongList
           label="All metrics"
-          columns={5}
+          columns={columns}
           count={metrics.length}
-          head={
-            <tr>
-              <th scope="col">Name</th>
-              <th scope="col">Labels</th>
-              <th scope="col">Kind</th>
-              <th scope="col" class="number">
-                Value
-              </th>
-              <th scope="col" class="number">
-                Age
-              </th>
-            </tr>
-          }
+          onSeen={(first, last) => setSeen([first, last])}
           row={(index) => {
             const metric = metrics[index];
             if (metric === undefined) return null;
             const id = lineId(metric.labels);
-            const { metric: _, ...labels } = metric.labels;
+            const tip = live.get(id);
             return (
-              <tr key={id}>
-                <th scope="row">
-                  <label>
-                    <input
-                      type="checkbox"
-                      checked={picked.has(id)}
-                      disabled={metric.kind === 'State'}
-                      onChange={() => toggle(metric.labels)}
-                    />{' '}
-                    {metric.name}
-                  </label>
-                </th>
-                <td class="muted cut">{labelText(labels)}</td>
-                <td>{metric.kind.toLowerCase()}</td>
-                <td class="number" title={String(metric.value)}>
-                  {valueText(metric)}
-                </td>
-                <td class="number">{formatAge(metric.timestamp, Date.now())}</td>
-              </tr>
+              <Row
+                key={id}
+                index={index}
+                metric={metric}
+                tip={tip}
+                seenAt={tip === undefined ? metric.timestamp : timestamp}
+                picked={picked.has(id)}
+                onToggle={toggle}
+              />
             );
           }}
         />
@@ -179,40 +156,162 @@ export function MetricsPage({ place: { params } }: { place: Place }) {
   );
 }
 
-const labelText = (labels: Labels): string =>
-  Object.entries(labels)
-    .map(([label, value]) => `${label}=${value}`)
-    .join(' ');
-
-function valueText({ value }: Metric): string {
-  if (Array.isArray(value)) return value[1];
-  return typeof value === 'number' ? plain.format(value) : String(value ?? '–');
+interface ControlsProps {
+  readonly text: string;
+  readonly rate: boolean;
+  readonly join: Join;
+  readonly by: string;
 }
 
-function shortName({ metric, ...others }: Labels): string {
-  return [metric, ...Object.values(others)].filter(Boolean).join(' ') || 'all';
+function Controls({ text, rate, join, by }: ControlsProps) {
+  return (
+    <search>
+      <form class="search" onSubmit={(event) => event.preventDefault()}>
+        <input
+          type="search"
+          placeholder="rss  cgroup~^web  interface=eth0  -device=*"
+          aria-label="Search metrics"
+          aria-describedby="search-help"
+          value={text}
+          onInput={(event) => setParams({ q: event.currentTarget.value, pick: null })}
+        />
+        <label>
+          <input
+            type="checkbox"
+            checked={rate}
+            onChange={(event) => setParams({ rate: event.currentTarget.checked ? 'yes' : 'no' })}
+          />{' '}
+          per second
+        </label>
+        <label>
+          joined{' '}
+          <select value={join} onChange={(event) => setParams({ join: event.currentTarget.value })}>
+            {joins.map((each) => (
+              <option key={each} value={each}>
+                {each === 'each' ? 'not' : each}
+              </option>
+            ))}
+          </select>
+        </label>
+        {join !== 'each' && (
+          <label>
+            by{' '}
+            <input
+              class="short"
+              placeholder="label"
+              value={by}
+              onInput={(event) => setParams({ by: event.currentTarget.value })}
+            />
+          </label>
+        )}
+      </form>
+      <p class="muted note" id="search-help">
+        All words must hold: <code>rss</code> in the name, <code>label=value</code>, <code>label!=value</code>,{' '}
+        <code>label~regex</code>, <code>label=*</code>; <code>-</code> before a word: not so.
+      </p>
+    </search>
+  );
+}
+
+interface DrawnProps {
+  readonly table: Table;
+  readonly reason: string | null;
+  readonly title: string;
+  readonly range: { readonly from: number; readonly to: number };
+  readonly unit: Parameters<typeof Chart>[0]['unit'];
+}
+
+function Drawn({ table, reason, title, range, unit }: DrawnProps) {
+  if (reason !== null) {
+    return (
+      <p class="trouble" role="alert">
+        These cannot be joined: {reason}
+      </p>
+    );
+  }
+  const same = commonLabels(table.lines.map(({ labels }) => labels));
+  const lines = table.lines.slice(0, mostLines);
+  return (
+    <Chart
+      title={lines.length < table.lines.length ? `the first ${mostLines} of ${table.lines.length}` : title}
+      times={table.times}
+      lines={lines.map(({ labels, values }) => ({ label: shortName(labels, same), column: values }))}
+      range={range}
+      unit={unit}
+      tall
+    />
+  );
+}
+
+interface RowProps {
+  readonly index: number;
+  readonly metric: Metric;
+  /** Newer than the list. */
+  readonly tip: Tip | undefined;
+  readonly seenAt: number;
+  readonly picked: boolean;
+  readonly onToggle: (labels: Labels) => void;
+}
+
+function Row({ index, metric, tip, seenAt, picked, onToggle }: RowProps) {
+  const { labels } = metric;
+  const words = labelText(labels, metric.labels.metric === undefined ? ['state'] : ['metric']);
+  return (
+    <tr aria-rowindex={index + 2}>
+      <th scope="row" class="cut" title={metric.name}>
+        <label>
+          <input
+            type="checkbox"
+            checked={picked}
+            disabled={metric.kind === 'State'}
+            onChange={() => onToggle(labels)}
+          />{' '}
+          {metric.name}
+        </label>
+      </th>
+      <td class="muted cut" title={words}>
+        {words}
+      </td>
+      <td class="muted roomy">{metric.kind.toLowerCase()}</td>
+      <td class="number cut" title={String(metric.value)}>
+        {valueText(metric, tip)}
+      </td>
+      <td class="number muted roomy">{formatAge(seenAt, Date.now())}</td>
+    </tr>
+  );
+}
+
+function valueText({ value, labels, name }: Metric, tip: Tip | undefined): string {
+  if (tip?.state) return tip.state.sinceMs > 0 ? tip.state.text : 'none';
+  if (Array.isArray(value)) return value[0] > 0 ? value[1] : 'none';
+  const newest = tip === undefined ? value : tip.value;
+  if (typeof newest !== 'number') return String(newest ?? '–');
+  const unit = unitOf([name], false);
+  return unit === plain && labels.unit !== undefined ? `${plain.format(newest)} ${labels.unit}` : unit.format(newest);
+}
+
+/** What all lines share needs not be said of each. */
+function commonLabels(all: readonly Labels[]): ReadonlySet<string> {
+  const [first = {}, ...others] = all;
+  if (others.length === 0) return new Set();
+  return new Set(Object.keys(first).filter((label) => others.every((labels) => labels[label] === first[label])));
+}
+
+function shortName(labels: Labels, same: ReadonlySet<string>): string {
+  const words = Object.entries(labels).filter(([label]) => !same.has(label));
+  const { metric } = labels;
+  return (
+    [
+      same.has('metric') ? undefined : metric,
+      ...words.filter(([label]) => label !== 'metric').map(([, value]) => value),
+    ]
+      .filter(Boolean)
+      .join(' ') ||
+    (metric ?? 'all')
+  );
 }
 
 function titleOf(join: string, by: string, shown: number, of: number): string {
   if (join !== 'each') return by === '' ? `${join} of ${of}` : `${join} by ${by}`;
-  return shown < of ? `the first ${shown} of ${of}` : `${shown} metrics`;
+  return shown < of ? `the first ${shown} of ${formatCount(of)}` : shown === 1 ? 'one metric' : `${shown} metrics`;
 }
-
-const eachOf = (metrics: readonly Metric[]): Condition | null => {
-  const [first, ...others] = metrics.map(({ labels }) => {
-    const [one, ...rest] = Object.entries(labels).map(([label, value]) => equal(label, value));
-    return one === undefined ? null : all(one, ...rest);
-  });
-  return first ? any(first, ...others.filter((each) => each !== null)) : null;
-};
-
-function folds(rate: boolean, join: (typeof joins)[number], by: string): Fold[] {
-  const first = rate ? [perSecondFold] : [];
-  if (join === 'each') return first;
-  const name = `${join.charAt(0).toUpperCase()}${join.slice(1)}`;
-  if (by === '') return [...first, [name, 'Ignore']];
-  return [...first, join === 'sum' ? sumBy(by) : [`${name}By`, by, 'Ignore']];
-}
-
-const curlOf = (rule: unknown): string =>
-  `curl -s ${location.origin}/query -H 'content-type: application/json' -d '${JSON.stringify({ rules: { plot: rule } }).replaceAll("'", "'\\''")}'`;

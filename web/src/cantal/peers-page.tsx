@@ -1,116 +1,123 @@
-import { formatAge, formatDuration, formatMs } from '../format.ts';
+import { formatCount, formatDuration, formatMs, unknown } from '../format.ts';
 import { Mark, type Tone } from '../mark.tsx';
 import { Frame } from './frame.tsx';
+import { longSilentMs, type PeerFacts, peerFacts } from './peer-facts.ts';
 import { usePoll } from './poll.ts';
-
-interface Peer {
-  readonly id: string;
-  readonly addr: string;
-  readonly hostname: string;
-  readonly name: string;
-  readonly version: string;
-  readonly knownSince: number;
-  readonly lastReportDirect: number | null;
-  readonly liveness: 'alive' | 'suspect' | 'dead';
-  readonly incarnation: number;
-  readonly freshness: string;
-  readonly silentMs: number;
-  readonly lastProbeAgoMs: number | null;
-  readonly roundtripMs: number | null;
-  readonly skewMs: number | null;
-  readonly suspectedBy: readonly string[];
-}
+import { useStatus } from './status.ts';
 
 const everyMs = 2_000;
-const longSilentMs = 300_000;
-const tones: Readonly<Record<Peer['liveness'], Tone>> = { alive: 'good', suspect: 'warn', dead: 'bad' };
+const tones: Readonly<Record<string, Tone>> = { alive: 'good', suspect: 'warn', dead: 'bad' };
 
+/** The other agents, as gossip knows them. */
 export function PeersPage() {
-  const { value, problem } = usePoll<{ self: { id: string; addr: string }; peers: readonly Peer[] }>(
-    '/v1/peers',
-    everyMs,
-  );
-  const peers = [...(value?.peers ?? [])].sort((a, b) => (a.hostname < b.hostname ? -1 : 1));
+  const { value: all, problem } = usePoll<unknown>('/all_peers', everyMs);
+  const { value: detailed } = usePoll<unknown>('/v1/peers', everyMs);
+  const { value: status } = useStatus();
+  const peers = peerFacts(all, detailed, Date.now());
+  const silent = ({ silentMs }: PeerFacts) => (silentMs ?? 0) > longSilentMs;
   return (
     <Frame title="Peers" problem={problem}>
-      <Peers title="Peers" peers={peers.filter(({ silentMs }) => silentMs <= longSilentMs)} />
-      <Peers title="Silent for more than 5 minutes" peers={peers.filter(({ silentMs }) => silentMs > longSilentMs)} />
-      {peers.length === 0 && value !== null && (
+      {peers.length === 0 && all !== null ? (
         <section>
+          <h2>None yet</h2>
           <p class="muted">
-            This agent knows no other. It is {value.self.addr}; introduce it with <code>--join</code> (docs/cantal.md).
+            This agent{status?.hostname === undefined ? '' : ` (${status.hostname})`} knows no other. Start another with{' '}
+            <code>--join {location.host}</code>, or introduce one:{' '}
+            <code>{`curl -d '{"addr": "IP:PORT"}' ${location.origin}/add_host`}</code>
           </p>
         </section>
+      ) : (
+        <Peers title="Peers" peers={peers.filter((peer) => !silent(peer))} />
       )}
+      {peers.some(silent) && <Peers title="Silent for more than 5 minutes" peers={peers.filter(silent)} />}
     </Frame>
   );
 }
 
-function Peers({ title, peers }: { title: string; peers: readonly Peer[] }) {
-  if (peers.length === 0) return null;
+interface Cell {
+  readonly title: string;
+  readonly numeric: boolean;
+  readonly text: (peer: PeerFacts) => string | null;
+  readonly hint?: string;
+}
+
+/** A column of which nothing is known of anybody is left out. */
+const cells: readonly Cell[] = [
+  { title: 'Round trip', numeric: true, text: (peer) => known(peer.roundtripMs, formatMs) },
+  {
+    title: 'by hearsay',
+    numeric: true,
+    text: (peer) => known(peer.hearsayMs, formatMs),
+    hint: 'Round trip that another peer measured to it',
+  },
+  {
+    title: 'Clock',
+    numeric: true,
+    text: (peer) => known(peer.skewMs, (ms) => `${ms > 0 ? '+' : ''}${Math.round(ms)} ms`),
+    hint: 'How far its clock is ahead of this host’s',
+  },
+  { title: 'Last sign', numeric: true, text: (peer) => known(peer.silentMs, (ms) => `${formatDuration(ms)} ago`) },
+  { title: 'Probed', numeric: true, text: (peer) => known(peer.lastProbeAgoMs, (ms) => `${formatDuration(ms)} ago`) },
+  { title: 'Probes', numeric: true, text: (peer) => known(peer.probesSent, formatCount) },
+  { title: 'Pings', numeric: true, text: (peer) => known(peer.pingsReceived, formatCount), hint: 'received from it' },
+  { title: 'Pongs', numeric: true, text: (peer) => known(peer.pongsReceived, formatCount), hint: 'received from it' },
+  { title: 'Its peers', numeric: true, text: (peer) => known(peer.peers, formatCount) },
+  {
+    title: 'Remote',
+    numeric: false,
+    text: (peer) => (peer.hasRemote === null ? null : peer.hasRemote ? 'on' : 'off'),
+    hint: 'Whether it asks all hosts (All hosts, Enable)',
+  },
+  { title: 'Known for', numeric: true, text: (peer) => known(peer.knownForMs, formatDuration) },
+  { title: 'Version', numeric: false, text: (peer) => peer.version },
+];
+
+const known = (value: number | null, format: (value: number) => string): string | null =>
+  value === null ? null : format(value);
+
+function Peers({ title, peers }: { title: string; peers: readonly PeerFacts[] }) {
+  const shown = cells.filter(({ text }) => peers.some((peer) => text(peer) !== null));
   return (
     <section aria-label={title}>
       <div class="bar">
         <h2>{title}</h2>
         <p class="muted">{peers.length}</p>
       </div>
-      <table class="nodes">
+      <table class="cards">
         <thead>
           <tr>
             <th scope="col">Host</th>
             <th scope="col">State</th>
             <th scope="col">Address</th>
-            <th scope="col" class="number">
-              Round trip
-            </th>
-            <th scope="col" class="number">
-              Clock ahead by
-            </th>
-            <th scope="col" class="number">
-              Last sign
-            </th>
-            <th scope="col" class="number">
-              Last probe
-            </th>
-            <th scope="col" class="number">
-              Known for
-            </th>
-            <th scope="col">Version</th>
+            {shown.map(({ title, numeric, hint }) => (
+              <th key={title} scope="col" class={numeric ? 'number' : undefined} title={hint}>
+                {title}
+              </th>
+            ))}
           </tr>
         </thead>
         <tbody>
           {peers.map((peer) => (
             <tr key={peer.id}>
               <th scope="row" title={peer.id}>
-                <a href={`http://${peer.addr}/local/status`}>{peer.hostname}</a>
+                <a href={`http://${peer.addr}/local/status`}>{peer.name}</a>
+                {peer.name !== peer.hostname && <span class="muted"> {peer.hostname}</span>}
               </th>
               <td data-label="State">
-                <Mark tone={tones[peer.liveness]} />
+                <Mark tone={tones[peer.liveness] ?? 'idle'} />
                 {peer.liveness}
-                {peer.suspectedBy.length > 0 && ` by ${peer.suspectedBy.length}`}
-                {peer.freshness !== 'fresh' && <span class="muted"> {peer.freshness}</span>}
+                {peer.suspectedBy > 0 && ` by ${peer.suspectedBy}`}
+                {peer.freshness !== null && peer.freshness !== 'fresh' && <span class="muted"> {peer.freshness}</span>}
               </td>
-              <td data-label="Address" class="mono">
+              <td data-label="Address" class="mono" title={peer.addresses.join('\n')}>
                 {peer.addr}
+                {others(peer).length > 0 && <span class="muted"> +{others(peer).length}</span>}
               </td>
-              <td data-label="Round trip" class="number">
-                {formatMs(peer.roundtripMs)}
-              </td>
-              <td data-label="Clock ahead by" class="number">
-                {peer.skewMs === null ? '–' : `${Math.round(peer.skewMs)} ms`}
-              </td>
-              <td data-label="Last sign" class="number">
-                {formatDuration(peer.silentMs)}
-              </td>
-              <td data-label="Last probe" class="number">
-                {formatDuration(peer.lastProbeAgoMs)}
-              </td>
-              <td data-label="Known for" class="number">
-                {formatAge(peer.knownSince, Date.now())}
-              </td>
-              <td data-label="Version" class="muted">
-                {peer.version}
-              </td>
+              {shown.map(({ title, numeric, text }) => (
+                <td key={title} data-label={title} class={numeric ? 'number' : undefined}>
+                  {text(peer) ?? unknown}
+                </td>
+              ))}
             </tr>
           ))}
         </tbody>
@@ -118,3 +125,5 @@ function Peers({ title, peers }: { title: string; peers: readonly Peer[] }) {
     </section>
   );
 }
+
+const others = ({ addr, addresses }: PeerFacts): readonly string[] => addresses.filter((each) => each !== addr);

@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
+import { asText, member } from '../json.ts';
 
 export interface Polled<T> {
   /** The last one that came. */
@@ -6,15 +7,19 @@ export interface Polled<T> {
   /** And the one before it, for rates. */
   readonly before: T | null;
   readonly problem: string | null;
+  /** The agent does not serve this path: it is of another version. */
+  readonly missing: boolean;
   /** From the question to its answer, ms. */
   readonly latencyMs: number | null;
 }
+
+export const nothingPolled = { value: null, before: null, problem: null, missing: false, latencyMs: null } as const;
 
 const requestTimeoutMs = 10_000;
 
 /** Asks once more `everyMs` after each answer. A `body` makes it a POST. */
 export function usePoll<T>(path: string, everyMs: number, body?: unknown): Polled<T> {
-  const [polled, setPolled] = useState<Polled<T>>({ value: null, before: null, problem: null, latencyMs: null });
+  const [polled, setPolled] = useState<Polled<T>>(nothingPolled);
   const sent = body === undefined ? null : JSON.stringify(body);
 
   useEffect(() => {
@@ -27,8 +32,8 @@ export function usePoll<T>(path: string, everyMs: number, body?: unknown): Polle
       const latencyMs = performance.now() - start;
       setPolled((held) =>
         answer.kind === 'value'
-          ? { value: answer.value, before: held.value, problem: null, latencyMs }
-          : { ...held, problem: answer.problem, latencyMs: null },
+          ? { value: answer.value, before: held.value, problem: null, missing: false, latencyMs }
+          : { ...held, problem: answer.problem, missing: answer.missing, latencyMs: null },
       );
       timer = setTimeout(poll, everyMs);
     };
@@ -42,18 +47,25 @@ export function usePoll<T>(path: string, everyMs: number, body?: unknown): Polle
   return polled;
 }
 
-type Asked<T> = { readonly kind: 'value'; readonly value: T } | { readonly kind: 'problem'; readonly problem: string };
+type Asked<T> =
+  | { readonly kind: 'value'; readonly value: T }
+  | { readonly kind: 'problem'; readonly problem: string; readonly missing: boolean };
 
 async function ask<T>(path: string, body: string | null): Promise<Asked<T>> {
   try {
     const signal = AbortSignal.timeout(requestTimeoutMs);
     const post = { method: 'POST', headers: { 'content-type': 'application/json' }, body };
     const reply = await fetch(path, body === null ? { signal } : { ...post, signal });
+    // For a path that it does not know the agent sends this very page.
+    if (!isJson(reply)) return { kind: 'problem', problem: `this agent does not serve ${path}`, missing: true };
     const value: unknown = await reply.json();
     if (reply.ok) return { kind: 'value', value: value as T };
-    const error = typeof value === 'object' && value !== null && 'error' in value ? String(value.error) : '';
-    return { kind: 'problem', problem: `${path}: ${reply.status} ${error}` };
+    const error = asText(member(value, 'error')) ?? '';
+    return { kind: 'problem', problem: `${path}: ${reply.status} ${error}`, missing: reply.status === 404 };
   } catch {
-    return { kind: 'problem', problem: 'the agent is not reachable' };
+    return { kind: 'problem', problem: 'the agent is not reachable', missing: false };
   }
 }
+
+export const isJson = (reply: Response): boolean =>
+  (reply.headers.get('content-type') ?? '').includes('application/json');

@@ -84,6 +84,13 @@ function treeRows(all: readonly Process[], found: ReadonlySet<number>, folded: R
   return rows;
 }
 
+/** Those that have children, and whose parent is not in the table. */
+export function rootsOf(all: readonly Process[]): number[] {
+  const pids = new Set(all.map(({ pid }) => pid));
+  const parents = new Set(all.map(({ ppid }) => ppid));
+  return all.filter(({ pid, ppid }) => parents.has(pid) && (ppid === pid || !pids.has(ppid))).map(({ pid }) => pid);
+}
+
 /** Percent of one core between two tables; a pid that was given to another process has no past. */
 export function cpuBetween(before: ProcessTable | null, after: ProcessTable, elapsedMs: number): Map<number, number> {
   const old = new Map(before?.all.map((process) => [process.pid, process]));
@@ -101,3 +108,7 @@ export function cpuBetween(before: ProcessTable | null, after: ProcessTable, ela
 /** cmdline has NUL between the words; a kernel thread has none. */
 export const commandOf = ({ cmdline, name }: Process): string =>
   cmdline === '' ? `[${name}]` : cmdline.replaceAll('\0', ' ').trim();
+
+/** What a supervisor does says nothing about what it supervises. */
+export const isSupervisor = ({ name }: Process): boolean =>
+  name.startsWith('lithos_knot') || name.startsWith('lithos-knot');

@@ -1,9 +1,10 @@
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import { formatAge, formatBytes, formatCount } from '../format.ts';
+import type { PageProps } from '../lazy-page.tsx';
 import { Link } from '../link.tsx';
-import { type Place, setParams } from '../place.ts';
+import { setParams } from '../place.ts';
 import { Frame } from './frame.tsx';
-import { LongList } from './long-list.tsx';
+import { type ListColumn, LongList } from './long-list.tsx';
 import { usePoll } from './poll.ts';
 import {
   commandOf,
@@ -13,6 +14,7 @@ import {
   type ProcessTable,
   processRows,
   type Row,
+  rootsOf,
 } from './process-tree.ts';
 import { percent } from './units.ts';
 
@@ -24,9 +26,21 @@ const orders: readonly { readonly order: Order; readonly title: string }[] = [
   { order: 'age', title: 'Youngest' },
 ];
 
-export function ProcessesPage({ place }: { place: Place }) {
+const columns: readonly ListColumn[] = [
+  { title: 'Process', width: '25%' },
+  { title: 'PID', width: '72px', phoneWidth: '58px', numeric: true },
+  { title: 'User', width: '60px', numeric: true, roomy: true },
+  { title: 'CPU', width: '72px', phoneWidth: '60px', numeric: true },
+  { title: 'Memory', width: '86px', phoneWidth: '76px', numeric: true },
+  { title: 'Threads', width: '70px', numeric: true, roomy: true },
+  { title: 'Up', width: '104px', numeric: true, roomy: true },
+  { title: 'Cgroup', width: '14%', roomy: true },
+  { title: 'Command', roomy: true },
+];
+
+export function ProcessesPage({ place }: PageProps) {
   const { value: table, before, problem } = usePoll<ProcessTable & { timestamp?: number }>('/all_processes', everyMs);
-  const [folded, setFolded] = useState<ReadonlySet<number>>(new Set());
+  const folded = new Set((place.params.get('folded') ?? '').split(',').filter(Boolean).map(Number));
   const words = (place.params.get('q') ?? '').toLowerCase().split(/\s+/).filter(Boolean);
   const order = orders.find(({ order }) => order === place.params.get('by'))?.order ?? 'tree';
   const elapsed = (table?.timestamp ?? 0) - (before?.timestamp ?? 0);
@@ -39,7 +53,7 @@ export function ProcessesPage({ place }: { place: Place }) {
   const toggle = (pid: number) => {
     const next = new Set(folded);
     if (!next.delete(pid)) next.add(pid);
-    setFolded(next);
+    setParams({ folded: [...next].join(',') });
   };
   return (
     <Frame title="Processes" problem={problem}>
@@ -48,7 +62,27 @@ export function ProcessesPage({ place }: { place: Place }) {
           <h2 id="processes-title">Processes</h2>
           <p class="muted" role="status">
             {rows.length === table?.all.length ? rows.length : `${rows.length} of ${table?.all.length ?? 0}`}
+            {folded.size > 0 && `, ${folded.size} folded`}
           </p>
+          {order === 'tree' && (
+            <span class="choice">
+              <button
+                type="button"
+                disabled={folded.size === 0}
+                title="Open what was folded"
+                onClick={() => setParams({ folded: null })}
+              >
+                unfold all
+              </button>
+              <button
+                type="button"
+                title="Keep only what hangs at the root"
+                onClick={() => setParams({ folded: rootsOf(table?.all ?? []).join(',') })}
+              >
+                fold all
+              </button>
+            </span>
+          )}
           <fieldset class="choice" aria-label="Order">
             {orders.map(({ order: each, title }) => (
               <button key={each} type="button" aria-pressed={each === order} onClick={() => setParams({ by: each })}>
@@ -66,37 +100,13 @@ export function ProcessesPage({ place }: { place: Place }) {
         </div>
         <LongList
           label="Processes"
-          columns={8}
+          columns={columns}
           count={rows.length}
-          head={
-            <tr>
-              <th scope="col">Process</th>
-              <th scope="col" class="number">
-                PID
-              </th>
-              <th scope="col" class="number">
-                CPU
-              </th>
-              <th scope="col" class="number">
-                Memory
-              </th>
-              <th scope="col" class="number">
-                Threads
-              </th>
-              <th scope="col" class="number">
-                Up
-              </th>
-              <th scope="col">Cgroup</th>
-              <th scope="col">Command</th>
-            </tr>
-          }
           row={(index) => {
             const row = rows[index];
-            return (
-              row && (
-                <ProcessRow key={row.process.pid} row={row} share={shares.get(row.process.pid)} onToggle={toggle} />
-              )
-            );
+            if (row === undefined) return null;
+            const share = shares.get(row.process.pid);
+            return <ProcessRow key={row.process.pid} row={row} index={index} share={share} onToggle={toggle} />;
           }}
         />
       </section>
@@ -105,16 +115,17 @@ export function ProcessesPage({ place }: { place: Place }) {
 }
 
 interface RowProps {
+  readonly index: number;
   readonly row: Row;
   readonly share: number | undefined;
   readonly onToggle: (pid: number) => void;
 }
 
-function ProcessRow({ row: { process, depth, children, folded }, share, onToggle }: RowProps) {
+function ProcessRow({ row: { process, depth, children, folded }, index, share, onToggle }: RowProps) {
   const indent = { paddingLeft: `${Math.min(depth, 24) * 14}px` };
   return (
-    <tr>
-      <th scope="row" style={indent}>
+    <tr aria-rowindex={index + 2}>
+      <th scope="row" style={indent} class="cut">
         {children > 0 ? (
           <button type="button" class="fold" aria-expanded={!folded} onClick={() => onToggle(process.pid)}>
             {process.name}
@@ -124,17 +135,20 @@ function ProcessRow({ row: { process, depth, children, folded }, share, onToggle
         )}
         {folded && <span class="muted"> + {children}</span>}
       </th>
-      <td class="number mono">{process.pid}</td>
+      <td class="number mono">
+        <Link href={`/local/process_metrics?pid=${process.pid}`}>{process.pid}</Link>
+      </td>
+      <td class="number muted roomy">{process.uid}</td>
       <td class="number">{percent.format(share ?? null)}</td>
       <td class="number">{formatBytes(process.rss)}</td>
-      <td class="number">{formatCount(process.num_threads)}</td>
-      <td class="number">{formatAge(process.start_timestamp, Date.now())}</td>
-      <td>
+      <td class="number roomy">{formatCount(process.num_threads)}</td>
+      <td class="number roomy">{formatAge(process.start_timestamp, Date.now())}</td>
+      <td class="cut roomy">
         {process.cgroup !== null && (
           <Link href={`/local/cgroups?name=${encodeURIComponent(process.cgroup)}`}>{process.cgroup}</Link>
         )}
       </td>
-      <td class="mono cut" title={commandOf(process)}>
+      <td class="mono cut roomy" title={commandOf(process)}>
         {commandOf(process)}
       </td>
     </tr>

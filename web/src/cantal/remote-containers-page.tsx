@@ -1,7 +1,9 @@
 import { formatBytes } from '../format.ts';
-import { type Place, setParams } from '../place.ts';
+import type { PageProps } from '../lazy-page.tsx';
+import { setParams } from '../place.ts';
 import { tipsIn } from './answer.ts';
 import { Frame } from './frame.tsx';
+import { type ListColumn, LongList } from './long-list.tsx';
 import { type RemoteHost, useRemote } from './remote.ts';
 import { all, equal, has, like, rateOf, sumBy, tipOf } from './rules.ts';
 import { percent } from './units.ts';
@@ -15,70 +17,104 @@ const rules = {
 };
 
 interface Container {
+  readonly id: string;
   readonly name: string;
   readonly host: string;
+  readonly origin: string;
   /** Percent of one core. */
   readonly cpu: number | null;
   readonly memory: number | null;
 }
 
-export function RemoteContainersPage({ place }: { place: Place }) {
-  const { hosts, problem } = useRemote(rules);
-  const filter = place.params.get('q') ?? '';
-  const rows = hosts.flatMap(containersOf).filter(({ name, host }) => `${name} ${host}`.includes(filter));
+const columns: readonly ListColumn[] = [
+  { title: 'Name' },
+  { title: 'Host', width: '28%', phoneWidth: '25%' },
+  { title: 'CPU', width: '84px', phoneWidth: '58px', numeric: true },
+  { title: 'Memory', width: '96px', phoneWidth: '74px', numeric: true },
+];
+
+const orders = ['name', 'host', 'cpu', 'memory'] as const;
+type Order = (typeof orders)[number];
+
+/** Control groups of all hosts, which containers are too. */
+export function RemoteContainersPage({ place }: PageProps) {
+  const { hosts, problem, waiting } = useRemote(rules);
+  const words = (place.params.get('q') ?? '').split(/\s+/).filter(Boolean);
+  const order = orders.find((each) => each === place.params.get('by')) ?? 'name';
+  const all = hosts.flatMap(containersOf);
+  const rows = sorted(
+    all.filter(({ name, host }) => words.every((word) => `${name} ${host}`.includes(word))),
+    order,
+  );
   const missing = hosts.filter(({ answers }) => answers === null);
   return (
-    <Frame title="All containers" problem={problem}>
+    <Frame title="Containers" of={`${hosts.length} hosts`} problem={problem}>
       <section aria-labelledby="all-title">
         <div class="bar">
-          <h2 id="all-title">Containers and services of all hosts</h2>
+          <h2 id="all-title">Containers and services</h2>
           <p class="muted" role="status">
-            {rows.length}
+            {rows.length === all.length ? rows.length : `${rows.length} of ${all.length}`}
             {missing.length > 0 && `; no answer from ${missing.map(({ hostname }) => hostname).join(', ')}`}
           </p>
+          <fieldset class="choice" aria-label="Order">
+            {orders.map((each) => (
+              <button key={each} type="button" aria-pressed={each === order} onClick={() => setParams({ by: each })}>
+                {each === 'cpu' ? 'CPU' : each}
+              </button>
+            ))}
+          </fieldset>
           <input
             type="search"
             placeholder="Filter by name or host"
             aria-label="Filter by name or host"
-            value={filter}
+            value={place.params.get('q') ?? ''}
             onInput={(event) => setParams({ q: event.currentTarget.value })}
           />
         </div>
-        <table class="nodes">
-          <thead>
-            <tr>
-              <th scope="col">Name</th>
-              <th scope="col">Host</th>
-              <th scope="col" class="number">
-                CPU
-              </th>
-              <th scope="col" class="number">
-                Memory
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map(({ name, host, cpu, memory }) => (
-              <tr key={`${name} ${host}`}>
-                <th scope="row">{name}</th>
-                <td data-label="Host">{host}</td>
-                <td data-label="CPU" class="number">
-                  {percent.format(cpu)}
-                </td>
-                <td data-label="Memory" class="number">
-                  {formatBytes(memory)}
-                </td>
+        {waiting && problem === null && <p class="muted empty">Asking all hosts…</p>}
+        {!waiting && all.length === 0 && <p class="muted empty">No host has a control group with a name.</p>}
+        <LongList
+          label="Containers"
+          columns={columns}
+          count={rows.length}
+          row={(index) => {
+            const row = rows[index];
+            if (row === undefined) return null;
+            return (
+              <tr key={row.id} aria-rowindex={index + 2}>
+                <th scope="row" class="cut" title={row.name}>
+                  <a href={`${row.origin}/local/cgroups?name=${encodeURIComponent(row.name)}`}>{row.name}</a>
+                </th>
+                <td class="cut muted">{row.host}</td>
+                <td class="number">{percent.format(row.cpu)}</td>
+                <td class="number">{formatBytes(row.memory)}</td>
               </tr>
-            ))}
-          </tbody>
-        </table>
+            );
+          }}
+        />
       </section>
     </Frame>
   );
 }
 
+function sorted(rows: readonly Container[], order: Order): readonly Container[] {
+  const by = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  switch (order) {
+    case 'name':
+      return [...rows].sort((a, b) => by(a.name, b.name));
+    case 'host':
+      return rows;
+    case 'cpu':
+      return [...rows].sort((a, b) => (b.cpu ?? -1) - (a.cpu ?? -1));
+    case 'memory':
+      return [...rows].sort((a, b) => (b.memory ?? -1) - (a.memory ?? -1));
+    default:
+      return order satisfies never;
+  }
+}
+
 /** By the controllers where the host has them, else by what its processes used. */
-function containersOf({ hostname, answers }: RemoteHost): Container[] {
+function containersOf({ id, hostname, origin, answers }: RemoteHost): Container[] {
   if (answers === null) return [];
   const by = (id: string) => new Map(tipsIn(answers, id).map(({ labels, value }) => [labels.cgroup ?? '', value]));
   const [usage, ticks, memory, rss] = [by('usage'), by('ticks'), by('memory'), by('rss')];
@@ -86,8 +122,10 @@ function containersOf({ hostname, answers }: RemoteHost): Container[] {
   return names.sort().map((name) => {
     const micros = usage.get(name) ?? null;
     return {
+      id: `${id} ${name}`,
       name,
       host: hostname,
+      origin,
       cpu: micros === null ? (ticks.get(name) ?? null) : micros / 10_000,
       memory: memory.get(name) ?? rss.get(name) ?? null,
     };

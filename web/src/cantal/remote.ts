@@ -1,12 +1,15 @@
-import type { Overview } from '../api.ts';
 import { type Answers, type Dataset, readDataset } from './answer.ts';
+import { sortByDomain } from './domain.ts';
+import { peerFacts } from './peer-facts.ts';
 import { type Polled, usePoll } from './poll.ts';
+import { useStatus } from './status.ts';
 import type { Rules } from './stream.ts';
 
 export interface RemoteHost {
   readonly id: string;
   readonly hostname: string;
-  readonly addr: string | null;
+  /** Of its UI; empty: this page's. */
+  readonly origin: string;
   /** Null: it did not answer in time. */
   readonly answers: Answers | null;
 }
@@ -16,28 +19,45 @@ interface ByHost {
   readonly missing: readonly string[];
 }
 
-const everyMs = 6_000;
+export interface RemoteAnswer {
+  /** Sorted by their domain, the last part first. */
+  readonly hosts: readonly RemoteHost[];
+  readonly problem: string | null;
+  /** Nothing came yet. */
+  readonly waiting: boolean;
+}
 
-/** Asks every host the same through the own agent. Hosts are sorted by their domain, the last part first. */
-export function useRemote(rules: Rules): { hosts: readonly RemoteHost[]; problem: string | null } {
+export const remoteEveryMs = 6_000;
+const peersEveryMs = 30_000;
+
+/** Asks every host the same through the own agent. */
+export function useRemote(rules: Rules, everyMs = remoteEveryMs): RemoteAnswer {
   const { value, problem }: Polled<ByHost> = usePoll('/v1/query_by_host', everyMs, { rules });
-  const { value: overview } = usePoll<Overview>('/v1/overview', everyMs);
-  const nodes = new Map(overview?.nodes.map((node) => [node.id, node]));
+  const { value: peers } = usePoll<unknown>('/all_peers', peersEveryMs);
+  const { value: status } = useStatus();
+  const known = new Map(peerFacts(peers, null, 0).map((peer) => [peer.id, peer]));
   const ids = [...new Set([...Object.keys(value?.by_host ?? {}), ...(value?.missing ?? [])])];
   const hosts = ids.map((id): RemoteHost => {
     const datasets = value?.by_host[id];
-    const node = nodes.get(id);
+    const peer = known.get(id);
+    const own = status?.id === id;
     return {
       id,
-      hostname: node?.hostname ?? id.slice(0, 8),
-      addr: node?.addr ?? null,
-      answers:
-        datasets === undefined
-          ? null
-          : Object.fromEntries(Object.entries(datasets).map(([rule, dataset]) => [rule, readDataset(dataset)])),
+      hostname: (own ? status.hostname : peer?.hostname) ?? id.slice(0, 8),
+      origin: own || peer === undefined ? '' : `http://${peer.addr}`,
+      answers: datasets === undefined ? null : answersOf(datasets),
     };
   });
-  return { hosts: hosts.sort((a, b) => (domain(a.hostname) < domain(b.hostname) ? -1 : 1)), problem };
+  return { hosts: sortByDomain(hosts), problem, waiting: value === null };
 }
 
-const domain = (hostname: string): string => hostname.split('.').reverse().join('.');
+// A poll's answer is read once, not at each render.
+const read = new WeakMap<object, Answers>();
+
+function answersOf(datasets: Readonly<Record<string, Dataset>>): Answers {
+  const held = read.get(datasets);
+  if (held !== undefined) return held;
+  const answers = Object.fromEntries(Object.entries(datasets).map(([rule, dataset]) => [rule, readDataset(dataset)]));
+  read.set(datasets, answers);
+  return answers;
+}

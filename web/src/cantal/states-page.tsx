@@ -1,8 +1,9 @@
 import { formatCount, formatDuration } from '../format.ts';
-import { type Tip, tipsIn } from './answer.ts';
+import { tipsIn } from './answer.ts';
 import { Donut } from './donut.tsx';
 import { Frame } from './frame.tsx';
 import { all, growthOf, has, like } from './rules.ts';
+import { stateGroups } from './state-groups.ts';
 import { useStream } from './stream.ts';
 import { percent } from './units.ts';
 
@@ -15,12 +16,12 @@ const rules = {
 };
 
 export function StatesPage() {
-  const { answers, connection, error } = useStream(rules);
+  const { answers, timestamp, connection, error } = useStream(rules);
   const groups = stateGroups(tipsIn(answers, 'spent'));
   const now = tipsIn(answers, 'now').filter(({ state }) => state !== null && state.sinceMs > 0);
   return (
     <Frame title="States" connection={connection} problem={error}>
-      {groups.length === 0 && (
+      {timestamp > 0 && groups.length === 0 && (
         <section>
           <p class="muted">
             No program exports the time it spends in its states: metrics with the label <code>state</code> and{' '}
@@ -103,32 +104,4 @@ export function StatesPage() {
       )}
     </Frame>
   );
-}
-
-interface StateGroup {
-  readonly prefix: string;
-  /** The longest first. */
-  readonly states: readonly { readonly name: string; readonly durationMs: number; readonly count: number }[];
-}
-
-/** "http.reading": the state `reading` of `http`. Of many processes the sum. */
-export function stateGroups(tips: readonly Tip[]): StateGroup[] {
-  const groups = new Map<string, Map<string, { durationMs: number; count: number }>>();
-  for (const { labels, value } of tips) {
-    const parts = (labels.state ?? '').split('.');
-    const name = parts.pop() ?? '';
-    const prefix = parts.join('.');
-    const group = groups.get(prefix) ?? new Map<string, { durationMs: number; count: number }>();
-    groups.set(prefix, group);
-    const spent = group.get(name) ?? { durationMs: 0, count: 0 };
-    group.set(name, spent);
-    if (labels.metric === 'duration') spent.durationMs += value ?? 0;
-    else spent.count += value ?? 0;
-  }
-  return [...groups]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([prefix, states]) => ({
-      prefix,
-      states: [...states].map(([name, spent]) => ({ name, ...spent })).sort((a, b) => b.durationMs - a.durationMs),
-    }));
 }

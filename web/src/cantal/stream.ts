@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Connection, type ConnectionEvent, connecting, stepConnection } from '../connection.ts';
 import { type Answers, type StreamMessage, take } from './answer.ts';
 
@@ -24,6 +24,13 @@ export function useStream(rules: Rules): Streamed {
     error: null,
   }));
   const text = JSON.stringify({ rules });
+  const newest = useRef(text);
+  newest.current = text;
+  const open = useRef<WebSocket | null>(null);
+
+  useEffect(() => {
+    if (open.current?.readyState === WebSocket.OPEN) open.current.send(text);
+  }, [text]);
 
   useEffect(() => {
     let connection = connecting(Date.now());
@@ -34,17 +41,18 @@ export function useStream(rules: Rules): Streamed {
       const changed = state !== connection;
       connection = state;
       for (const effect of effects) {
-        if (effect === 'open') open();
+        if (effect === 'open') connect();
         else close();
       }
       if (changed || connection.kind === 'waiting') setStreamed((held) => ({ ...change(held), connection }));
     };
 
-    const open = () => {
+    const connect = () => {
       const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
       const mine = new WebSocket(`${scheme}://${location.host}/v1/stream`);
       socket = mine;
-      mine.onopen = () => mine.send(text);
+      open.current = mine;
+      mine.onopen = () => mine.send(newest.current);
       mine.onmessage = ({ data }) => {
         if (socket !== mine) return;
         const message: unknown = JSON.parse(String(data));
@@ -72,7 +80,7 @@ export function useStream(rules: Rules): Streamed {
       if (document.visibilityState === 'visible') dispatch({ kind: 'wake', nowMs: Date.now() });
     };
 
-    open();
+    connect();
     const timer = setInterval(() => dispatch({ kind: 'tick', nowMs: Date.now() }), tickMs);
     addEventListener('online', wake);
     document.addEventListener('visibilitychange', wake);
@@ -82,7 +90,7 @@ export function useStream(rules: Rules): Streamed {
       document.removeEventListener('visibilitychange', wake);
       close();
     };
-  }, [text]);
+  }, []);
 
   return streamed;
 }

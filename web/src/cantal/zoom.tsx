@@ -1,29 +1,12 @@
 import { setParams } from '../place.ts';
 import { hourMs } from './answer.ts';
-
-export interface Range {
-  readonly from: number;
-  readonly to: number;
-}
+import { type Range, rangeOf, shortestMs, windowOf } from './range.ts';
 
 const windows = [
   { ms: 300_000, title: '5 min' },
   { ms: 900_000, title: '15 min' },
   { ms: hourMs, title: '1 hour' },
 ] as const;
-const shortestMs = 10_000;
-
-/** What the plots of a page show: a stretch that was chosen, or the newest `window`. Both are in the URL. */
-export function rangeOf(params: URLSearchParams, newestMs: number): Range {
-  const [from, to] = [Number(params.get('from')), Number(params.get('to'))];
-  if (from > 0 && to > from) return { from, to };
-  return { from: newestMs - windowOf(params), to: newestMs };
-}
-
-function windowOf(params: URLSearchParams): number {
-  const asked = Number(params.get('window')) * 60_000;
-  return asked > 0 && asked <= hourMs ? asked : hourMs;
-}
 
 export function zoomTo({ from, to }: Range): void {
   if (to - from < shortestMs) return;

@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const root = join(import.meta.dirname, '..', '..');
+export const token = 'a-token-of-the-test';
+const startDeadlineMs = 30_000;
+
+export interface TestAgent {
+  readonly origin: string;
+  readonly hostname: string;
+  get(path: string): Promise<unknown>;
+  /** As by a power cut. */
+  kill(): Promise<void>;
+}
+
+export interface TestAgents {
+  readonly all: readonly TestAgent[];
+  /** Of the program that exports numbers. */
+  readonly programPid: number;
+  stop(): Promise<void>;
+}
+
+/** Real agents of one cluster on 127.0.0.1, 127.0.0.2 …, and a program that exports numbers to them. */
+export async function startAgents(hostnames: readonly string[]): Promise<TestAgents> {
+  const folder = mkdtempSync(join(tmpdir(), 'cantal-pages-'));
+  writeFileSync(join(folder, 'token'), `${token}\n`);
+  const children: ChildProcess[] = [];
+  const port = await freePort();
+  const program = spawn(process.execPath, [join(import.meta.dirname, 'exporting.mjs')], {
+    env: { ...process.env, CANTAL_PATH: join(folder, 'app'), CANTAL_APPNAME: 'shop' },
+    stdio: 'inherit',
+  });
+  children.push(program);
+  const stop = async () => {
+    await Promise.all(children.map(ended));
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    const all: TestAgent[] = [];
+    for (const [index, hostname] of hostnames.entries()) {
+      const { child, agent } = startAgent(folder, index + 1, hostname, port);
+      children.push(child);
+      await answers(agent, join(folder, `${index + 1}.log`), child);
+      all.push(agent);
+    }
+    await until('they know each other', async () => {
+      const peers = await Promise.all(all.map((agent) => agent.get('/all_peers') as Promise<{ peers: unknown[] }>));
+      return peers.every((each) => each.peers.length === all.length - 1);
+    });
+    return { all, programPid: program.pid ?? 0, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function startAgent(folder: string, number: number, hostname: string, port: number) {
+  const own = join(folder, String(number));
+  mkdirSync(join(own, 'carbon'), { recursive: true });
+  const origin = `http://127.0.0.${number}:${port}`;
+  const child = spawn(
+    process.execPath,
+    [
+      ...[join(root, 'bin', 'stellwerk.js'), 'agent', '--interval', '500', '--log-level', 'error'],
+      ...['--host', `127.0.0.${number}`, '--port', String(port), '--hostname', hostname],
+      ...['--machine-id', String(number).padStart(32, '0'), '--cluster-name', 'pages'],
+      ...['--join', `127.0.0.1:${port}`, '--token-file', join(folder, 'token')],
+      ...['--config-dir', join(own, 'config'), '--carbon-dir', join(own, 'carbon')],
+      ...['--storage-dir', join(own, 'storage'), '--log-dir', join(own, 'log')],
+      ...['--lithos-master', join(own, 'master.yaml')],
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  const lines: Buffer[] = [];
+  child.stderr?.on('data', (chunk: Buffer) => {
+    lines.push(chunk);
+    writeFileSync(join(folder, `${number}.log`), Buffer.concat(lines));
+  });
+  const agent: TestAgent = {
+    origin,
+    hostname,
+    get: async (path) => (await fetch(origin + path, { signal: AbortSignal.timeout(5_000) })).json(),
+    kill: () => ended(child),
+  };
+  return { child, agent };
+}
+
+async function answers(agent: TestAgent, log: string, child: ChildProcess): Promise<void> {
+  await until(`the agent at ${agent.origin} answers`, async () => {
+    if (child.exitCode !== null) throw new Error(`the agent ended: ${readFileSync(log, 'utf8')}`);
+    const status = (await agent.get('/status').catch(() => null)) as { health: { scans: number } } | null;
+    return (status?.health.scans ?? 0) >= 3;
+  });
+}
+
+export async function until(what: string, holds: () => Promise<boolean>, deadlineMs = startDeadlineMs): Promise<void> {
+  const end = Date.now() + deadlineMs;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`);
+    await sleep(100);
+  }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exit;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}

@@ -1,0 +1,135 @@
+import { Link } from '../link.tsx';
+import { type Place, setParams } from '../place.ts';
+import { type Answers, tableIn, tipsIn } from './answer.ts';
+import { Chart, type ChartLine } from './chart.tsx';
+import { asPercent, byMetric } from './lines.ts';
+import { ProcessList } from './process-list.tsx';
+import { isSupervisor, type Process } from './process-tree.ts';
+import { rangeOf } from './range.ts';
+import { TipTable } from './tip-table.tsx';
+import { bytes, bytesPerSecond, percent, plain } from './units.ts';
+import { Zoom } from './zoom.tsx';
+
+interface Props {
+  readonly name: string;
+  readonly place: Place;
+  readonly answers: Answers;
+  readonly timestamp: number;
+  readonly processes: readonly Process[];
+}
+
+const asShares = (lines: readonly ChartLine[]): ChartLine[] =>
+  lines.map(({ label, column }) => ({ label, column: asPercent(column) }));
+
+/** One control group: what its controllers say, its processes, what they export. */
+export function CgroupDetail({ name, place, answers, timestamp, processes }: Props) {
+  const all = place.params.get('supervisors') === 'yes';
+  const range = rangeOf(place.params, timestamp);
+  const shown = processes.filter((process) => all || !isSupervisor(process));
+  const hidden = processes.length - shown.length;
+  const table = (id: string) => tableIn(answers, id);
+  // A host without the controllers knows what the processes used.
+  const controlled = table('cpu').lines.length > 0;
+  return (
+    <>
+      <section aria-labelledby="one-title">
+        <div class="bar">
+          <h2 id="one-title">{name}</h2>
+          <Link href="/local/cgroups">all cgroups</Link>
+          <Link href={`/local/metrics?q=${encodeURIComponent(`cgroup=${name}`)}`}>its metrics</Link>
+          <Zoom params={place.params} newestMs={timestamp} />
+        </div>
+        <div class="plots">
+          {controlled ? (
+            <Chart
+              title="CPU, of one core"
+              times={table('cpu').times}
+              lines={asShares(byMetric(table('cpu'), /^cgroup\.cpu\./))}
+              range={range}
+              unit={percent}
+            />
+          ) : (
+            <Chart
+              title="CPU of its processes, of one core"
+              times={table('processCpu').times}
+              lines={byMetric(table('processCpu'), /_time$/)}
+              range={range}
+              unit={percent}
+            />
+          )}
+          {table('used').lines.length > 0 ? (
+            <Chart
+              title="Memory"
+              times={table('used').times}
+              lines={byMetric(table('used'), /^cgroup\.memory\./)}
+              range={range}
+              unit={bytes}
+            />
+          ) : (
+            <Chart
+              title="Memory of its processes"
+              times={table('processMemory').times}
+              lines={byMetric(table('processMemory'), /^$/)}
+              range={range}
+              unit={bytes}
+            />
+          )}
+          {table('io').lines.length > 0 && (
+            <Chart
+              title="Disk"
+              times={table('io').times}
+              lines={byMetric(table('io'), /^cgroup\.io\./)}
+              range={range}
+              unit={bytesPerSecond}
+            />
+          )}
+          {table('pids').lines.length > 0 && (
+            <Chart
+              title="Processes and threads"
+              times={table('pids').times}
+              lines={byMetric(table('pids'), /^cgroup\.pids\./)}
+              range={range}
+              unit={plain}
+            />
+          )}
+          {table('pressure').lines.length > 0 && (
+            <Chart
+              title="Waiting (PSI), share of the time"
+              times={table('pressure').times}
+              lines={asShares(byMetric(table('pressure'), /^psi\.|\.total$/g))}
+              range={range}
+              unit={percent}
+            />
+          )}
+        </div>
+      </section>
+      <section aria-labelledby="members-title">
+        <div class="bar">
+          <h2 id="members-title">Processes</h2>
+          <p class="muted">{shown.length}</p>
+          {(hidden > 0 || all) && (
+            <button
+              type="button"
+              class="plain"
+              aria-pressed={all}
+              onClick={() => setParams({ supervisors: all ? null : 'yes' })}
+            >
+              {all ? 'hide supervisors' : `show ${hidden} supervisors`}
+            </button>
+          )}
+        </div>
+        {shown.length > 0 && <ProcessList label="Processes" processes={shown} />}
+        {shown.length === 0 && <p class="muted">No process is in it now.</p>}
+      </section>
+      <section aria-labelledby="own-title">
+        <h2 id="own-title">What its programs export</h2>
+        <TipTable
+          tips={[...tipsIn(answers, 'own'), ...tipsIn(answers, 'states')]}
+          without={['cgroup']}
+          now={timestamp}
+          empty="None of its processes exports a metric with a group or a state."
+        />
+      </section>
+    </>
+  );
+}

@@ -1,0 +1,164 @@
+import { formatBytes, unknown } from '../format.ts';
+import type { PageProps } from '../lazy-page.tsx';
+import { Mark } from '../mark.tsx';
+import { setParams } from '../place.ts';
+import { type Column, lastKnown } from '../plot-data.ts';
+import { type Answers, tableIn, tipsIn } from './answer.ts';
+import { Donut } from './donut.tsx';
+import { Frame } from './frame.tsx';
+import { type ListColumn, LongList } from './long-list.tsx';
+import { type Range, rangeOf } from './range.ts';
+import { type RemoteHost, useRemote } from './remote.ts';
+import {
+  busyTicks,
+  cpuEdges,
+  hourOf,
+  like,
+  type MemoryUse,
+  memoryUse,
+  perSecondFold,
+  sumOfAll,
+  tipOf,
+} from './rules.ts';
+import { Strip } from './strip.tsx';
+import { TimeAxis } from './strips.tsx';
+import { percent } from './units.ts';
+import { Zoom, zoomTo } from './zoom.tsx';
+
+/** 120 of them in the hour: as much as 500 hosts can be asked for. */
+const stepMs = 30_000;
+
+const rules = {
+  cpu: hourOf(busyTicks, perSecondFold, sumOfAll, ['Step', stepMs]),
+  memory: tipOf(like('metric', '^memory\\.(MemTotal|MemFree|Buffers|Cached)$')),
+};
+
+const rowPx = 44;
+const columns: readonly ListColumn[] = [
+  { title: 'Host', width: '22%' },
+  { title: 'Memory', width: '190px', phoneWidth: '112px' },
+  { title: 'CPU', width: '76px', phoneWidth: '62px', numeric: true },
+  { title: 'The last hour', roomy: true },
+];
+
+interface Row {
+  readonly host: RemoteHost;
+  readonly memory: MemoryUse | null;
+  readonly times: readonly number[];
+  readonly busy: Column;
+}
+
+/** One row for each host, neighbours by domain beside each other. */
+export function RemoteGridPage({ place }: PageProps) {
+  const { hosts, problem, waiting } = useRemote(rules);
+  const filter = place.params.get('q') ?? '';
+  const rows = hosts.map(rowOf);
+  const shown = rows.filter(({ host }) => host.hostname.includes(filter));
+  const newest = rows.reduce((latest, { times }) => Math.max(latest, times.at(-1) ?? 0), 0);
+  const range = rangeOf(place.params, newest);
+  const missing = hosts.filter(({ answers }) => answers === null).length;
+  return (
+    <Frame title="Hosts" of={`${hosts.length} hosts`} problem={problem}>
+      <section aria-labelledby="hosts-title">
+        <div class="bar">
+          <h2 id="hosts-title">All hosts</h2>
+          <p class="muted" role="status">
+            {shown.length}
+            {missing > 0 && `, ${missing} did not answer`}
+          </p>
+          <Zoom params={place.params} newestMs={newest} />
+          <input
+            type="search"
+            placeholder="Filter by name"
+            aria-label="Filter hosts by name"
+            value={filter}
+            onInput={(event) => setParams({ q: event.currentTarget.value })}
+          />
+        </div>
+        {waiting && problem === null && <p class="muted empty">Asking all hosts…</p>}
+        <div class="grid-axis" aria-hidden="true">
+          <TimeAxis range={range} />
+        </div>
+        <LongList
+          label="Hosts"
+          columns={columns}
+          count={shown.length}
+          rowHeightPx={rowPx}
+          row={(index) => {
+            const row = shown[index];
+            return row && <HostRow key={row.host.id} index={index} row={row} range={range} />;
+          }}
+        />
+      </section>
+    </Frame>
+  );
+}
+
+/** So that a strip is drawn anew only when its host has answered anew. */
+const read = new WeakMap<Answers, Omit<Row, 'host'>>();
+
+function rowOf(host: RemoteHost): Row {
+  const { answers } = host;
+  if (answers === null) return { host, memory: null, times: [], busy: [] };
+  const held = read.get(answers) ?? figuresOf(answers);
+  read.set(answers, held);
+  return { host, ...held };
+}
+
+function figuresOf(answers: Answers): Omit<Row, 'host'> {
+  const cpu = tableIn(answers, 'cpu');
+  const highest = cpu.lines.find(({ labels }) => labels.stat === undefined || labels.stat === 'max');
+  const memory = memoryUse((metric) => tipsIn(answers, 'memory').find(({ labels }) => labels.metric === metric)?.value);
+  return { memory, times: cpu.times, busy: highest?.values ?? [] };
+}
+
+function HostRow({ index, row, range }: { index: number; row: Row; range: Range }) {
+  const { host, memory, times, busy } = row;
+  const now = percent.format(lastKnown(busy));
+  return (
+    <tr aria-rowindex={index + 2}>
+      <th scope="row" class="cut">
+        <Mark tone={host.answers === null ? 'bad' : 'good'} />
+        <a href={`${host.origin}/local/status`}>{host.hostname}</a>
+      </th>
+      {host.answers === null ? (
+        <td colSpan={3} class="muted">
+          did not answer in time
+        </td>
+      ) : (
+        <>
+          <td>
+            <span class="gauge">
+              <Donut
+                title={memory?.words ?? 'memory'}
+                parts={
+                  memory === null
+                    ? []
+                    : [
+                        { label: 'used', share: memory.usedShare },
+                        { label: 'cached', share: memory.cachedShare },
+                      ]
+                }
+              />
+              <span>
+                {memory === null ? unknown : formatBytes(memory.used)}
+                <span class="muted of"> of {memory === null ? unknown : formatBytes(memory.total)}</span>
+              </span>
+            </span>
+          </td>
+          <td class="number">{now}</td>
+          <td class="roomy">
+            <Strip
+              label={`CPU of ${host.hostname}, now ${now}`}
+              times={times}
+              values={busy}
+              range={range}
+              edges={cpuEdges}
+              onZoom={zoomTo}
+            />
+          </td>
+        </>
+      )}
+    </tr>
+  );
+}
