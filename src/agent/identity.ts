@@ -10,6 +10,8 @@ export interface IdentityOptions {
   readonly machineId?: string;
   readonly clusterKeyFile?: string;
   readonly tokenFile?: string;
+  /** Talks to other nodes over UDP. */
+  readonly gossips: boolean;
 }
 
 /** Who this node is, and the secrets that it shares with the others. */
@@ -28,9 +30,9 @@ export interface Identity {
 export function readIdentity(options: IdentityOptions): Identity {
   const { id, random } = options.machineId === undefined ? readMachineId() : { id: options.machineId, random: false };
   const hostname = options.hostname ?? hostnameOfSystem().split('.')[0] ?? 'localhost';
-  if (options.clusterKeyFile === undefined && !isLoopback(options.host)) {
+  if (options.gossips && options.clusterKeyFile === undefined && !isLoopback(options.host)) {
     throw new Error(
-      `--host ${options.host} is no loopback address: give --cluster-key-file, or others could join or lead this cluster`,
+      `--host ${options.host} is no loopback address: give a file with the cluster’s key (--cluster-key-file, of cantal-agent --cluster-key), or others could join or lead this cluster`,
     );
   }
   return {

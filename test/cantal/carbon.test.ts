@@ -7,15 +7,18 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bridgeLines } from '../../src/cantal/carbon/bridge-lines.ts';
-import { startCarbon } from '../../src/cantal/carbon/carbon.ts';
-import { loadSinks, type SinkConfig } from '../../src/cantal/carbon/config.ts';
-import { carbonConnection, retryDelayMs } from '../../src/cantal/carbon/connection.ts';
-import { carbonLines } from '../../src/cantal/carbon/lines.ts';
-import { cleaned } from '../../src/cantal/carbon/path.ts';
-import { lineQueue } from '../../src/cantal/carbon/queue.ts';
 import { exportRoutes } from '../../src/cantal/export-routes.ts';
 import { type Cantal, startCantal } from '../../src/cantal/shell.ts';
+import { retryDelayMs } from '../../src/cantal/sinks/backoff.ts';
+import { bridgeLines } from '../../src/cantal/sinks/carbon/bridge-lines.ts';
+import type { CarbonConfig } from '../../src/cantal/sinks/carbon/config.ts';
+import { carbonConnection } from '../../src/cantal/sinks/carbon/connection.ts';
+import { carbonLines } from '../../src/cantal/sinks/carbon/lines.ts';
+import { cleaned } from '../../src/cantal/sinks/carbon/path.ts';
+import type { SenderStatus } from '../../src/cantal/sinks/carbon/sender.ts';
+import { loadSinks } from '../../src/cantal/sinks/config.ts';
+import { lineQueue } from '../../src/cantal/sinks/queue.ts';
+import { startSinks } from '../../src/cantal/sinks/sinks.ts';
 import { startHttp } from '../../src/http/server.ts';
 import { packageRoot } from '../../src/native/load.ts';
 import { createScanner, SeriesKind } from '../../src/native/scanner.ts';
@@ -36,7 +39,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const sink = (more: Partial<SinkConfig> = {}): SinkConfig => ({
+const sink = (more: Partial<CarbonConfig> = {}): CarbonConfig => ({
   host: '127.0.0.1',
   port: 2003,
   interval: 10,
@@ -44,6 +47,7 @@ const sink = (more: Partial<SinkConfig> = {}): SinkConfig => ({
   enableApplicationMetrics: true,
   enableControllerMetrics: false,
   flatHostname: false,
+  replay: false,
   ...more,
 });
 
@@ -53,11 +57,15 @@ describe('the config folder', () => {
     writeFileSync(join(folder, 'bad.carbon.yaml'), 'host: graphite\nintervall: 5\nport: 99999\n');
     writeFileSync(join(folder, 'notes.yaml'), '');
     const { sinks, warnings } = loadSinks(folder);
-    expect([...sinks]).toEqual([['main', sink({ host: 'graphite', enableApplicationMetrics: false })]]);
+    expect([...sinks]).toEqual([
+      ['main.carbon', { kind: 'carbon', ...sink({ host: 'graphite', enableApplicationMetrics: false }) }],
+    ]);
     expect(warnings).toEqual([
       expect.stringMatching(/^not used: .*bad\.carbon\.yaml:2:1: intervall: unknown key .*interval/),
       expect.stringMatching(/^not used: .*bad\.carbon\.yaml:3:7: port: "99999"; expected a port from 1 to 65535/),
-      expect.stringMatching(/notes\.yaml: not used: the name of a carbon config ends in \.carbon\.yaml/),
+      expect.stringMatching(
+        /notes\.yaml: not used: the name of a receiver ends in \.carbon\.yaml, \.remote-write\.yaml, \.otlp\.yaml/,
+      ),
     ]);
     expect(loadSinks(join(folder, 'none'))).toEqual({ sinks: new Map(), warnings: [] });
   });
@@ -326,8 +334,9 @@ describe.skipIf(skipped(hasCarbon, 'Graphite', withoutCarbon))('carbon-cache', (
       sent.push(...carbonLines(now, { ...config, enableCgroupStats: false }));
       return now;
     };
-    const pusher = startCarbon({ folder, moment, log: () => {} });
+    const pusher = startSinks({ folder, moment, version: '1', log: () => {} });
     cleanups.push(() => pusher.stop());
+    const receivers = () => (pusher.status()[0] as unknown as SenderStatus).receivers;
     const verify = async () => {
       const owner = sent.find((line) => line.includes('.queue.size '))?.split('.groups.')[0] ?? '';
       expect(owner).toMatch(/^cantal\.test\.node1\.(apps\.demo|cgroups\.)/);
@@ -342,14 +351,14 @@ describe.skipIf(skipped(hasCarbon, 'Graphite', withoutCarbon))('carbon-cache', (
       expect(await carbon.valueAt('cantal.test.node1.apps.cantal.groups.gossip.num_peers', lastTime())).toBe(2);
     };
     const lastTime = () => Number(sent.at(-1)?.trim().split(' ')[2]);
-    await until(() => (pusher.status()[0]?.receivers[0]?.sent ?? 0) >= 6);
+    await until(() => (receivers()[0]?.sent ?? 0) >= 6);
     await verify();
     await carbon.kill();
     const before = sent.length;
-    await until(() => pusher.status()[0]?.receivers[0]?.connected === false && sent.length > before);
+    await until(() => receivers()[0]?.connected === false && sent.length > before);
     const waited = sent.at(-1)?.trim().split(' ') ?? [];
     await carbon.start();
-    await until(() => pusher.status()[0]?.receivers[0]?.connected === true);
+    await until(() => receivers()[0]?.connected === true);
     expect(await carbon.valueAt(waited[0] ?? '', Number(waited[2]))).toBe(Number(waited[1]));
     await verify();
   }, 60_000);
