@@ -70,7 +70,13 @@ export async function runDaemon({ log, intervalMs, farewell, start, failed }: Da
     await stopAll(stops);
     return failed(error);
   }
-  running.onScan(() => manager.alive());
+  let scanned = false;
+  running.onScan(() => {
+    // With the first scan there is something to answer with.
+    if (!scanned) manager.ready(running.greeting);
+    scanned = true;
+    manager.alive();
+  });
   const reread = (): void => {
     manager.reloading('reads the receivers again');
     running.reload();
@@ -81,7 +87,6 @@ export async function runDaemon({ log, intervalMs, farewell, start, failed }: Da
   const empty = (): void => lost(new Error('nothing is left to do'));
   process.on('beforeExit', empty);
   log.info(running.greeting);
-  manager.ready(running.greeting);
 
   const name = await signal;
   process.off('SIGHUP', reread);

@@ -46,7 +46,6 @@ export async function printValues(words: readonly string[], asJson: boolean): Pr
 export async function watchValues(words: readonly string[], asJson: boolean, periodMs: number): Promise<0 | 1> {
   const end = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => end.abort());
-  process.stdout.on('error', () => end.abort());
   const { isTTY: isTerminal = false, rows = Number.POSITIVE_INFINITY } = process.stdout;
   let failed = false;
   let said: ReadonlySet<string> = new Set();
@@ -58,7 +57,7 @@ export async function watchValues(words: readonly string[], asJson: boolean, per
     } else {
       for (const problem of seen.problems) if (!said.has(problem)) process.stderr.write(`cantal: ${problem}\n`);
       said = new Set(seen.problems);
-      await write(seen.lines.map((line) => `${line}\n`).join('')).catch(() => end.abort());
+      await write(seen.lines.map((line) => `${line}\n`).join(''));
     }
     await sleep(periodMs, undefined, { signal: end.signal }).catch(() => {});
   }
@@ -94,10 +93,16 @@ function look(
   };
 }
 
-/** A pipe takes a scan in pieces; the program must not end before. */
+/** A pipe takes a scan in pieces; the program must not end before. A reader that has gone has had what it wanted. */
 function write(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+    const failed = (error: NodeJS.ErrnoException): void => (error.code === 'EPIPE' ? process.exit(0) : reject(error));
+    process.stdout.once('error', failed);
+    process.stdout.write(text, (error) => {
+      if (error) return failed(error);
+      process.stdout.off('error', failed);
+      resolve();
+    });
   });
 }
 
