@@ -190,8 +190,8 @@ describe('cantal-agent', () => {
         const make = module.exports.createScanner;
         module.exports.createScanner = (options) => {
           const scanner = make(options);
-          scanner.saveHistory = () => Promise.reject(new Error('out of memory, says the test'));
-          return scanner;
+          const value = () => Promise.reject(new Error('out of memory, says the test'));
+          return Object.defineProperty(scanner, 'saveHistory', { value });
         };
       };`,
     );
