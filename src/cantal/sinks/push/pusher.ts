@@ -212,7 +212,7 @@ async function post(options: PusherOptions, body: Uint8Array, stopped: AbortSign
       const partly = protocol.partly?.(said) ?? null;
       return { kind: 'taken', refused: partly?.samples ?? 0, reason: partly?.reason ?? null };
     }
-    const reason = `${reply.status}: ${printable(said)}`;
+    const reason = [reply.status, printable(said)].filter((word) => word !== '').join(': ');
     if (!protocol.retries(reply.status)) return { kind: 'refused', reason };
     return { kind: 'later', reason, afterMs: retryAfterMs(reply.headers.get('retry-after')) };
   } catch (error) {
