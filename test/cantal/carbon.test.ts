@@ -15,7 +15,9 @@ import type { CarbonConfig } from '../../src/cantal/sinks/carbon/config.ts';
 import { carbonConnection } from '../../src/cantal/sinks/carbon/connection.ts';
 import { carbonLines } from '../../src/cantal/sinks/carbon/lines.ts';
 import { cleaned } from '../../src/cantal/sinks/carbon/path.ts';
+import { nextScan } from '../../src/cantal/sinks/carbon/replay.ts';
 import type { SenderStatus } from '../../src/cantal/sinks/carbon/sender.ts';
+import { carbonSink } from '../../src/cantal/sinks/carbon/sink.ts';
 import { loadSinks } from '../../src/cantal/sinks/config.ts';
 import { lineQueue } from '../../src/cantal/sinks/queue.ts';
 import { startSinks } from '../../src/cantal/sinks/sinks.ts';
@@ -294,6 +296,95 @@ describe('a connection', () => {
     await until(() => connection.status().connected);
     expect(sockets.size).toBeGreaterThan(0);
     expect(connection.status().queued).toBeLessThanOrEqual(10_000);
+  });
+});
+
+describe('replay', () => {
+  it('takes the newest scan where the receiver is up to date, and period by period what it missed', () => {
+    const times = [
+      60_000, 58_000, 40_000, 38_000, 36_000, 34_000, 32_000, 30_000, 28_000, 26_000, 24_000, 22_000, 20_000,
+    ];
+    const all: number[] = [];
+    for (let sent = 20_000; ; ) {
+      const index = nextScan(times, sent, 10_000);
+      if (index === null) break;
+      sent = times[index] ?? 0;
+      all.push(sent);
+    }
+    // Between 40 and 58 s nobody scanned.
+    expect(all).toEqual([30_000, 40_000, 58_000]);
+    expect(nextScan(times, 51_000, 10_000)).toBe(0);
+    expect(nextScan([], 0, 1000)).toBeNull();
+  });
+
+  it('ends, rises, and skips no more than a period of what there is, whatever was scanned when', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.nat({ max: 100_000 }), { minLength: 1, maxLength: 60 }),
+        fc.integer({ min: 1, max: 20_000 }),
+        fc.nat({ max: 100_000 }),
+        (some, period, begun) => {
+          const times = some.toSorted((a, b) => b - a);
+          let sent = begun;
+          for (let steps = 0; ; steps++) {
+            expect(steps).toBeLessThanOrEqual(times.length);
+            const index = nextScan(times, sent, period);
+            if (index === null) break;
+            const time = times[index] ?? 0;
+            expect(time).toBeGreaterThan(sent);
+            expect(times.filter((each) => each > sent + 1.5 * period && each < time)).toEqual([]);
+            sent = time;
+          }
+          expect((times[0] ?? 0) - sent).toBeLessThan(period);
+        },
+      ),
+    );
+  });
+
+  it('sends what a receiver missed as it would have been sent then', async () => {
+    const first = await receiver(true);
+    const made = memoryScanner();
+    const cantal = startCantal({ scanner: made, intervalMs: 1000, version: '1' });
+    cleanups.push(() => cantal.stop());
+    const app = { pid: '7', cgroup: 'box' };
+    const jobs = made.series({ ...app, metric: 'jobs', group: 'g' }, counter);
+    const rss = made.series({ ...app, metric: 'rss' }, integer);
+    let seconds = 0;
+    const scan = () => {
+      seconds += 1;
+      made.scan(seconds * 1000, { [jobs]: seconds ** 2, [rss]: seconds * 100 });
+      made.setProcesses([processRow({ pid: 7, cgroup: 'box', rss: seconds * 100 })]);
+    };
+    scan();
+    scan();
+    const moment = () => ({
+      ...{ source: cantal.moment(), processes: made.processes(), cluster: null, hostname: 'h' },
+      peers: { known: 0, stale: 0 },
+    });
+    const replaying = carbonSink(sink({ port: first.port, interval: 1, replay: true }), moment);
+    cleanups.push(() => replaying.stop(0));
+    const [status] = [() => (replaying.status() as SenderStatus).receivers[0]];
+    await until(() => status()?.connected === true);
+    scan();
+    replaying.push();
+    const ofGroup = (lines: readonly string[]) => lines.filter((line) => /\.jobs |\.rss |\.num_processes /.test(line));
+    await until(() => ofGroup(first.lines).length === 3);
+    await first.close();
+    await until(() => status()?.connected === false);
+    for (let index = 0; index < 5; index++) {
+      scan();
+      replaying.push();
+    }
+    expect(status()?.queued).toBe(0);
+    const second = await receiver(true, first.port);
+    await until(() => ofGroup(second.lines).length === 15);
+    expect(ofGroup(second.lines)).toEqual(
+      [4, 5, 6, 7, 8].flatMap((at) => [
+        `cantal.no-cluster.h.cgroups.box.rss ${at * 100} ${at}`,
+        `cantal.no-cluster.h.cgroups.box.num_processes 1 ${at}`,
+        `cantal.no-cluster.h.cgroups.box.groups.g.jobs ${at ** 2 - (at - 1) ** 2} ${at}`,
+      ]),
+    );
   });
 });
 

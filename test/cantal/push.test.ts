@@ -1,5 +1,6 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +20,7 @@ import { startSinks } from '../../src/cantal/sinks/sinks.ts';
 import { createScanner, SeriesKind } from '../../src/native/scanner.ts';
 import { skipped } from '../skipped.ts';
 import { memoryScanner } from './memory-scanner.ts';
-import { hasPrometheus, prometheus, withoutPrometheus } from './prometheus.ts';
+import { freePort, hasPrometheus, prometheus, withoutPrometheus } from './prometheus.ts';
 
 const { integer, float } = SeriesKind;
 let folder = '';
@@ -71,22 +72,29 @@ describe('a batch', () => {
         fc.integer({ min: 1, max: 12 }),
         (table, sentScans, most) => {
           const { scanner, source } = memorySource();
+          // The machine's own series are there in each scan; they tell which scans there were.
+          const up = scanner.series({ metric: 'uptime' }, integer);
           const ids = table.map((_, index) => scanner.series({ metric: `m${index}` }, integer));
           for (let scan = 0; scan < 5; scan++) {
-            scanner.scan(
-              1000 * (scan + 1),
-              Object.fromEntries(ids.map((id, index) => [id, table[index]?.[scan] ?? null])),
-            );
+            scanner.scan(1000 * (scan + 1), {
+              [up]: 1,
+              ...Object.fromEntries(ids.map((id, index) => [id, table[index]?.[scan] ?? null])),
+            });
           }
           const afterMs = sentScans * 1000;
           const found: unknown[] = [];
           let requests = 0;
           for (let batch = newBatch(source().scanTimes, afterMs); batch !== null; requests++) {
-            const { series, rest } = nextPart(source(), batch, everything, most);
+            const { series, rest } = nextPart(
+              source(),
+              batch,
+              { ...everything, passes: (name) => name !== 'uptime' },
+              most,
+            );
             for (const { labels, samples } of series)
               found.push(...samples.map((sample) => [labels.metric, ...sample]));
             // What comes while a batch is under way belongs to the next.
-            if (requests === 0) scanner.scan(9000, Object.fromEntries(ids.map((id) => [id, 77])));
+            if (requests === 0) scanner.scan(9000, { [up]: 1, ...Object.fromEntries(ids.map((id) => [id, 77])) });
             batch = rest;
           }
           const wanted = table.flatMap((values, index) =>
@@ -446,6 +454,94 @@ describe('receivers of files', () => {
     ]);
   });
 });
+
+const collector = process.env.STELLWERK_OTELCOL;
+
+/** A build of the collector with the components `otlp` and `file`: its own configuration language, its own decoder. */
+describe.skipIf(skipped(collector !== undefined, 'the OpenTelemetry collector', 'STELLWERK_OTELCOL names no program'))(
+  'the OpenTelemetry collector',
+  () => {
+    it('has written what was pushed', async () => {
+      const port = await freePort();
+      const out = join(folder, 'out.json');
+      writeFileSync(
+        join(folder, 'collector.yaml'),
+        `receivers: {otlp: {protocols: {http: {endpoint: "127.0.0.1:${port}"}}}}
+exporters: {file: {path: ${out}, flush_interval: 100ms}}
+service:
+  telemetry: {metrics: {level: none}}
+  pipelines: {metrics: {receivers: [otlp], exporters: [file]}}
+`,
+      );
+      const child = spawn(collector ?? '', ['--config', `file:${join(folder, 'collector.yaml')}`], { stdio: 'ignore' });
+      cleanups.push(() => child.kill('SIGKILL'));
+      const cantal = startCantal({ scanner: createScanner({ intervalMs: 200 }), intervalMs: 200, version: '1' });
+      cleanups.push(() => cantal.stop());
+      await until(() => cantal.moment().scanTimes.length > 2);
+      const text = `url: http://127.0.0.1:${port}/v1/metrics\ninterval: 1\nreplay: true\npattern: ^(load_avg_1min|cpu\\.ctxt|memory\\.MemFree)$\n`;
+      writeFileSync(join(folder, 'main.otlp.yaml'), text);
+      const begun = cantal.moment().scanTimes[0] ?? 0;
+      const moment = (): Moment => ({
+        source: cantal.moment(),
+        ...{ processes: [], cluster: 'test', hostname: 'node1', peers: { known: 0, stale: 0 } },
+      });
+      const sinks = startSinks({ folder, moment, version: '1', log: () => {} });
+      cleanups.push(() => sinks.stop());
+      const status = () => sinks.status()[0] as unknown as PushStatus;
+      await until(() => status().sent > 30, status);
+      const history = (metric: string) => {
+        const now = cantal.moment();
+        const id = now.index.withLabel('metric', metric)[0] ?? -1;
+        return now
+          .history(id, now.scanTimes.length)
+          .map((value, index) => [now.scanTimes[index] ?? 0, Number(value)] as const)
+          .filter(([time]) => time > begun)
+          .reverse();
+      };
+      const wanted = Object.fromEntries(
+        ['load_avg_1min', 'cpu.ctxt', 'memory.MemFree'].map((name) => [name, history(name)]),
+      );
+      interface Point {
+        readonly timeUnixNano: string;
+        readonly asInt?: string;
+        readonly asDouble?: number;
+      }
+      interface Written {
+        readonly name: string;
+        readonly unit?: string;
+        readonly gauge?: { readonly dataPoints: Point[] };
+        readonly sum?: { readonly dataPoints: Point[]; readonly isMonotonic: boolean };
+      }
+      const written = (): Written[] =>
+        (existsSync(out) ? readFileSync(out, 'utf8') : '')
+          .split('\n')
+          .filter((line) => line.endsWith('}'))
+          .flatMap(
+            (line) =>
+              (JSON.parse(line) as { resourceMetrics: { scopeMetrics: { metrics: Written[] }[] }[] }).resourceMetrics,
+          )
+          .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics));
+      const points = (name: string) =>
+        written()
+          .filter((metric) => metric.name === `cantal.${name}`)
+          .flatMap(({ gauge, sum }) => gauge?.dataPoints ?? sum?.dataPoints ?? [])
+          .map(({ timeUnixNano, asInt, asDouble }) => [
+            Number(BigInt(timeUnixNano) / 1_000_000n),
+            Number(asInt ?? asDouble),
+          ]);
+      await until(() => points('cpu.ctxt').length >= 8);
+      for (const [name, values] of Object.entries(wanted)) {
+        const found = points(name);
+        expect(found.length, name).toBeGreaterThanOrEqual(8);
+        const count = Math.min(found.length, values.length);
+        expect(found.slice(0, count), name).toEqual(values.slice(0, count));
+      }
+      expect(written().find(({ name }) => name === 'cantal.cpu.ctxt')?.sum?.isMonotonic).toBe(true);
+      expect(written().find(({ name }) => name === 'cantal.memory.MemFree')?.unit).toBe('By');
+      expect(status()).toMatchObject({ refused: 0, dropped: 0, connected: true });
+    }, 60_000);
+  },
+);
 
 describe.skipIf(skipped(hasPrometheus, 'remote-write', withoutPrometheus))('Prometheus', () => {
   it('answers queries with what was pushed, over its own death too', async () => {
