@@ -1,4 +1,6 @@
 // Builds the addons (node-gyp) and knot (CMake). Runs as npm's install script and before start and test.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { checkPrerequisites, cmake, nodeHeaders } from './prerequisites.mjs';
@@ -9,18 +11,19 @@ const jobs = String(availableParallelism());
 
 export function buildNative() {
   checkPrerequisites();
+  const gyp = join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
   makeIfStale('addons', {
     inputs: ['native', 'binding.gyp', 'bindings.gyp'],
     outputs: ['build/Release/container.node', 'build/Release/scanner.node'],
     make() {
       process.stdout.write('stellwerk: building the addons (container, scanner)\n');
-      const gyp = join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
       // `configure build`, not `rebuild`: knot's build folder and the stamps stay.
       run(process.execPath, [gyp, 'configure', 'build', `--jobs=${jobs}`, '--loglevel=error', ...nodeHeaders()], {
         quiet: true,
       });
     },
   });
+  buildFfi(gyp);
   makeIfStale('knot', {
     inputs: ['native', 'CMakeLists.txt'],
     outputs: ['build/knot/knot'],
@@ -31,6 +34,25 @@ export function buildNative() {
       run(program, ['--build', 'build/knot', '--target', 'knot', '--parallel', jobs], { quiet: true });
     },
   });
+}
+
+/** Calls into libsystemd, where the optional package was installed. Without it systemd is not told that the agent is up. */
+function buildFfi(gyp) {
+  for (const name of ['@2060.io/ref-napi', 'ffi-napi']) {
+    const folder = join(root, 'node_modules', name);
+    if (!existsSync(folder)) return;
+    makeIfStale(name.replace('/', '-'), {
+      inputs: [`node_modules/${name}/package.json`],
+      outputs: [`node_modules/${name}/build/Release`],
+      make() {
+        process.stdout.write(`stellwerk: building ${name}\n`);
+        const args = [gyp, 'rebuild', '-C', folder, `--jobs=${jobs}`, '--loglevel=error', ...nodeHeaders()];
+        const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+        if (status !== 0)
+          process.stderr.write(`stellwerk: ${name} does not build; sd_notify will be missing\n${stderr}`);
+      },
+    });
+  }
 }
 
 if (process.argv[1] === import.meta.filename) buildNative();

@@ -55,7 +55,7 @@ async function bundle() {
     platform: 'node',
     target: 'node20.19',
     // These find their binaries and WebAssembly beside themselves, so they stay in node_modules.
-    external: ['uWebSockets.js', 'wasmoon', 'pino', 'esbuild', 'vite', 'playwright-core'],
+    external: ['uWebSockets.js', 'wasmoon', 'pino', 'esbuild', 'vite', 'playwright-core', 'ffi-napi'],
     loader: { '.lua': 'text' },
     // Bundled CommonJS packages call require().
     banner: {

@@ -1,162 +1,73 @@
 import { mkdirSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { startCarbon } from '../cantal/carbon/carbon.ts';
-import { carbonRoutes } from '../cantal/carbon/routes.ts';
-import { exportRoutes } from '../cantal/export-routes.ts';
-import { graphqlRoutes } from '../cantal/graphql/routes.ts';
-import { graphqlStream } from '../cantal/graphql/stream.ts';
-import { promqlRoutes } from '../cantal/promql/routes.ts';
-import { costLimit } from '../cantal/query/cost.ts';
-import { queryStream } from '../cantal/query-stream.ts';
-import { startRemote } from '../cantal/remote/remote.ts';
-import { cantalRoutes } from '../cantal/routes.ts';
-import { startCantal } from '../cantal/shell.ts';
-import { startDiscovery } from '../cluster/discovery.ts';
-import { clusterRoutes } from '../cluster/routes.ts';
-import { startCluster } from '../cluster/shell.ts';
-import { peerHttp } from '../http/peer-http.ts';
-import { startHttp } from '../http/server.ts';
 import { logTo } from '../log.ts';
 import { packageRoot } from '../native/load.ts';
-import { createScanner } from '../native/scanner.ts';
 import { version } from '../version.ts';
 import { verwalterRoutes } from '../verwalter/routes.ts';
 import { startVerwalter } from '../verwalter/shell.ts';
 import { forwardToLeader } from './actions.ts';
 import type { NodeReport } from './api.ts';
+import { startCantalPart } from './cantal-part.ts';
 import type { AgentOptions } from './commands.ts';
-import { type Identity, readIdentity } from './identity.ts';
+import { exitCodes, type Running, runDaemon, type Stops } from './daemon.ts';
+import { readIdentity } from './identity.ts';
 import { liveStream } from './live.ts';
 import { isNodeReport, nodeReport } from './node-report.ts';
 import { collectOverview } from './overview.ts';
 import { agentRoutes, reportPath } from './routes.ts';
 import { treeOf } from './tree.ts';
 
-/** Spec verwalter 7: the first configuration cannot be used, or an address cannot be had. */
-const badStart = 3;
 const standardError = 2;
 /** Half of the page's period: a node that answers later is shown as not reachable. */
 const reportTimeoutMs = 1_000;
 /** Some hundred containers. */
 const mostReportBytes = 1024 * 1024;
 
-/** Runs the agent until SIGTERM or SIGINT. The exit code: 0, or 3 where it could not start. */
-export async function runAgent(options: AgentOptions): Promise<number> {
-  const log = logTo(standardError, options.logLevel);
-  const stops: (() => Promise<void> | void)[] = [];
-  const stopAll = async (): Promise<void> => {
-    for (const stop of stops.reverse()) await stop();
-  };
-  try {
-    const identity = readIdentity(options);
-    for (const warning of identity.warnings) log.warn(warning);
-    await start(options, identity, stops, (line) => log.warn(line));
-    log.info(`stellwerk ${version}: ${identity.hostname} (${identity.id}) on ${options.host}:${options.port}`);
-  } catch (error) {
-    log.fatal(`cannot start: ${error instanceof Error ? error.message : String(error)}`);
-    await stopAll();
-    return badStart;
-  }
-  const signal = await new Promise<string>((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
+/** Runs the agent until SIGTERM or SIGINT. The exit code: 0, or 3 where it could not start (spec verwalter 7). */
+export function runAgent(options: AgentOptions): Promise<number> {
+  return runDaemon({
+    log: logTo(standardError, options.logLevel),
+    intervalMs: options.interval,
+    farewell: 'the agent stops; containers run on',
+    start: (stops) => start(options, stops),
+    failed: () => exitCodes.noHttp,
   });
-  log.info(`${signal}: the agent stops; containers run on`);
-  await stopAll();
-  return 0;
 }
 
-/** Puts the parts together; each that was started leaves its stop in `stops`, the last one first to be called. */
-async function start(
-  options: AgentOptions,
-  identity: Identity,
-  stops: (() => Promise<void> | void)[],
-  warn: (line: string) => void,
-): Promise<void> {
+async function start(options: AgentOptions, ends: Stops): Promise<Running> {
+  const { stops, warn } = ends;
+  const identity = readIdentity({ ...options, gossips: true });
+  for (const warning of identity.warnings) warn(warning);
   for (const folder of [options.storageDir, options.logDir]) mkdirSync(folder, { recursive: true });
-  const { id, hostname, name, keys, tokens } = identity;
+  const { id, hostname } = identity;
+  const { clusterName, storageDir } = options;
 
-  const cantal = startCantal({
-    scanner: createScanner({
-      intervalMs: options.interval,
-      keepHistoryMs: options.keepHistory,
-      maxSeries: options.maxMetrics,
-      processMetrics: options.processMetrics,
-    }),
-    intervalMs: options.interval,
-    version,
-    store: { folder: join(options.storageDir, 'history'), keepHistoryMs: options.keepHistory },
-    log: warn,
-  });
-  stops.push(() => cantal.stop());
-
-  const cluster = await startCluster({
-    host: options.host,
-    port: options.port,
-    machineId: id,
-    hostname,
-    name,
-    clusterName: options.clusterName,
-    keys,
-    join: options.join.flatMap((target) => (target.kind === 'address' ? [target.addr] : [])),
-    allowMinority: options.allowMinorityCluster,
-    storageDir: options.storageDir,
-    log: warn,
-  });
-  stops.push(() => cluster.stop());
-  stops.push(cantal.onScan(() => cluster.scanned(cantal.scanMs())));
-  const discovery = startDiscovery({
-    // Addresses are the cluster's own seeds: it knocks at them for as long as it is alone.
-    targets: options.join.filter(({ kind }) => kind !== 'address'),
-    addHost: (addr) => cluster.addHost(addr),
-    hasPeers: () => cluster.members().some(({ liveness }) => liveness === 'alive'),
-    log: warn,
-  });
-  stops.push(() => discovery.stop());
-
-  const carbon = startCarbon({
-    folder: options.carbonDir,
-    moment: () => {
-      const peers = cluster.members();
-      return {
-        source: cantal.moment(),
-        processes: cantal.processes(),
-        cluster: options.clusterName,
-        hostname,
-        peers: { known: peers.length, stale: peers.filter(({ liveness }) => liveness !== 'alive').length },
-      };
+  const part = await startCantalPart(
+    {
+      ...options,
+      bindLocalhost: false,
+      historyDir: join(storageDir, 'history'),
+      sinksDir: options.carbonDir,
+      cluster: {
+        name: clusterName,
+        join: options.join,
+        storageDir,
+        allowMinority: options.allowMinorityCluster,
+        neverLead: false,
+      },
     },
-    log: warn,
-  });
-  const reread = () => carbon.reload();
-  process.on('SIGHUP', reread);
-  stops.push(async () => {
-    process.off('SIGHUP', reread);
-    await carbon.stop();
-  });
-
-  const http = peerHttp({ keys });
-  stops.push(() => http.stop());
-  const remote = startRemote({
-    cantal,
-    cluster,
-    http,
-    keys,
-    host: {
-      ...{ id, hostname, name, version, labels: Object.fromEntries(options.label) },
-      ...{ addr: cluster.self.addr, clusterName: options.clusterName },
-    },
-    intervalMs: options.interval,
-    log: warn,
-  });
-  stops.push(() => remote.stop());
+    identity,
+    ends,
+  );
+  const { cantal, cluster, remote, http } = part;
+  if (cluster === null || remote === null) throw new Error('verwalter needs a cluster');
 
   const verwalter = startVerwalter({
     peers: cluster,
     metrics: remote,
     peerHttp: http,
     configDir: options.configDir,
-    storageDir: options.storageDir,
+    storageDir,
     logDir: options.logDir,
     version,
     lithosSwitch: [
@@ -173,7 +84,7 @@ async function start(
   const lastReports = new Map<string, NodeReport>();
   const overview = () =>
     collectOverview({
-      clusterName: options.clusterName,
+      clusterName,
       version,
       peers: cluster,
       schedule: () => verwalter.schedule(),
@@ -185,34 +96,16 @@ async function start(
         return reply;
       },
     });
-  const node = { id, hostname, name, cluster: options.clusterName };
-  const cost = costLimit();
-  const complain = (what: string, error: unknown) =>
-    warn(`${what}: ${error instanceof Error ? error.stack : String(error)}`);
-  const onPeers = (listener: () => void) => cluster.onChange(listener);
-  const graphql = { cantal, remote, node, onPeers, cost, report: complain };
-  const server = await startHttp({
-    host: options.host,
-    port: options.port,
+  await part.listen({
     routes: [
-      ...cantalRoutes(cantal, remote, node, cost),
-      ...carbonRoutes(carbon),
-      ...exportRoutes(cantal, { hostname, cluster: options.clusterName }, cost),
-      ...graphqlRoutes(graphql),
-      ...promqlRoutes(cantal, cost),
-      ...clusterRoutes(cluster),
       ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
-    streams: [liveStream(overview), queryStream(cantal), graphqlStream(graphql)],
-    peerStreams: [remote.stream],
-    staticDir: join(packageRoot(), 'dist', 'web'),
-    tokens,
-    clusterKeys: keys,
-    // Names of nodes resolve in many networks; an address always does.
-    hostNames: isIP(hostname) === 0 ? [hostname] : [],
-    software: `cantal/${version}`,
-    report: complain,
+    streams: [liveStream(overview)],
   });
-  stops.push(() => server.stop());
+  return {
+    greeting: `stellwerk ${version}: ${hostname} (${id}) on ${options.host}:${options.port}`,
+    onScan: (listener) => void cantal.onScan(listener),
+    reload: part.reload,
+  };
 }

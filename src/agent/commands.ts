@@ -1,7 +1,6 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { mostLabels, parseLabel } from '../cantal/remote/select.ts';
-import { type JoinTarget, parseJoin } from '../cluster/discovery.ts';
-import { parseDuration } from '../config/duration.ts';
+import { Command, Option } from 'commander';
+import type { JoinTarget } from '../cluster/discovery.ts';
+import { collectLabels, collectTargets, type HostLabels, keepHistory, machineId, number } from './option-values.ts';
 
 /** What `stellwerk agent` takes; names as in the specifications of cantal and verwalter. */
 export interface AgentOptions {
@@ -11,7 +10,7 @@ export interface AgentOptions {
   readonly name?: string;
   readonly machineId?: string;
   readonly clusterName: string;
-  readonly label: readonly (readonly [name: string, value: string])[];
+  readonly label: HostLabels;
   readonly clusterKeyFile?: string;
   readonly openCluster: boolean;
   readonly tokenFile?: string;
@@ -26,6 +25,8 @@ export interface AgentOptions {
   readonly keepHistory: number;
   readonly maxMetrics: number;
   readonly processMetrics: boolean;
+  readonly procRoot: string;
+  readonly sysRoot: string;
   readonly allowMinorityCluster: boolean;
   readonly logLevel: string;
 }
@@ -62,12 +63,16 @@ export function agentCommand(): Command {
       [],
     )
     .option('--config-dir <dir>', 'scheduler, templates, runtime metadata', '/etc/verwalter')
-    .option('--carbon-dir <dir>', 'NAME.carbon.yaml of each Graphite receiver; read again at SIGHUP', '/etc/cantal')
+    .option(
+      '--carbon-dir <dir>',
+      'NAME.carbon.yaml, .remote-write.yaml, .otlp.yaml of each receiver; read again at SIGHUP',
+      '/etc/cantal',
+    )
     .option('--storage-dir <dir>', 'what a restart must remember', '/var/lib/verwalter')
     .option('--log-dir <dir>', 'render logs', '/var/log/verwalter')
     .option('--lithos-master <file>', 'master config of this host’s tree', '/etc/lithos/master.yaml')
     .option('-i, --interval <ms>', 'scan period', number('interval', 100, 60_000), 2000)
-    .option('--keep-history <duration>', 'how long samples are kept, as 90m, 1h or 2d', keepHistory, 3_600_000)
+    .option('--keep-history <duration>', 'how long samples are kept, as 90min, 1h or "2 days"', keepHistory, 3_600_000)
     .option(
       '--max-metrics <n>',
       'series beyond it are refused and counted',
@@ -75,6 +80,8 @@ export function agentCommand(): Command {
       100_000,
     )
     .option('--no-process-metrics', 'no series of single processes; their table stays')
+    .option('--proc-root <dir>', 'where proc(5) is', '/proc')
+    .option('--sys-root <dir>', 'where sysfs(5) is', '/sys')
     .option('--allow-minority-cluster', 'elect a leader among the reachable nodes even if they are few', false)
     .addOption(
       new Option('--log-level <level>', 'what is logged to standard error')
@@ -86,40 +93,4 @@ export function agentCommand(): Command {
       const { runAgent } = await import('./agent.ts');
       process.exitCode = await runAgent(options);
     });
-}
-
-function number(name: string, least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`${name} is a whole number from ${least} to ${most}.`);
-  };
-}
-
-/** At least as long as a query looks back by default; at most the scanner's week. */
-function keepHistory(text: string): number {
-  const duration = parseDuration(text);
-  if ('problem' in duration) throw new InvalidArgumentError(duration.problem);
-  const { ms } = duration;
-  if (ms >= 60_000 && ms <= 7 * 24 * 3_600_000) return ms;
-  throw new InvalidArgumentError('keep-history is from 1m to 7d.');
-}
-
-function machineId(text: string): string {
-  if (/^[0-9a-f]{32}$/.test(text)) return text;
-  throw new InvalidArgumentError('A machine id is 32 lower-case hex digits.');
-}
-
-function collectLabels(text: string, all: AgentOptions['label']): AgentOptions['label'] {
-  const label = parseLabel(text);
-  if (typeof label === 'string') throw new InvalidArgumentError(label);
-  const others = all.filter(([name]) => name !== label[0]);
-  if (others.length >= mostLabels) throw new InvalidArgumentError(`A host has at most ${mostLabels} labels.`);
-  return [...others, label];
-}
-
-function collectTargets(value: string, all: readonly JoinTarget[]): readonly JoinTarget[] {
-  const target = parseJoin(value);
-  if (target !== null) return [...all, target];
-  throw new InvalidArgumentError('A node is IP:PORT, NAME:PORT, or @FILE with one of these on each line.');
 }

@@ -12,6 +12,8 @@ export interface IdentityOptions {
   /** Take part in a network without a key. */
   readonly openCluster?: boolean;
   readonly tokenFile?: string;
+  /** Talks to other nodes over UDP. */
+  readonly gossips: boolean;
 }
 
 /** Who this node is, and the secrets that it shares with the others. */
@@ -30,10 +32,10 @@ export interface Identity {
 export function readIdentity(options: IdentityOptions): Identity {
   const { id, random } = options.machineId === undefined ? readMachineId() : { id: options.machineId, random: false };
   const hostname = options.hostname ?? hostnameOfSystem().split('.')[0] ?? 'localhost';
-  const open = options.clusterKeyFile === undefined && !isLoopback(options.host);
+  const open = options.gossips && options.clusterKeyFile === undefined && !isLoopback(options.host);
   if (open && options.openCluster !== true) {
     throw new Error(
-      `--host ${options.host} is no loopback address: give --cluster-key-file, or others could join or lead this cluster (--open-cluster allows them to)`,
+      `--host ${options.host} is no loopback address: give a file with the cluster’s key (--cluster-key-file, of cantal-agent --cluster-key), or others could join or lead this cluster (--open-cluster allows them to)`,
     );
   }
   return {

@@ -70,7 +70,7 @@ function withPattern(query: URLSearchParams, answer: (pattern: Regex) => HttpRep
 }
 
 /** The kernel's numbers of one process; what a program exports itself has a name of its own. */
-function ofProcess(labels: Labels): boolean {
+export function ofProcess(labels: Labels): boolean {
   if (labels.pid === undefined || !processMetrics.has(labels.metric ?? '')) return false;
   return Object.keys(labels).every((name) => name === 'metric' || name === 'pid' || name === 'cgroup');
 }

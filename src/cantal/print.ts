@@ -1,4 +1,5 @@
-import { createScanner, type Scanner } from '../native/scanner.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createScanner, type Scanner, type ScannerOptions } from '../native/scanner.ts';
 import type { Labels, TipJson } from './query/dataset.ts';
 import { sampleToJson } from './query/sample.ts';
 import { scanTips } from './shell.ts';
@@ -9,10 +10,10 @@ import { readFileOrPid } from './values-paths.ts';
 const latestDate = 8.64e15;
 
 /** Prints one scan of this host; returns the exit code: 1 where the scanner cannot be had. */
-export async function printOnce(asJson: boolean): Promise<0 | 1> {
+export async function printOnce(asJson: boolean, options: Partial<ScannerOptions>): Promise<0 | 1> {
   let scanner: Scanner;
   try {
-    scanner = createScanner({});
+    scanner = createScanner(options);
   } catch (error) {
     process.stderr.write(`cantal: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
@@ -31,30 +32,77 @@ export async function printOnce(asJson: boolean): Promise<0 | 1> {
 }
 
 /** Prints "PREFIX: JSON VALUE" per metric; returns the exit code: 1 if any word failed. */
-export function printValues(words: readonly string[], asJson: boolean): 0 | 1 {
+export async function printValues(words: readonly string[], asJson: boolean): Promise<0 | 1> {
+  const { lines, problems, failed } = look(words, asJson);
+  for (const problem of problems) process.stderr.write(`cantal: ${problem}\n`);
+  await write(lines.map((line) => `${line}\n`).join(''));
+  return failed ? 1 : 0;
+}
+
+/**
+ * The same each period, until SIGINT or SIGTERM or until nobody reads any more. A terminal shows the newest values and
+ * what is wrong with them; elsewhere lines follow each other, and a problem is said once for as long as it lasts.
+ */
+export async function watchValues(words: readonly string[], asJson: boolean, periodMs: number): Promise<0 | 1> {
+  const end = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => end.abort());
+  const { isTTY: isTerminal = false, rows = Number.POSITIVE_INFINITY } = process.stdout;
   let failed = false;
-  for (const result of words.flatMap((word) => readFileOrPid(word, '/proc'))) {
-    if (result.kind === 'failed') {
-      failed = true;
-      process.stderr.write(`cantal: ${result.prefix}: ${result.reason}\n`);
-      continue;
+  let said: ReadonlySet<string> = new Set();
+  while (!end.signal.aborted) {
+    const seen = look(words, asJson);
+    failed = seen.failed;
+    if (isTerminal) {
+      await write(screen([...seen.lines, ...seen.problems.map((problem) => `cantal: ${problem}`)], rows));
+    } else {
+      for (const problem of seen.problems) if (!said.has(problem)) process.stderr.write(`cantal: ${problem}\n`);
+      said = new Set(seen.problems);
+      await write(seen.lines.map((line) => `${line}\n`).join(''));
     }
-    for (const warning of result.warnings) process.stderr.write(`cantal: ${warning}\n`);
-    for (const { labels, value } of result.values) {
-      process.stdout.write(
-        asJson
-          ? `${jsonLine(result.prefix, labels, value)}\n`
-          : `${result.prefix}: ${JSON.stringify(labels)} ${shown(toJson(value))}\n`,
-      );
-    }
+    await sleep(periodMs, undefined, { signal: end.signal }).catch(() => {});
   }
   return failed ? 1 : 0;
 }
 
-/** A pipe takes a scan in pieces; the program must not end before. */
+/** From the top, each line to its end, and nothing below: no flicker (ECMA-48: CUP, EL, ED). */
+function screen(lines: readonly string[], rows: number): string {
+  const room = Math.max(1, rows - 1);
+  const kept = lines.length > room ? [...lines.slice(0, room - 1), `… ${lines.length - room + 1} more`] : lines;
+  return `\x1b[H${kept.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`;
+}
+
+function look(
+  words: readonly string[],
+  asJson: boolean,
+): { readonly lines: readonly string[]; readonly problems: readonly string[]; readonly failed: boolean } {
+  const results = words.flatMap((word) => readFileOrPid(word, '/proc'));
+  return {
+    lines: results.flatMap((result) =>
+      result.kind === 'failed'
+        ? []
+        : result.values.map(({ labels, value }) =>
+            asJson
+              ? jsonLine(result.prefix, labels, value)
+              : `${result.prefix}: ${JSON.stringify(labels)} ${shown(toJson(value))}`,
+          ),
+    ),
+    problems: results.flatMap((result) =>
+      result.kind === 'failed' ? [`${result.prefix}: ${result.reason}`] : result.warnings,
+    ),
+    failed: results.some(({ kind }) => kind === 'failed'),
+  };
+}
+
+/** A pipe takes a scan in pieces; the program must not end before. A reader that has gone has had what it wanted. */
 function write(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+    const failed = (error: NodeJS.ErrnoException): void => (error.code === 'EPIPE' ? process.exit(0) : reject(error));
+    process.stdout.once('error', failed);
+    process.stdout.write(text, (error) => {
+      if (error) return failed(error);
+      process.stdout.off('error', failed);
+      resolve();
+    });
   });
 }
 

@@ -20,7 +20,8 @@ export interface NodeName {
   readonly id: string;
   readonly hostname: string;
   readonly name: string;
-  readonly cluster: string;
+  /** Null: in no cluster. */
+  readonly cluster: string | null;
 }
 
 /** What can be asked of cantal over HTTP. `remote` null: a node of no cluster, which answers for itself alone. */

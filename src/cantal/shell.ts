@@ -32,7 +32,7 @@ export interface CantalOptions {
   /** Where proc(5) is; default /proc. */
   readonly procRoot?: string;
   /** Where the history outlives a restart; default: nowhere. */
-  readonly store?: { readonly folder: string; readonly keepHistoryMs: number };
+  readonly store?: { readonly folder: string; readonly keepHistoryMs: number; readonly ended?: (error: Error) => void };
   /** Told of files that were refused, each once; default: nobody. */
   readonly log?: (message: string) => void;
 }

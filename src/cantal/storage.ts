@@ -1,4 +1,5 @@
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { readFileSync, renameSync } from 'node:fs';
+import { link, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDurably } from '../cluster/durable-file.ts';
 import type { Scanner } from '../native/scanner.ts';
@@ -20,6 +21,8 @@ export interface StorageOptions {
   readonly folder: string;
   readonly keepHistoryMs: number;
   readonly log: (message: string) => void;
+  /** Told where no snapshot can be made any more, for a reason that lies in this process; default: it is said. */
+  readonly ended?: (error: Error) => void;
   /** For tests; default 60 s (spec cantal 5.5). */
   readonly everyMs?: number;
   /** For tests; default 256 MiB. */
@@ -92,15 +95,23 @@ export function startStorage(options: StorageOptions): Storage {
     const { timestamp } = scanner.snapshot();
     if (timestamp === 0) return;
     const path = join(folder, current);
+    let bytes: Buffer;
     try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      const bytes = await scanner.saveHistory();
+      bytes = await scanner.saveHistory();
+    } catch (error) {
+      if (options.ended === undefined) fails('write', `no snapshot can be made: ${(error as Error).message}`);
+      else options.ended(error as Error);
+      return;
+    }
+    // A hanging disk must hold nobody up but its own thread of the pool: no call that waits for it here.
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
       if (bytes.length > mostBytes) {
         fails('size', `${path} is not written: the history takes ${bytes.length} bytes, and ${mostBytes} are allowed`);
         return;
       }
       await writeDurably(path, bytes, 0o600);
-      if (keepHistoryMs >= msPerHour) keepHourly(folder, path, time);
+      if (keepHistoryMs >= msPerHour) await keepHourly(folder, path, time);
       status = { time, timestamp, duration: Date.now() - time, size: bytes.length };
       mishap = 'none';
     } catch (error) {
@@ -127,13 +138,14 @@ export function startStorage(options: StorageOptions): Storage {
   };
 }
 
-function keepHourly(folder: string, path: string, nowMs: number): void {
+async function keepHourly(folder: string, path: string, nowMs: number): Promise<void> {
   const hour = Math.floor(nowMs / msPerHour);
-  const place = join(folder, `hourly-${hour}.history`);
-  // A link: the next snapshot takes the name `current`, not the bytes.
-  if (!existsSync(place)) linkSync(path, place);
-  for (const name of readdirSync(folder)) {
+  // A link: the next snapshot takes the name `current`, not the bytes. One that is there already is of this hour.
+  await link(path, join(folder, `hourly-${hour}.history`)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  for (const name of await readdir(folder)) {
     const of = Number(hourly.exec(name)?.[1] ?? hour);
-    if (hour - of > hoursKept) rmSync(join(folder, name), { force: true });
+    if (hour - of > hoursKept) await rm(join(folder, name), { force: true });
   }
 }

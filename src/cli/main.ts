@@ -3,7 +3,7 @@ import { version } from '../version.ts';
 import { type CommandName, commandNames, isCommandName, summaries } from './names.ts';
 
 /**
- * One program, five names: `vagga run` is `stellwerk vagga run`. This file loads no part and no framework, because a
+ * One program, six names: `vagga run` is `stellwerk vagga run`. This file loads no part and no framework, because a
  * person waits for it at a prompt; each command brings its own when it is named.
  */
 const invokedAs = basename(process.argv[1] ?? 'stellwerk', '.js');
@@ -28,9 +28,13 @@ async function run(name: CommandName, args: readonly string[]): Promise<void> {
     case 'lithos':
       return parse((await import('../lithos/commands.ts')).lithosCommand(), args);
     case 'cantal':
+      // The daemon is not cantal's alone: the agent puts it together.
+      if (args[0] === 'agent') return run('cantal-agent', args.slice(1));
       return parse((await import('../cantal/commands.ts')).cantalCommand(), args);
     case 'verwalter':
       return parse((await import('../verwalter/commands.ts')).verwalterCommand(), args);
+    case 'cantal-agent':
+      return parse((await import('../agent/cantal-agent-command.ts')).cantalAgentCommand(), args);
     case 'agent':
       return parse((await import('../agent/commands.ts')).agentCommand(), args);
     case 'doctor':
@@ -52,10 +56,10 @@ async function parse(command: import('commander').Command, args: readonly string
 }
 
 function overview(): string {
-  const lines = commandNames.map((name) => `  ${name.padEnd(11)}${summaries[name]}`);
+  const lines = commandNames.map((name) => `  ${name.padEnd(14)}${summaries[name]}`);
   return `stellwerk ${version}: orchestration for small and middle-sized Linux clusters
 
-usage: stellwerk COMMAND …        (vagga, lithos, cantal and verwalter are also programs of their own)
+usage: stellwerk COMMAND …        (vagga, lithos, cantal, cantal-agent, verwalter are programs of their own too)
 
 ${lines.join('\n')}
 

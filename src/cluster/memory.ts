@@ -26,7 +26,9 @@ const mostPeers = 1_000;
 /** A clock further ahead than this is broken, and must not leave its mark in the file for ever: the year 2200. */
 const latestLife = Date.UTC(2200, 0);
 
-export async function openMemory(folder: string, wallMs: number, log: (line: string) => void): Promise<Memory> {
+/** `folder` null: nothing outlives this start, whose number is then that of the clock. */
+export async function openMemory(folder: string | null, wallMs: number, log: (line: string) => void): Promise<Memory> {
+  if (folder === null) return { life: Math.floor(wallMs), peers: [], remember: () => Promise.resolve() };
   const lifeFile = join(folder, 'life');
   const peersFile = join(folder, 'peers.json');
 

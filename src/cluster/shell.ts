@@ -60,8 +60,8 @@ export interface ClusterOptions {
   /** "ip:port" of nodes to join by. */
   readonly join: readonly string[];
   readonly allowMinority: boolean;
-  /** Where a restart finds what it must remember: memory.ts. Made where it is not there. */
-  readonly storageDir: string;
+  /** Where a restart finds what it must remember: memory.ts. Made where it is not there. Null: nowhere. */
+  readonly storageDir: string | null;
   /** For people; nothing that a stranger can send fills it: each kind of line once a minute. */
   readonly log: (line: string) => void;
   readonly clock?: Clock;

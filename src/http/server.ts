@@ -19,6 +19,8 @@ export interface HttpOptions {
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;
+  /** Listens on 127.0.0.1 too, at the same port, where `host` leaves it out; default false. */
+  readonly alsoLocalhost?: boolean;
   readonly routes: readonly Route[];
   readonly streams?: readonly Stream[];
   /** For agents of the cluster only. */
@@ -135,8 +137,16 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       });
   });
 
-  const socket = await listen(app, options.host, options.port);
-  port = uws.us_socket_local_port(socket);
+  const sockets = [await listen(app, options.host, options.port)];
+  port = uws.us_socket_local_port(sockets[0] as us_listen_socket);
+  if (options.alsoLocalhost === true && !isWildcard(options.host) && !isLocalhost(options.host)) {
+    try {
+      sockets.push(await listen(app, '127.0.0.1', port));
+    } catch (error) {
+      app.close();
+      throw error;
+    }
+  }
   const reachable = isWildcard(options.host) ? '127.0.0.1' : options.host;
 
   return {
@@ -145,7 +155,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     async stop(graceMs = defaultGraceMs) {
       if (stopping) return;
       stopping = true;
-      uws.us_listen_socket_close(socket);
+      for (const socket of sockets) uws.us_listen_socket_close(socket);
       clients.closeAll();
       peers.closeAll();
       if (running > 0) {
@@ -180,6 +190,7 @@ function listen(app: TemplatedApp, host: string, port: number): Promise<us_liste
   });
 }
 
+const isLocalhost = (host: string): boolean => host === 'localhost' || host === '127.0.0.1';
 const isWildcard = (host: string): boolean => host === '0.0.0.0' || (isIP(host) === 6 && /^[0:]+$/.test(host));
 
 function copyRequest(res: HttpResponse, req: RawRequest): Incoming {

@@ -15,7 +15,7 @@ const file = (text: string): string => {
   writeFileSync(path, text);
   return path;
 };
-const loopback = { host: '127.0.0.1', machineId: '0'.repeat(32), hostname: 'node1' };
+const loopback = { gossips: true, host: '127.0.0.1', machineId: '0'.repeat(32), hostname: 'node1' };
 
 describe('identity', () => {
   it('reads keys and tokens, one a line', () => {

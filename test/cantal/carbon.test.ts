@@ -7,15 +7,20 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bridgeLines } from '../../src/cantal/carbon/bridge-lines.ts';
-import { startCarbon } from '../../src/cantal/carbon/carbon.ts';
-import { loadSinks, type SinkConfig } from '../../src/cantal/carbon/config.ts';
-import { carbonConnection, retryDelayMs } from '../../src/cantal/carbon/connection.ts';
-import { carbonLines } from '../../src/cantal/carbon/lines.ts';
-import { cleaned } from '../../src/cantal/carbon/path.ts';
-import { lineQueue } from '../../src/cantal/carbon/queue.ts';
 import { exportRoutes } from '../../src/cantal/export-routes.ts';
 import { type Cantal, startCantal } from '../../src/cantal/shell.ts';
+import { retryDelayMs } from '../../src/cantal/sinks/backoff.ts';
+import { bridgeLines } from '../../src/cantal/sinks/carbon/bridge-lines.ts';
+import type { CarbonConfig } from '../../src/cantal/sinks/carbon/config.ts';
+import { carbonConnection } from '../../src/cantal/sinks/carbon/connection.ts';
+import { carbonLines } from '../../src/cantal/sinks/carbon/lines.ts';
+import { cleaned } from '../../src/cantal/sinks/carbon/path.ts';
+import { nextScan } from '../../src/cantal/sinks/carbon/replay.ts';
+import type { SenderStatus } from '../../src/cantal/sinks/carbon/sender.ts';
+import { carbonSink } from '../../src/cantal/sinks/carbon/sink.ts';
+import { loadSinks } from '../../src/cantal/sinks/config.ts';
+import { lineQueue } from '../../src/cantal/sinks/queue.ts';
+import { startSinks } from '../../src/cantal/sinks/sinks.ts';
 import { startHttp } from '../../src/http/server.ts';
 import { packageRoot } from '../../src/native/load.ts';
 import { createScanner, SeriesKind } from '../../src/native/scanner.ts';
@@ -36,7 +41,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const sink = (more: Partial<SinkConfig> = {}): SinkConfig => ({
+const sink = (more: Partial<CarbonConfig> = {}): CarbonConfig => ({
   host: '127.0.0.1',
   port: 2003,
   interval: 10,
@@ -44,6 +49,7 @@ const sink = (more: Partial<SinkConfig> = {}): SinkConfig => ({
   enableApplicationMetrics: true,
   enableControllerMetrics: false,
   flatHostname: false,
+  replay: false,
   ...more,
 });
 
@@ -53,11 +59,15 @@ describe('the config folder', () => {
     writeFileSync(join(folder, 'bad.carbon.yaml'), 'host: graphite\nintervall: 5\nport: 99999\n');
     writeFileSync(join(folder, 'notes.yaml'), '');
     const { sinks, warnings } = loadSinks(folder);
-    expect([...sinks]).toEqual([['main', sink({ host: 'graphite', enableApplicationMetrics: false })]]);
+    expect([...sinks]).toEqual([
+      ['main.carbon', { kind: 'carbon', ...sink({ host: 'graphite', enableApplicationMetrics: false }) }],
+    ]);
     expect(warnings).toEqual([
       expect.stringMatching(/^not used: .*bad\.carbon\.yaml:2:1: intervall: unknown key .*interval/),
       expect.stringMatching(/^not used: .*bad\.carbon\.yaml:3:7: port: "99999"; expected a port from 1 to 65535/),
-      expect.stringMatching(/notes\.yaml: not used: the name of a carbon config ends in \.carbon\.yaml/),
+      expect.stringMatching(
+        /notes\.yaml: not used: the name of a receiver ends in \.carbon\.yaml, \.remote-write\.yaml, \.otlp\.yaml/,
+      ),
     ]);
     expect(loadSinks(join(folder, 'none'))).toEqual({ sinks: new Map(), warnings: [] });
   });
@@ -249,7 +259,7 @@ describe('a connection', () => {
           const delay = retryDelayMs(failures, random);
           expect(delay).toBeGreaterThanOrEqual(50);
           expect(delay).toBeLessThanOrEqual(30_000);
-          if (failures === 0) expect(delay).toBeLessThan(150);
+          if (failures === 0) expect(delay).toBeLessThanOrEqual(150);
           if (failures > 10) expect(delay).toBeGreaterThanOrEqual(15_000);
         },
       ),
@@ -286,6 +296,95 @@ describe('a connection', () => {
     await until(() => connection.status().connected);
     expect(sockets.size).toBeGreaterThan(0);
     expect(connection.status().queued).toBeLessThanOrEqual(10_000);
+  });
+});
+
+describe('replay', () => {
+  it('takes the newest scan where the receiver is up to date, and period by period what it missed', () => {
+    const times = [
+      60_000, 58_000, 40_000, 38_000, 36_000, 34_000, 32_000, 30_000, 28_000, 26_000, 24_000, 22_000, 20_000,
+    ];
+    const all: number[] = [];
+    for (let sent = 20_000; ; ) {
+      const index = nextScan(times, sent, 10_000);
+      if (index === null) break;
+      sent = times[index] ?? 0;
+      all.push(sent);
+    }
+    // Between 40 and 58 s nobody scanned.
+    expect(all).toEqual([30_000, 40_000, 58_000]);
+    expect(nextScan(times, 51_000, 10_000)).toBe(0);
+    expect(nextScan([], 0, 1000)).toBeNull();
+  });
+
+  it('ends, rises, and skips no more than a period of what there is, whatever was scanned when', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.nat({ max: 100_000 }), { minLength: 1, maxLength: 60 }),
+        fc.integer({ min: 1, max: 20_000 }),
+        fc.nat({ max: 100_000 }),
+        (some, period, begun) => {
+          const times = some.toSorted((a, b) => b - a);
+          let sent = begun;
+          for (let steps = 0; ; steps++) {
+            expect(steps).toBeLessThanOrEqual(times.length);
+            const index = nextScan(times, sent, period);
+            if (index === null) break;
+            const time = times[index] ?? 0;
+            expect(time).toBeGreaterThan(sent);
+            expect(times.filter((each) => each > sent + 1.5 * period && each < time)).toEqual([]);
+            sent = time;
+          }
+          expect((times[0] ?? 0) - sent).toBeLessThan(period);
+        },
+      ),
+    );
+  });
+
+  it('sends what a receiver missed as it would have been sent then', async () => {
+    const first = await receiver(true);
+    const made = memoryScanner();
+    const cantal = startCantal({ scanner: made, intervalMs: 1000, version: '1' });
+    cleanups.push(() => cantal.stop());
+    const app = { pid: '7', cgroup: 'box' };
+    const jobs = made.series({ ...app, metric: 'jobs', group: 'g' }, counter);
+    const rss = made.series({ ...app, metric: 'rss' }, integer);
+    let seconds = 0;
+    const scan = () => {
+      seconds += 1;
+      made.scan(seconds * 1000, { [jobs]: seconds ** 2, [rss]: seconds * 100 });
+      made.setProcesses([processRow({ pid: 7, cgroup: 'box', rss: seconds * 100 })]);
+    };
+    scan();
+    scan();
+    const moment = () => ({
+      ...{ source: cantal.moment(), processes: made.processes(), cluster: null, hostname: 'h' },
+      peers: { known: 0, stale: 0 },
+    });
+    const replaying = carbonSink(sink({ port: first.port, interval: 1, replay: true }), moment);
+    cleanups.push(() => replaying.stop(0));
+    const [status] = [() => (replaying.status() as SenderStatus).receivers[0]];
+    await until(() => status()?.connected === true);
+    scan();
+    replaying.push();
+    const ofGroup = (lines: readonly string[]) => lines.filter((line) => /\.jobs |\.rss |\.num_processes /.test(line));
+    await until(() => ofGroup(first.lines).length === 3);
+    await first.close();
+    await until(() => status()?.connected === false);
+    for (let index = 0; index < 5; index++) {
+      scan();
+      replaying.push();
+    }
+    expect(status()?.queued).toBe(0);
+    const second = await receiver(true, first.port);
+    await until(() => ofGroup(second.lines).length === 15);
+    expect(ofGroup(second.lines)).toEqual(
+      [4, 5, 6, 7, 8].flatMap((at) => [
+        `cantal.no-cluster.h.cgroups.box.rss ${at * 100} ${at}`,
+        `cantal.no-cluster.h.cgroups.box.num_processes 1 ${at}`,
+        `cantal.no-cluster.h.cgroups.box.groups.g.jobs ${at ** 2 - (at - 1) ** 2} ${at}`,
+      ]),
+    );
   });
 });
 
@@ -326,8 +425,9 @@ describe.skipIf(skipped(hasCarbon, 'Graphite', withoutCarbon))('carbon-cache', (
       sent.push(...carbonLines(now, { ...config, enableCgroupStats: false }));
       return now;
     };
-    const pusher = startCarbon({ folder, moment, log: () => {} });
+    const pusher = startSinks({ folder, moment, version: '1', log: () => {} });
     cleanups.push(() => pusher.stop());
+    const receivers = () => (pusher.status()[0] as unknown as SenderStatus).receivers;
     const verify = async () => {
       const owner = sent.find((line) => line.includes('.queue.size '))?.split('.groups.')[0] ?? '';
       expect(owner).toMatch(/^cantal\.test\.node1\.(apps\.demo|cgroups\.)/);
@@ -342,14 +442,14 @@ describe.skipIf(skipped(hasCarbon, 'Graphite', withoutCarbon))('carbon-cache', (
       expect(await carbon.valueAt('cantal.test.node1.apps.cantal.groups.gossip.num_peers', lastTime())).toBe(2);
     };
     const lastTime = () => Number(sent.at(-1)?.trim().split(' ')[2]);
-    await until(() => (pusher.status()[0]?.receivers[0]?.sent ?? 0) >= 6);
+    await until(() => (receivers()[0]?.sent ?? 0) >= 6);
     await verify();
     await carbon.kill();
     const before = sent.length;
-    await until(() => pusher.status()[0]?.receivers[0]?.connected === false && sent.length > before);
+    await until(() => receivers()[0]?.connected === false && sent.length > before);
     const waited = sent.at(-1)?.trim().split(' ') ?? [];
     await carbon.start();
-    await until(() => pusher.status()[0]?.receivers[0]?.connected === true);
+    await until(() => receivers()[0]?.connected === true);
     expect(await carbon.valueAt(waited[0] ?? '', Number(waited[2]))).toBe(Number(waited[1]));
     await verify();
   }, 60_000);

@@ -160,12 +160,13 @@ it('a history above the bound is not written, and that is said once', async () =
 it.skipIf(skipped(process.getuid?.() === 0, 'a full disk', 'needs root to mount a small tmpfs'))(
   'a full disk leaves the old snapshot whole and the scan undisturbed',
   async () => {
-    const small = ['-t', 'tmpfs', '-o', 'size=256k', 'none', folder];
+    const bytes = 4 * 1024 * 1024;
+    const small = ['-t', 'tmpfs', '-o', `size=${bytes}`, 'none', folder];
     expect(spawnSync('mount', small).status).toBe(0);
     await saved(1);
     const path = join(folder, 'current.history');
     const old = readFileSync(path);
-    writeFileSync(join(folder, 'ballast'), Buffer.alloc(256 * 1024 - old.length - 8192));
+    writeFileSync(join(folder, 'ballast'), Buffer.alloc(bytes - old.length - 8192));
     const scanner = await saved(5);
     expect(said).toEqual([expect.stringMatching(/cannot be written, the former one stays: ENOSPC/)]);
     expect(readFileSync(path)).toEqual(old);

@@ -1,18 +1,9 @@
-import type { ProcessRow } from '../../native/scanner.ts';
-import type { Labels } from '../query/dataset.ts';
-import { meanGrowth } from '../query/fold.ts';
-import type { SeriesSource } from '../query/source.ts';
-import type { SinkConfig } from './config.ts';
+import type { Labels } from '../../query/dataset.ts';
+import { meanGrowth } from '../../query/fold.ts';
+import type { SeriesSource } from '../../query/source.ts';
+import type { GroupedProcess, Moment } from '../moment.ts';
+import type { CarbonConfig } from './config.ts';
 import { cleaned, level, line } from './path.ts';
-
-export interface Moment {
-  readonly source: SeriesSource;
-  readonly processes: readonly ProcessRow[];
-  /** Null: in no cluster. */
-  readonly cluster: string | null;
-  readonly hostname: string;
-  readonly peers: { readonly known: number; readonly stale: number };
-}
 
 /** Rates of single processes that are summed per group, by metric. USER_HZ is 100, so ticks per second are percent. */
 const processRates: Readonly<Record<string, string>> = {
@@ -23,7 +14,7 @@ const processRates: Readonly<Record<string, string>> = {
 };
 
 /** What a sink gets at one moment (spec cantal 8); nothing before two samples exist. */
-export function carbonLines(moment: Moment, sink: SinkConfig): readonly string[] {
+export function carbonLines(moment: Moment, sink: CarbonConfig): readonly string[] {
   const { source } = moment;
   const [newest] = source.scanTimes;
   if (newest === undefined || source.scanTimes.length < 2) return [];
@@ -50,7 +41,7 @@ export function carbonLines(moment: Moment, sink: SinkConfig): readonly string[]
   return [...sums].flatMap(([path, value]) => line(path, value, seconds) ?? []);
 }
 
-function addProcesses(rows: readonly ProcessRow[], root: string, add: (path: string, value: number) => void): void {
+function addProcesses(rows: readonly GroupedProcess[], root: string, add: (path: string, value: number) => void): void {
   for (const { cgroup, vsize, rss, swap, threads } of rows) {
     if (cgroup === null) continue;
     const group = `${root}.${groupOf(cgroup)}`;
@@ -65,7 +56,7 @@ function addProcesses(rows: readonly ProcessRow[], root: string, add: (path: str
 /** One-off commands `lithos.X:cmd.NAME.PID` would make a new name each time. */
 const groupOf = (cgroup: string): string => cleaned(cgroup.replace(/^(lithos\..+:cmd\..+)\.\d+$/, '$1'));
 
-function pathsOf(labels: Labels, sink: SinkConfig, root: string): readonly string[] {
+function pathsOf(labels: Labels, sink: CarbonConfig, root: string): readonly string[] {
   const { metric, cgroup, pid, group, state, appname, device } = labels;
   if (metric === undefined) return [];
   if (pid === undefined) {

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
+import { lineQueue } from '../queue.ts';
 import { type CarbonConnection, type ConnectionStatus, carbonConnection, mostQueued } from './connection.ts';
-import { lineQueue } from './queue.ts';
 
 /** Names are looked up again this often: receivers move. */
 const lookUpEveryMs = 60_000;
@@ -15,12 +15,14 @@ export interface SenderStatus {
 
 /** Sends the same lines to every address of a host (spec cantal 8). */
 export interface Sender {
+  /** Nothing: where each address is asked for, there may be more. */
   send(lines: readonly string[]): void;
   status(): SenderStatus;
   stop(graceMs: number): Promise<void>;
 }
 
-export function startSender(host: string, port: number): Sender {
+/** `source` makes for each address what it is asked for lines by, beside those that are sent to all. */
+export function startSender(host: string, port: number, source?: () => () => readonly string[] | null): Sender {
   const connections = new Map<string, CarbonConnection>();
   const early = lineQueue(mostQueued);
   let lookupError: string | null = null;
@@ -41,7 +43,11 @@ export function startSender(host: string, port: number): Sender {
       }
       for (const address of addresses) {
         if (connections.has(address)) continue;
-        const connection = carbonConnection({ host: address, port });
+        const connection = carbonConnection({
+          host: address,
+          port,
+          ...(source === undefined ? {} : { more: source() }),
+        });
         connection.send(lines);
         connections.set(address, connection);
       }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { BridgeWords } from '../commands.ts';
-import { compileRegex } from '../query/regex.ts';
+import type { BridgeWords } from '../../commands.ts';
+import { compileRegex } from '../../query/regex.ts';
 import { runBridge } from './bridge.ts';
 
 const usageError = 2;

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
-import { lineQueue } from './queue.ts';
+import { retryDelayMs } from '../backoff.ts';
+import { lineQueue } from '../queue.ts';
 
 /** Spec cantal 8. */
 export const mostQueued = 10_000;
@@ -7,8 +8,6 @@ const writeTimeoutMs = 10_000;
 /** At most so much is in the kernel's and our hands at a time: what is lost with a connection stays small. */
 const mostInFlight = 60_000;
 const connectTimeoutMs = 10_000;
-const firstRetryMs = 50;
-const longestRetryMs = 30_000;
 const keepAliveMs = 60_000;
 
 export interface ConnectionStatus {
@@ -25,16 +24,11 @@ export interface ConnectionStatus {
 }
 
 export interface CarbonConnection {
+  /** Beside what `more` gives. Also the sign that it has something. */
   send(lines: readonly string[]): void;
   status(): ConnectionStatus;
   /** Gives what is queued so much time to leave, if it is connected. */
   stop(graceMs: number): Promise<void>;
-}
-
-/** 50 to 150 ms after the first failure, doubled with each further one up to 30 s (spec cantal 8). */
-export function retryDelayMs(failures: number, random: number): number {
-  const mean = 2 * firstRetryMs * 2 ** Math.min(failures, 20);
-  return Math.min(longestRetryMs, mean * (0.5 + random));
 }
 
 export interface ConnectionOptions {
@@ -44,6 +38,8 @@ export interface ConnectionOptions {
   readonly random?: () => number;
   /** Default 10 s. */
   readonly writeTimeoutMs?: number;
+  /** Asked for lines whenever none waits while the receiver is there; null: nothing to send now. */
+  readonly more?: () => readonly string[] | null;
 }
 
 /** A connection to one receiver, made again whenever it ends; until then lines wait in a bounded queue. */
@@ -63,6 +59,7 @@ export function carbonConnection(options: ConnectionOptions): CarbonConnection {
   let idle: (() => void) | null = null;
 
   const open = (): void => {
+    const begunMs = performance.now();
     const mine = connect({ host, port, keepAlive: true, keepAliveInitialDelay: keepAliveMs });
     socket = mine;
     mine.unref();
@@ -87,14 +84,19 @@ export function carbonConnection(options: ConnectionOptions): CarbonConnection {
       inFlight = 0;
       idle?.();
       if (stopped) return;
-      retry = setTimeout(open, retryDelayMs(failures, random()));
+      // Counted from the attempt before, however long that took to fail (spec cantal 8).
+      retry = setTimeout(open, Math.max(0, retryDelayMs(failures, random()) - (performance.now() - begunMs)));
       failures += 1;
     });
   };
 
   const flush = (): void => {
     if (!connected || socket === null || inFlight > 0) return;
-    const lines = queue.take(mostInFlight);
+    let lines = queue.take(mostInFlight);
+    if (lines === null && !stopped) {
+      queue.push(options.more?.() ?? []);
+      lines = queue.take(mostInFlight);
+    }
     if (lines === null) {
       idle?.();
       return;

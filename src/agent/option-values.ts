@@ -1,0 +1,45 @@
+import { InvalidArgumentError } from 'commander';
+import { mostLabels, parseLabel } from '../cantal/remote/select.ts';
+import { type JoinTarget, parseJoin } from '../cluster/discovery.ts';
+import { parseHumanDuration } from '../config/duration.ts';
+
+/** Readers of the options that both agents have; each throws commander's error, which names the option. */
+
+export function number(name: string, least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`${name} is a whole number from ${least} to ${most}.`);
+  };
+}
+
+/** At least as long as a query looks back by default; at most the scanner's week. */
+export function keepHistory(text: string): number {
+  const duration = parseHumanDuration(text);
+  if ('problem' in duration) throw new InvalidArgumentError(duration.problem);
+  const { ms } = duration;
+  if (ms >= 60_000 && ms <= 7 * 24 * 3_600_000) return ms;
+  throw new InvalidArgumentError('keep-history is from "1 minute" to "7 days".');
+}
+
+export function machineId(text: string): string {
+  const id = text.toLowerCase();
+  if (/^[0-9a-f]{32}$/.test(id)) return id;
+  throw new InvalidArgumentError('A machine id is 32 hex digits.');
+}
+
+export type HostLabels = readonly (readonly [name: string, value: string])[];
+
+export function collectLabels(text: string, all: HostLabels): HostLabels {
+  const label = parseLabel(text);
+  if (typeof label === 'string') throw new InvalidArgumentError(label);
+  const others = all.filter(([name]) => name !== label[0]);
+  if (others.length >= mostLabels) throw new InvalidArgumentError(`A host has at most ${mostLabels} labels.`);
+  return [...others, label];
+}
+
+export function collectTargets(value: string, all: readonly JoinTarget[]): readonly JoinTarget[] {
+  const target = parseJoin(value);
+  if (target !== null) return [...all, target];
+  throw new InvalidArgumentError('A node is IP:PORT, NAME:PORT, or @FILE with one of these on each line.');
+}
