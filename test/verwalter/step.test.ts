@@ -393,12 +393,12 @@ describe('the guard of a leader', () => {
   });
 
   it('keeps all parents of a merge that it holds', () => {
+    const other = scheduleOf({ other: 1 }, 6, ids[0]);
     const test = node(scheduleOf(large, 5, self));
-    const stamp = stampOf(scheduleOf({ other: 1 }, 6, ids[0]));
-    test.cluster(leader(1), [member(0, { schedule: stamp, lastReportDirect: wallStart + 1 })]);
-    const [fetch] = test.ofType('fetch', test.wait(100));
-    test.send({ type: 'fetched', request: fetch?.request ?? 0, body: scheduleOf({ other: 1 }, 6, ids[0]) });
-    const first = startOf(test, test.wait(15_000));
+    const members = [member(0, { schedule: stampOf(other), lastReportDirect: wallStart + 1 })];
+    const [fetch] = test.ofType('fetch', test.cluster(leader(1), members));
+    test.send({ type: 'fetched', request: fetch?.request ?? 0, body: other });
+    const first = startOf(test, test.wait(2000));
     expect(first.parents).toHaveLength(2);
     finish(test, first.round, small);
     expect(startOf(test, test.wait(5000)).parents).toHaveLength(2);

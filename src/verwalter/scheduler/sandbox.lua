@@ -10,7 +10,7 @@ local raw_xpcall, raw_traceback, raw_error, raw_select = xpcall, debug.traceback
 local raw_concat, math_type, tointeger, unpack = table.concat, math.type, math.tointeger, table.unpack
 local raw_randomseed, raw_collectgarbage, raw_rawget, raw_rawlen = math.randomseed, collectgarbage, rawget, rawlen
 local find, sub, gsub, gmatch, match = string.find, string.sub, string.gsub, string.gmatch, string.match
-local ipairs, getmetatable, math, table, coroutine = ipairs, getmetatable, math, table, coroutine
+local ipairs, math, table, coroutine = ipairs, math, table, coroutine
 local debug_setmetatable, plain_getmetatable = debug.setmetatable, getmetatable
 
 -- Frozen tables: the table itself stays empty, so that every write meets __newindex. -----------------------------------
