@@ -46,7 +46,8 @@ export const schedulerInput = (parts: InputParts): JsonObject => {
     metrics_meta: { collected_at: parts.metricsCollectedAtMs, missing: parts.metricsMissing },
     partition: { known, fresh, quorum, minority: fresh < quorum },
   };
-  input.seed = seedOf(input);
+  // Of the parents their hashes stand for them: they are most of the input, and were hashed when they came.
+  input.seed = seedOf({ ...input, parents: parts.parents.map((parent) => parent.hash) });
   return input;
 };
 

@@ -1,4 +1,5 @@
 import type { Json } from './canonical.ts';
+import { heldBack, heldText } from './guard.ts';
 import { type Schedule, stampOf } from './schedule.ts';
 import {
   afterFailureMs,
@@ -35,8 +36,14 @@ export const startLeading = (state: State, epoch: number, found: readonly Schedu
     lastStartMs: Number.NEGATIVE_INFINITY,
     failures: 0,
     trial: null,
+    newRuntime: false,
+    held: null,
+    discarded: null,
   },
 });
+
+export const newRuntime = (state: State): State =>
+  state.phase.kind === 'leading' ? { ...state, phase: { ...state.phase, newRuntime: true } } : state;
 
 /** A reason to decide anew: soon, but together with what comes right after, and not faster than once a second. */
 export const hurry = (state: State, reason: RoundReason, env: Env): State => {
@@ -53,12 +60,20 @@ export const leadStep = (state: State, phase: Leading, env: Env): Step => {
   const actions = state.actions.filter(({ id }) => phase.trial === null || !isLeftOut(phase.trial, id));
   // A stamp never goes back, even where the former leader's clock was ahead.
   const newest = Math.max(0, ...phase.parents.map((parent) => parent.timestamp));
-  const running = { round, timestamp: Math.max(Math.floor(env.wallMs), newest + 1), actions };
+  const timestamp = Math.max(Math.floor(env.wallMs), newest + 1);
+  const running = { round, timestamp, actions, newRuntime: phase.newRuntime };
   return {
     state: {
       ...state,
       counter: round,
-      phase: { ...phase, running, lastStartMs: env.nowMs, dueMs: Number.POSITIVE_INFINITY, reason: 'timer' },
+      phase: {
+        ...phase,
+        running,
+        lastStartMs: env.nowMs,
+        dueMs: Number.POSITIVE_INFINITY,
+        reason: 'timer',
+        newRuntime: false,
+      },
     },
     effects: [
       {
@@ -89,11 +104,17 @@ export const roundDone = (
 ): Step => {
   const { running, trial } = phase;
   if (running?.round !== event.round) return { state, effects: [] };
+  const { lastKnown } = state;
+  const { maxShrink } = state.settings;
+  // An action or new metadata may stop what it likes.
+  const explained = running.newRuntime || running.actions.length > 0;
+  const held = explained ? null : heldBack(lastKnown, event, maxShrink);
+  const discarded = held !== null && held.hash === phase.discarded;
   const schedule: Schedule = {
     timestamp: running.timestamp,
-    hash: event.hash,
+    hash: held === null || lastKnown === null ? event.hash : lastKnown.hash,
     origin: state.settings.selfId,
-    data: event.data,
+    data: held === null || lastKnown === null ? event.data : lastKnown.data,
   };
   const isNew = state.lastKnown?.hash !== schedule.hash || state.lastKnown.origin !== schedule.origin;
   const effects: Effect[] = [];
@@ -120,10 +141,17 @@ export const roundDone = (
       stable: schedule.hash,
       store: remember(state.store, schedule),
       actions: left,
-      errors: { ...state.errors, scheduler: null },
+      errors: {
+        ...state.errors,
+        scheduler: null,
+        guard: held === null || discarded ? null : heldText(held, maxShrink),
+      },
       phase: {
         ...phase,
-        parents: [schedule],
+        // Schedules that are still to be merged wait with the one that is held.
+        parents: held !== null && phase.parents.length > 1 ? phase.parents : [schedule],
+        held: discarded ? null : held,
+        discarded: held === null ? null : phase.discarded,
         made: true,
         running: null,
         dueMs: Math.min(phase.dueMs, env.nowMs + pause),
@@ -143,7 +171,14 @@ export const roundFailed = (state: State, phase: Leading, round: number, error: 
     state: {
       ...state,
       errors: { ...state.errors, scheduler: error },
-      phase: { ...phase, running: null, failures, trial, dueMs: env.nowMs + afterFailureMs },
+      phase: {
+        ...phase,
+        running: null,
+        failures,
+        trial,
+        dueMs: env.nowMs + afterFailureMs,
+        newRuntime: phase.newRuntime || phase.running.newRuntime,
+      },
     },
     effects: [],
   };
@@ -158,6 +193,47 @@ const nextTrial = (actions: readonly QueuedAction[], trial: Trial, failures: num
   const next = actions[index + 1];
   if (next !== undefined) return { leftOut: next.id };
   return actions.length > 1 ? { leftOut: 'all' } : null;
+};
+
+/** Somebody has looked at what the guard holds. */
+export const decideHeld = (
+  state: State,
+  phase: Leading,
+  { decision, hash }: Extract<Event, { type: 'guard' }>,
+  env: Env,
+): Step => {
+  const { held } = phase;
+  if (held === null || held.hash !== hash) return { state, effects: [] };
+  const errors = { ...state.errors, guard: null };
+  if (decision === 'discard') {
+    return { state: { ...state, errors, phase: { ...phase, held: null, discarded: hash } }, effects: [] };
+  }
+  const newest = Math.max(0, ...phase.parents.map((parent) => parent.timestamp));
+  const timestamp = Math.max(Math.floor(env.wallMs), newest + 1);
+  const schedule: Schedule = { timestamp, hash, origin: state.settings.selfId, data: held.data };
+  return {
+    state: {
+      ...state,
+      lastKnown: schedule,
+      stable: hash,
+      store: remember(state.store, schedule),
+      errors,
+      // A round that runs began with the old schedule, and would bring it back.
+      phase: {
+        ...phase,
+        parents: [schedule],
+        held: null,
+        discarded: null,
+        running: null,
+        dueMs: env.nowMs + betweenRoundsMs,
+      },
+    },
+    effects: [
+      { type: 'persist', schedule },
+      { type: 'announce', stamp: stampOf(schedule) },
+      { type: 'render', schedule },
+    ],
+  };
 };
 
 /** Nobody waits for it any longer; a round that has begun with it goes on. */

@@ -1,5 +1,5 @@
 import { type HttpReply, type HttpRequest, json, problem, type Route } from '../http/route.ts';
-import type { Json } from './canonical.ts';
+import { isObject, type Json } from './canonical.ts';
 import type { Verwalter } from './shell.ts';
 
 /** What verwalter shows and takes over HTTP (spec/verwalter.md 6.2, 6.4). */
@@ -70,6 +70,21 @@ export const verwalterRoutes = (verwalter: Verwalter): Route[] => {
     action('/v1/wait_action', 'queue an action and wait for the scheduler’s answer', true),
     {
       method: 'POST',
+      path: '/v1/guard',
+      access: 'act',
+      summary:
+        'decide about a schedule that would stop too much: {"decision": "apply" or "discard", "hash"} (leader only)',
+      handle({ body }) {
+        if (body === undefined) return problem(415, 'a decision is JSON, sent as application/json');
+        const { decision, hash } = isObject(body) ? body : {};
+        if ((decision !== 'apply' && decision !== 'discard') || typeof hash !== 'string')
+          return problem(400, 'a decision is {"decision": "apply" or "discard", "hash": "…"}');
+        const refused = verwalter.decideHeld(decision, hash);
+        return refused === null ? json('ok') : problem(409, refused);
+      },
+    },
+    {
+      method: 'POST',
       path: '/v1/force_render_all',
       access: 'act',
       summary: 'render all roles of this node again',
@@ -98,5 +113,6 @@ const statusOf = (verwalter: Verwalter): unknown => {
     scheduler_hash: status.schedulerHash,
     last_round: status.lastRound,
     pending_actions: status.pendingActions,
+    held: status.held,
   };
 };

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Json, JsonObject } from './canonical.ts';
+import { defaultMaxShrink } from './guard.ts';
 import { schedulerInput } from './input.ts';
 import { defaultLogKeep, type LogKeep } from './log/retention.ts';
 import { type GoodValues, type Metadata, readMetadata } from './metadata.ts';
@@ -36,13 +37,23 @@ export interface VerwalterOptions {
   readonly strictScheduler?: boolean;
   /** A schedule with warnings is refused. */
   readonly strictSchedule?: boolean;
+  /** Part of all instances that one round may stop unasked, 0 to 1; by default a half. */
+  readonly maxShrink?: number;
   /** The bundled scheduler/worker.ts, by default beside the program's own bundle. */
   readonly workerUrl?: URL;
   /** One line for the operator. */
   readonly log?: (line: string) => void;
 }
 
-export type ErrorKind = 'scheduler_load' | 'scheduler' | 'runtime' | 'machine' | 'fetch' | 'storage' | 'metrics';
+export type ErrorKind =
+  | 'scheduler_load'
+  | 'scheduler'
+  | 'runtime'
+  | 'machine'
+  | 'fetch'
+  | 'storage'
+  | 'metrics'
+  | 'guard';
 
 export interface VerwalterStatus {
   readonly leadership: Leadership;
@@ -59,6 +70,8 @@ export interface VerwalterStatus {
   readonly schedulerHash: string | null;
   readonly lastRound: { readonly durationMs: number; readonly ok: boolean; readonly atMs: number } | null;
   readonly pendingActions: number;
+  /** A schedule that the guard holds back. */
+  readonly held: { readonly hash: string; readonly before: number; readonly after: number } | null;
 }
 
 export type ActionReply =
@@ -77,6 +90,8 @@ export interface Verwalter {
   actionState(id: number): 'pending' | 'done' | 'unknown';
   /** Queues an action; with `wait` the answer comes when a round has seen it, otherwise at once with its id. */
   act(value: Json, wait: boolean): Promise<ActionReply>;
+  /** Applies or discards the schedule with this hash that the guard holds; null = done, else why not. */
+  decideHeld(decision: 'apply' | 'discard', hash: string): string | null;
   rolesData(): { readonly to_render: JsonObject; readonly all_roles: readonly string[] };
   renderLog(role: string): readonly string[];
   renderLogNames(): readonly string[];
@@ -133,7 +148,11 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
   const stored = loadSchedule(storageDir);
   if (stored !== null && 'error' in stored) setError('storage', stored.error);
   let state = initialState(
-    { selfId: peers.self.id, roundIntervalMs: options.roundIntervalMs ?? 5000 },
+    {
+      selfId: peers.self.id,
+      roundIntervalMs: options.roundIntervalMs ?? 5000,
+      maxShrink: options.maxShrink ?? defaultMaxShrink,
+    },
     stored === null || 'error' in stored ? null : stored,
   );
   stamp = state.lastKnown;
@@ -166,7 +185,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     const before = state;
     const result = step(state, event, { nowMs: performance.now(), wallMs: Date.now(), random: Math.random });
     state = result.state;
-    for (const kind of ['scheduler', 'fetch'] as const) {
+    for (const kind of ['scheduler', 'fetch', 'guard'] as const) {
       if (before.errors[kind] !== state.errors[kind]) setError(kind, state.errors[kind]);
     }
     for (const effect of result.effects) perform(effect);
@@ -393,6 +412,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
   return {
     status() {
       const rendered = renderer.status();
+      const held = state.phase.kind === 'leading' ? state.phase.held : null;
       return {
         leadership: state.leadership,
         phase: state.phase.kind,
@@ -406,6 +426,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
         schedulerHash: sources?.hash ?? null,
         lastRound,
         pendingActions: state.actions.length,
+        held: held === null ? null : { hash: held.hash, before: held.before, after: held.after },
       };
     },
     schedule: () => state.lastKnown,
@@ -428,6 +449,13 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
         tickets.set(ticket, { wait, resolve });
         dispatch({ type: 'action', ticket, value });
       });
+    },
+    decideHeld(decision, hash) {
+      const held = state.phase.kind === 'leading' ? state.phase.held : null;
+      if (held === null) return 'the guard of this node holds no schedule';
+      if (held.hash !== hash) return `the guard holds ${held.hash}`;
+      dispatch({ type: 'guard', decision, hash });
+      return null;
     },
     rolesData() {
       const schedule = state.lastKnown;

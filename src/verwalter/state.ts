@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from './canonical.ts';
+import type { Held } from './guard.ts';
 import type { Leadership, Member, ScheduleStamp } from './ports.ts';
 import type { Schedule } from './schedule.ts';
 
@@ -18,6 +19,8 @@ export interface Settings {
   readonly selfId: string;
   /** 5 s from the end of a round to the next: services do not change faster than metrics tell. */
   readonly roundIntervalMs: number;
+  /** Part of all instances that one round may stop unasked, 0 to 1. */
+  readonly maxShrink: number;
 }
 
 /** Changes come in groups: wait for the rest of them. */
@@ -59,6 +62,7 @@ export interface RunningRound {
   readonly round: number;
   readonly timestamp: number;
   readonly actions: readonly QueuedAction[];
+  readonly newRuntime: boolean;
 }
 
 /** After three failures with actions in the queue, rounds leave out one after the other to find the culprit. */
@@ -88,6 +92,11 @@ export type Phase =
       readonly lastStartMs: number;
       readonly failures: number;
       readonly trial: Trial;
+      /** Metadata came that no successful round has seen. */
+      readonly newRuntime: boolean;
+      readonly held: Held | null;
+      /** Hash of a held schedule that somebody has discarded. */
+      readonly discarded: string | null;
     }
   | {
       readonly kind: 'following';
@@ -110,7 +119,7 @@ export interface State {
   readonly store: readonly Schedule[];
   readonly actions: readonly QueuedAction[];
   /** Of the last rounds or fetches; null = fine. */
-  readonly errors: Readonly<Record<'scheduler' | 'fetch', string | null>>;
+  readonly errors: Readonly<Record<'scheduler' | 'fetch' | 'guard', string | null>>;
   /** Number of the last request or round. */
   readonly counter: number;
 }
@@ -121,6 +130,7 @@ export type Event =
   | { readonly type: 'changed'; readonly reason: 'runtime' | 'scheduler' }
   | { readonly type: 'action'; readonly ticket: number; readonly value: Json }
   | { readonly type: 'action-expired'; readonly id: number }
+  | { readonly type: 'guard'; readonly decision: 'apply' | 'discard'; readonly hash: string }
   | { readonly type: 'fetched'; readonly request: number; readonly body: unknown }
   | { readonly type: 'fetch-failed'; readonly request: number; readonly error: string }
   | {
@@ -169,7 +179,7 @@ export const initialState = (settings: Settings, stored: Schedule | null): State
   stable: null,
   store: stored === null ? [] : [stored],
   actions: [],
-  errors: { scheduler: null, fetch: null },
+  errors: { scheduler: null, fetch: null, guard: null },
   counter: 0,
 });
 

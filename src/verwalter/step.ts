@@ -1,6 +1,16 @@
 import { followFailed, followFetched, followStep, startFollowing } from './follow.ts';
 import { gatherFailed, gatherFetched, gatherStep, startGathering } from './gather.ts';
-import { dropAction, hurry, leadStep, queueAction, roundDone, roundFailed, startLeading } from './lead.ts';
+import {
+  decideHeld,
+  dropAction,
+  hurry,
+  leadStep,
+  newRuntime,
+  queueAction,
+  roundDone,
+  roundFailed,
+  startLeading,
+} from './lead.ts';
 import type { Leadership, Member } from './ports.ts';
 import { stampOf } from './schedule.ts';
 import type { Effect, Env, Event, State, Step } from './state.ts';
@@ -22,11 +32,13 @@ const take = (state: State, event: Event, env: Env): Step => {
     case 'cluster':
       return clusterChanged(state, event.leadership, event.members, env);
     case 'changed':
-      return nothing(hurry(state, event.reason, env));
+      return nothing(hurry(event.reason === 'runtime' ? newRuntime(state) : state, event.reason, env));
     case 'action':
       return queueAction(state, event.ticket, event.value, env);
     case 'action-expired':
       return nothing(dropAction(state, event.id));
+    case 'guard':
+      return phase.kind === 'leading' ? decideHeld(state, phase, event, env) : nothing(state);
     case 'fetched':
       if (phase.kind === 'gathering') return nothing(gatherFetched(state, phase, event.request, event.body, env));
       if (phase.kind === 'following') return followFetched(state, phase, event.request, event.body, env);
@@ -92,7 +104,9 @@ const clusterChanged = (before: State, leadership: Leadership, members: readonly
         value: { error: 'this node leads no longer; nothing was done' },
       }))
     : [];
-  const clean: State = lost ? { ...state, actions: [], errors: { ...state.errors, scheduler: null } } : state;
+  const clean: State = lost
+    ? { ...state, actions: [], errors: { ...state.errors, scheduler: null, guard: null } }
+    : state;
   const own = clean.lastKnown === null ? null : stampOf(clean.lastKnown);
   switch (leadership.role) {
     case 'leader':

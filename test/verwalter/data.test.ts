@@ -156,6 +156,67 @@ describe('the check of a scheduler’s output', () => {
     expect(checked).toMatchObject({ data: { roles: {}, nodes: { h: { roles: {} } }, changes: [], x: [] } });
   });
 
+  it('knows the kind of every place that the form of a schedule names', () => {
+    const node = {
+      shortinfo: {},
+      vars: [],
+      roles: { r: { daemons: [], commands: { c: [] }, shortinfo: {}, template: 't' }, s: [] },
+    };
+    const text = JSON.stringify({
+      nodes: { h: node },
+      roles: {
+        r: {
+          versions: {},
+          info: [],
+          frontend: { version_buttons: {}, migration: { buttons: {} } },
+          daemons: { d: { variables: [] } },
+        },
+      },
+      state: { r: { groups: { g: { services: { s: { servers: {}, variables: [] } }, update: { pipeline: {} } } } } },
+      explain: { r: { h: { reasons: {}, scores: [] } } },
+      query_metrics: { rules: [] },
+      errors: {},
+    });
+    expect(checkOutput(text, hosts)).toMatchObject({
+      data: {
+        nodes: {
+          h: { shortinfo: [], vars: {}, roles: { r: { daemons: {}, commands: { c: {} }, shortinfo: [] }, s: {} } },
+        },
+        roles: {
+          r: {
+            versions: [],
+            info: {},
+            frontend: { version_buttons: [], migration: { buttons: [] } },
+            daemons: { d: { variables: {} } },
+          },
+        },
+        state: { r: { groups: { g: { services: { s: { servers: [], variables: {} } }, update: { pipeline: [] } } } } },
+        explain: { r: { h: { reasons: [], scores: {} } } },
+        query_metrics: { rules: {} },
+        errors: [],
+      },
+    });
+  });
+
+  it('writes null for a number beyond all bounds and warns, and refuses all warnings where it is strict', () => {
+    const text = '{"state":{"list":[1e999],"__proto__":-1e999}}';
+    const checked = checkOutput(text, hosts);
+    expect(checked).toMatchObject({
+      ok: true,
+      warnings: [
+        'state.list.0: number is not finite; null is written instead',
+        'state.__proto__: number is not finite; null is written instead',
+      ],
+    });
+    expect(checked.ok && canonicalJson(checked.data)).toBe('{"state":{"__proto__":null,"list":[null]}}');
+    expect(checkOutput(text, hosts, { strict: true })).toMatchObject({
+      ok: false,
+      error: expect.stringContaining('state.list.0'),
+    });
+    expect(checkOutput('{}', hosts, { strict: true, warnings: ['a: b'] })).toMatchObject({ ok: false });
+    expect(checkOutput('{}', hosts, { strict: true })).toMatchObject({ ok: true });
+  });
+
   it('never throws, whatever the text', () => {
     fc.assert(
       fc.property(

@@ -42,9 +42,7 @@ describe('the same input', () => {
       log: run.log.split('\n'),
       warnings: run.warnings,
       answers: run.answers,
-      sha256: createHash('sha256')
-        .update(run.text ?? '')
-        .digest('hex'),
+      sha256: hashJson(schedule),
     };
     const file = join(golden, 'output.json');
     if (process.env.UPDATE_GOLDEN === '1') writeFileSync(file, `${JSON.stringify(result, null, 1)}\n`);

@@ -119,8 +119,9 @@ describe('a round of Lua', () => {
 
   it('compares versions by their numbers and folds lists', async () => {
     const body = `local version, func = require 'version', require 'func'
-      return { schedule = { version.compare('v1.10', '1.9'), version.compare('1.2', '1.2.0'), func.fold({1,2,3}, 0, function(a, b) return a + b end) } }`;
-    expect(await textOf(body)).toEqual([1, -1, 6]);
+      assert(require 'version.compare' == version.compare)
+      return { schedule = { version.compare('v1.10', '1.9'), version.compare('1.2', '1.2.0'), version.compare('v1.2rc10', '1.2rc9'), version.compare('1.02', 'v1.2'), func.fold({1,2,3}, 0, function(a, b) return a + b end) } }`;
+    expect(await textOf(body)).toEqual([1, -1, 1, 0, 6]);
   });
 
   it('reads and writes JSON with holes, marks and every kind of string', async () => {
@@ -146,11 +147,165 @@ describe('a round of Lua', () => {
     });
   });
 
+  it('has ids of actions as whole numbers, in order, and whole numbers as integers', async () => {
+    const input = { now: 1.8e12, half: 0.5, big: 2 ** 60, actions: { '20': 'b', '3': 'a', odd: 'c', '100': null } };
+    const body = `local ids = {}
+      for id in pairs(input.actions) do ids[#ids + 1] = math.type(id) and id or 'text ' .. id end
+      return { schedule = { ids = ids, types = { math.type(input.now), math.type(input.half), math.type(input.big) } } }`;
+    expect(await textOf(body, input)).toEqual({ ids: [3, 20, 'text odd'], types: ['integer', 'float', 'float'] });
+  });
+
+  it('writes null for a number that is not finite, and warns of its place', async () => {
+    const result = await run(lua('return { schedule = { a = { b = 0/0, c = { 1, 1/0 } } } }'));
+    expect(result).toMatchObject({
+      ok: true,
+      text: '{"a":{"b":null,"c":[1,null]}}',
+      warnings: [
+        'a.b: number is not finite; null is written instead',
+        'a.c[2]: number is not finite; null is written instead',
+      ],
+    });
+    expect(await run(lua("return require('json').encode({ a = 0/0 })"))).toMatchObject({
+      ok: false,
+      message: expect.stringContaining('value.a: number is not finite'),
+    });
+  });
+
+  it('writes keys in the order of RFC 8785, whatever they are', async () => {
+    const body =
+      "return { schedule = { b = 1, [10] = 1, [9] = 1, ['é'] = 1, ['😀'] = 1, ['\u{e000}'] = 1, A = 1, [''] = 1 } }";
+    const result = await run(lua(body));
+    expect(result).toMatchObject({
+      text: '{"":1,"10":1,"9":1,"A":1,"b":1,"é":1,"😀":1,"\ue000":1}',
+    });
+  });
+
+  it('keeps what is a list a list when it becomes empty, and lets a scheduler give it a metatable', async () => {
+    const body = `local json = require 'json'
+      table.remove(input.one) table.remove(input.other)
+      local plain = getmetatable(input.one) == nil and getmetatable(json.array {}) == nil
+      setmetatable(input.other, { __index = { x = 5 } })
+      return { schedule = { one = input.one, x = input.other.x, plain = plain, marked = json.array(input.object), object = json.object { 'a' } } }`;
+    expect(await textOf(body, { one: [1], other: [1], object: {} })).toEqual({
+      one: [],
+      x: 5,
+      plain: true,
+      marked: [],
+      object: { '1': 'a' },
+    });
+  });
+
+  it('keeps modules read-only, with all that is in them', async () => {
+    const more = {
+      'm.lua': 'local m = { list = { 1, 2 }, deep = { a = { b = 1 } } } function m.set() m.count = 1 end return m',
+    };
+    const body = `local m, json = require 'm', require 'json'
+      local out = {}
+      for i, write in ipairs {
+        function() m.x = 1 end, function() m.deep.a.b = 2 end, function() m.set() end, function() table.insert(m.list, 3) end,
+        function() rawset(m, 'x', 1) end, function() json.encode = nil end, function() string.format = nil end,
+        function() json.null.x = 1 end, function() setmetatable(m, {}) end, function() getmetatable('').__index = nil end,
+      } do
+        local ok, message = pcall(write)
+        out[i] = ok and 'written' or message:gsub('^.-:%d+: ', ''):gsub(';.*', '')
+      end
+      local seen = {}
+      for key, value in pairs(m.deep) do seen[key] = value end
+      return { schedule = { out = out, list = m.list, seen = seen, count = #m.list, next = next(m.deep), raw = rawget(m.deep.a, 'b'), sum = select('#', table.unpack(m.list)) } }`;
+    const { out, ...rest } = await textOf(body, {}, more);
+    expect(rest).toEqual({
+      list: [1, 2],
+      seen: { a: { b: 1 } },
+      count: 2,
+      next: 'a',
+      raw: 1,
+      sum: 2,
+    });
+    expect(out).toEqual([
+      "module 'm' is read-only: x cannot be set",
+      "module 'm'.deep.a is read-only: b cannot be set",
+      "module 'm' is read-only: count cannot be set",
+      "module 'm'.list is read-only: 3 cannot be set",
+      'rawset: the table is read-only',
+      "module 'json' is read-only: encode cannot be set",
+      'string is read-only: format cannot be set',
+      'json.null cannot be changed',
+      'cannot change a protected metatable',
+      expect.stringContaining('index'),
+    ]);
+  });
+
+  it('refuses writes to globals where it is strict, by request or by main.lua', async () => {
+    const body = 'count = 1 return { schedule = {} }';
+    const refused = {
+      ok: false,
+      message: expect.stringMatching(/^scheduler\/v1\/main.lua:\d: strict: .*count cannot be set; write 'local'/),
+    };
+    expect(await run(lua(body))).toMatchObject({ ok: true });
+    expect(await runScheduler({ sources: lua(body), input: {}, seed: 1, strict: true })).toMatchObject(refused);
+    const asked = `return { strict = true, scheduler = function(input)\n${body}\nend }`;
+    expect(await run({ 'main.lua': asked })).toMatchObject(refused);
+    const overwrites = { 'main.lua': 'return { strict = true, scheduler = function() print = nil end }' };
+    expect(await run(overwrites)).toMatchObject({ ok: false, message: expect.stringContaining('print cannot be set') });
+    expect(await runScheduler({ sources: { 'main.lua': 'x = 1 return {}' }, seed: 1, strict: true })).toMatchObject({
+      ok: false,
+      kind: 'load',
+    });
+  });
+
+  it('tells in the log of a module that did not load, and fails the same way again', async () => {
+    const main = `local errors
+      pcall(require, 'bad')
+      errors = #_VERWALTER_ERRORS
+      local _, second = pcall(require, 'bad')
+      return { scheduler = function() return { schedule = { errors = errors, second = second, after = _VERWALTER_ERRORS == nil, main = _VERWALTER_MAIN ~= nil } } end }`;
+    const result = await run({ 'main.lua': main, 'bad.lua': '\n\nerror("broken")' });
+    expect(result).toMatchObject({ ok: true, log: 'warning: a module did not load: scheduler/v1/bad.lua:3: broken' });
+    expect(JSON.parse((result.ok && result.text) || '')).toEqual({
+      errors: 1,
+      second: 'scheduler/v1/bad.lua:3: broken',
+      after: true,
+      main: true,
+    });
+  });
+
+  it('takes a module of its own before the one that comes with Stellwerk', async () => {
+    const body = "return { schedule = { require('stellwerk/spread').mine or 'theirs' } }";
+    expect(await textOf(body)).toEqual(['theirs']);
+    expect(await textOf(body, {}, { 'stellwerk/spread.lua': "return { mine = 'mine' }" })).toEqual(['mine']);
+  });
+
+  it('prints values for people: on many lines, on one, without addresses', async () => {
+    const body = `local repr, inspect = require 'repr', require 'inspect'
+      local t = { 1, 'two', { a = true }, ['a-b'] = print, n = require('json').null }
+      t.self = t
+      return { schedule = { repr(t), inspect { { } }, repr { [2] = 1, [2.5] = {} } } }`;
+    expect(await textOf(body)).toEqual([
+      '{1, "two", {a = true}, ["a-b"] = function, n = null, self = (cycle)}',
+      '{\n  [1] = {}\n}',
+      '{[2] = 1, [2.5] = {}}',
+    ]);
+  });
+
+  it('keeps the log of a round that was ended', async () => {
+    const result = await run(lua('print("so far") while true do end'), {}, short);
+    expect(result).toMatchObject({ kind: 'time', log: 'so far' });
+  });
+
+  it('lets coroutines yield within', async () => {
+    const body =
+      'local out = {} for i in coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end end) do out[i] = i end return { schedule = out }';
+    expect(await textOf(body)).toEqual([1, 2, 3]);
+  });
+
   it.each([
     ['an error', 'error("boom")', 'run', 'scheduler/v1/main.lua:2: boom'],
     ['a yield', 'coroutine.yield()', 'run', 'yielded'],
     ['nothing', 'return nil', 'output', 'scheduler returned nil'],
     ['a number', 'return 5', 'output', 'scheduler returned number'],
+    ['a list', 'return { 1, 2 }', 'output', 'field schedule is a nil'],
+    ['answers that are no table', 'return { schedule = {}, actions = 5 }', 'output', 'actions is a number'],
+    ['a log that is no text', 'return "{}", 5', 'output', 'must be the log text'],
     ['a table without schedule', 'return {}', 'output', 'field schedule'],
     ['a function', 'return { schedule = { f = print } }', 'output', 'schedule.f: a function'],
     ['a cycle', 'local t = {} t.t = t return { schedule = t }', 'output', 'contains itself'],

@@ -36,7 +36,7 @@ const follower = (index: number, epoch: number): Leadership => ({
 
 /** A node whose clock the test turns. */
 const node = (stored: Schedule | null = null) => {
-  let state: State = initialState({ selfId: self, roundIntervalMs: 5000 }, stored);
+  let state: State = initialState({ selfId: self, roundIntervalMs: 5000, maxShrink: 0.5 }, stored);
   let nowMs = 0;
   const send = (event: Event): Effect[] => {
     const result = step(state, event, { nowMs, wallMs: wallStart + nowMs, random: () => 0.5 });
@@ -314,5 +314,93 @@ describe('a follower', () => {
     test.send({ type: 'fetched', request: fetch?.request ?? 0, body: made });
     expect(test.cluster({ role: 'none', epoch: 1 })).toEqual([{ type: 'announce', stamp: stampOf(made) }]);
     expect(test.state()).toMatchObject({ lastKnown: made, stable: null });
+  });
+});
+
+describe('the guard of a leader', () => {
+  const running = (counts: Record<string, number>): JsonObject => ({
+    roles: { r: { template: 't', daemons: { side: { instances: 1 } } } },
+    nodes: Object.fromEntries(
+      Object.entries(counts).map(([host, instances]) => [host, { roles: { r: { daemons: { main: { instances } } } } }]),
+    ),
+  });
+  const large = running({ a: 9, b: 9 });
+  const small = running({ a: 1, b: 1 });
+  const begun = () => {
+    const test = leading();
+    finish(test, startOf(test, test.wait(5000)).round, large);
+    return test;
+  };
+  const hashOf = (effects: readonly Effect[]) =>
+    effects.flatMap((effect) => (effect.type === 'render' ? [effect.schedule.hash] : []));
+
+  it('holds a schedule that stops 80 % of all instances unasked, keeps the old one and says so', () => {
+    const test = begun();
+    const effects = finish(test, startOf(test, test.wait(5000)).round, small);
+    expect(hashOf(effects)).toEqual([hashJson(large)]);
+    expect(test.state().lastKnown?.data).toEqual(large);
+    expect(test.state().errors.guard).toContain('would stop 16 of 20 instances at once, more than 50 %');
+    expect(startOf(test, test.wait(5000)).parents.map((parent) => parent.data)).toEqual([large]);
+  });
+
+  it('lets pass what stops half, or what an action or new metadata explains', () => {
+    const half = begun();
+    finish(half, startOf(half, half.wait(5000)).round, running({ a: 4, b: 4 }));
+    expect(half.state().lastKnown?.data).toEqual(running({ a: 4, b: 4 }));
+    const asked = begun();
+    asked.send({ type: 'action', ticket: 1, value: 'stop it' });
+    finish(asked, startOf(asked, asked.wait(1000)).round, small);
+    expect(asked.state().lastKnown?.data).toEqual(small);
+    const changed = begun();
+    changed.send({ type: 'changed', reason: 'runtime' });
+    const failing = startOf(changed, changed.wait(1000)).round;
+    changed.send({ type: 'round-failed', round: failing, error: 'x' });
+    finish(changed, startOf(changed, changed.wait(1000)).round, small);
+    expect(changed.state().lastKnown?.data).toEqual(small);
+    const sources = begun();
+    sources.send({ type: 'changed', reason: 'scheduler' });
+    finish(sources, startOf(sources, sources.wait(1000)).round, small);
+    expect(sources.state().lastKnown?.data).toEqual(large);
+  });
+
+  it('gives way to a scheduler that thinks better of it', () => {
+    const test = begun();
+    finish(test, startOf(test, test.wait(5000)).round, small);
+    finish(test, startOf(test, test.wait(5000)).round, running({ a: 8, b: 8 }));
+    expect(test.state().errors.guard).toBeNull();
+    expect(test.state().lastKnown?.data).toEqual(running({ a: 8, b: 8 }));
+  });
+
+  it('applies what it holds when somebody says so, and that only', () => {
+    const test = begun();
+    finish(test, startOf(test, test.wait(5000)).round, small);
+    expect(test.send({ type: 'guard', decision: 'apply', hash: hashJson(large) })).toEqual([]);
+    expect(hashOf(test.send({ type: 'guard', decision: 'apply', hash: hashJson(small) }))).toEqual([hashJson(small)]);
+    expect(test.state()).toMatchObject({ errors: { guard: null }, lastKnown: { data: small } });
+    expect(startOf(test, test.wait(5000)).parents.map((parent) => parent.data)).toEqual([small]);
+  });
+
+  it('is silent about a schedule that was discarded, and keeps it away all the same', () => {
+    const test = begun();
+    finish(test, startOf(test, test.wait(5000)).round, small);
+    test.send({ type: 'guard', decision: 'discard', hash: hashJson(small) });
+    expect(test.state().errors.guard).toBeNull();
+    finish(test, startOf(test, test.wait(5000)).round, small);
+    expect(test.state()).toMatchObject({ errors: { guard: null }, lastKnown: { data: large } });
+    const smaller = running({ a: 0, b: 1 });
+    finish(test, startOf(test, test.wait(5000)).round, smaller);
+    expect(test.state().errors.guard).toContain('would stop');
+  });
+
+  it('keeps all parents of a merge that it holds', () => {
+    const other = scheduleOf({ other: 1 }, 6, ids[0]);
+    const test = node(scheduleOf(large, 5, self));
+    const members = [member(0, { schedule: stampOf(other), lastReportDirect: wallStart + 1 })];
+    const [fetch] = test.ofType('fetch', test.cluster(leader(1), members));
+    test.send({ type: 'fetched', request: fetch?.request ?? 0, body: other });
+    const first = startOf(test, test.wait(2000));
+    expect(first.parents).toHaveLength(2);
+    finish(test, first.round, small);
+    expect(startOf(test, test.wait(5000)).parents).toHaveLength(2);
   });
 });

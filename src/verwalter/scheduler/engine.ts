@@ -71,8 +71,9 @@ const maxLogBytes = 1024 * 1024;
 export const runScheduler = async (
   request: SchedulerRequest,
   limits: SchedulerLimits = defaultLimits,
+  nowMs: () => number = () => performance.now(),
 ): Promise<SchedulerRun> => {
-  const started = performance.now();
+  const started = nowMs();
   const log = tailLog();
   const failure = (
     kind: Extract<SchedulerRun, { ok: false }>['kind'],
@@ -84,7 +85,7 @@ export const runScheduler = async (
     message,
     traceback,
     log: log.text(),
-    durationMs: performance.now() - started,
+    durationMs: nowMs() - started,
   });
   let overTime: string | undefined;
   let refusedAt: string | undefined;
@@ -105,14 +106,14 @@ export const runScheduler = async (
     const { api, state } = vm;
     const times = { vm: 0, input: 0, output: 0 };
     const warnings: string[] = [];
-    if (!installSandbox(vm, request, log.note, warnings, times)) return failure('run', textAt(vm, -1));
-    times.vm = performance.now() - started;
+    if (!installSandbox(vm, request, log.note, warnings, times, nowMs)) return failure('run', textAt(vm, -1));
+    times.vm = nowMs() - started;
 
     running = state;
     const deadline = started + limits.timeLimitMs;
     const look = (where: LuaState): void => {
       running = where;
-      if (performance.now() <= deadline) return;
+      if (nowMs() <= deadline) return;
       // From now on at every instruction, or a loop around pcall would go on for ever.
       vm.hook(where, 1, look);
       const message = `${vm.position(where)}time limit of ${limits.timeLimitMs} ms exceeded`;
@@ -136,7 +137,7 @@ export const runScheduler = async (
     }
     const hasText = api.lua_type(state, -2) === luaType.string;
     const answers = textAt(vm, -1);
-    const durationMs = performance.now() - started;
+    const durationMs = nowMs() - started;
     return {
       ok: true,
       text: hasText ? textAt(vm, -2) : undefined,
@@ -170,13 +171,14 @@ const installSandbox = (
   note: (text: string) => void,
   warnings: string[],
   times: { input: number; output: number },
+  nowMs: () => number,
 ): boolean => {
   const { api, state } = vm;
   let marks: ReadMarks = { null: 0, array: 0, object: 0, readArray: 0 };
   const timed = (what: 'input' | 'output', run: () => void): void => {
-    const from = performance.now();
+    const from = nowMs();
     run();
-    times[what] += performance.now() - from;
+    times[what] += nowMs() - from;
   };
   // Arguments and results as sandbox.lua uses them; it checks their types.
   const hostFunctions: readonly ((on: LuaState) => number)[] = [

@@ -91,7 +91,7 @@ export const readJson = (vm: LuaVm, state: LuaState, marks: ReadMarks, reading: 
   const { api } = vm;
   const path: (string | number)[] = [];
   const open = new Set<number>();
-  const names = new Map<number, string>();
+  const names = new Map<number, Name>();
   const quoted = new Map<number, string>();
 
   const where = (): string =>
@@ -109,10 +109,10 @@ export const readJson = (vm: LuaVm, state: LuaState, marks: ReadMarks, reading: 
     if (!isUtf8(bytes.subarray(pointer, end))) fail('the string is not UTF-8');
     return bytes.toString('utf8', pointer, end);
   };
-  const nameOf = (text: LuaText): string => {
+  const nameOf = (text: LuaText): Name => {
     const known = names.get(text.pointer);
     if (known !== undefined) return known;
-    const name = decode(text);
+    const name = nameFrom(decode(text));
     if (text.length <= internedBytes) names.set(text.pointer, name);
     return name;
   };
@@ -165,14 +165,14 @@ export const readJson = (vm: LuaVm, state: LuaState, marks: ReadMarks, reading: 
     open.add(address);
     const items: string[] = [];
     const numbers: number[] = [];
-    const fields: { readonly name: string; readonly text: string }[] = [];
+    const fields: Field[] = [];
     api.lua_pushnil(state);
     while (api.lua_next(state, -2) !== 0) {
       const kind = api.lua_type(state, -2);
       if (kind === luaType.string) {
         const name = nameOf(vm.text(state, -2));
-        path.push(name);
-        fields.push({ name, text: value() });
+        path.push(name.text);
+        fields.push({ name, value: value() });
       } else if (kind === luaType.number && api.lua_isinteger(state, -2) === 1) {
         const index = Number(api.lua_tointegerx(state, -2, 0));
         path.push(index);
@@ -186,27 +186,23 @@ export const readJson = (vm: LuaVm, state: LuaState, marks: ReadMarks, reading: 
     }
     open.delete(address);
 
-    const inOrder = numbers.every((index, at) => index === at + 1);
-    const isList = fields.length === 0 && (inOrder || isRun(numbers));
+    const isList = fields.length === 0 && isRun(numbers);
     if (mark === marks.array && !isList) fail('json.array with a key that is not 1..n');
     const markedList = mark === marks.array || mark === marks.readArray;
-    if (isList && mark !== marks.object && (items.length > 0 || markedList)) {
-      if (inOrder) return `[${items.join(',')}]`;
-      const sorted: string[] = [];
-      for (let at = 0; at < numbers.length; at++) sorted[(numbers[at] ?? 0) - 1] = items[at] ?? 'null';
-      return `[${sorted.join(',')}]`;
+    if (isList && mark !== marks.object && (items.length > 0 || markedList)) return listOf(items, numbers);
+    for (let at = 0; at < numbers.length; at++) {
+      fields.push({ name: nameFrom(String(numbers[at])), value: items[at] ?? 'null' });
     }
-    for (let at = 0; at < numbers.length; at++) fields.push({ name: String(numbers[at]), text: items[at] ?? 'null' });
-    fields.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    sortFields(fields);
     let text = '{';
-    for (let at = 0; at < fields.length; at++) {
-      const field = fields[at];
-      if (field === undefined) continue;
-      if (at > 0 && fields[at - 1]?.name === field.name) {
-        path.push(field.name);
+    let before: string | undefined;
+    for (const { name, value: member } of fields) {
+      if (name.text === before) {
+        path.push(name.text);
         fail('the key is there as number and as string');
       }
-      text += `${at > 0 ? ',' : ''}${JSON.stringify(field.name)}:${field.text}`;
+      text += before === undefined ? `${name.quoted}:${member}` : `,${name.quoted}:${member}`;
+      before = name.text;
     }
     return `${text}}`;
   };
@@ -239,6 +235,39 @@ const kindNames: Readonly<Record<number, string>> = {
   6: 'function',
   7: 'userdata',
   8: 'thread',
+};
+
+interface Name {
+  readonly text: string;
+  readonly quoted: string;
+}
+
+interface Field {
+  readonly name: Name;
+  readonly value: string;
+}
+
+const nameFrom = (text: string): Name => ({ text, quoted: JSON.stringify(text) });
+
+/** By UTF-16 code units, as RFC 8785 has it. Most tables have few fields, for which a call of sort costs more than it does. */
+const sortFields = (fields: Field[]): void => {
+  if (fields.length > 12) {
+    fields.sort((a, b) => (a.name.text < b.name.text ? -1 : a.name.text > b.name.text ? 1 : 0));
+    return;
+  }
+  for (let at = 1; at < fields.length; at++) {
+    const field = fields[at] as Field;
+    let to = at;
+    for (; to > 0 && (fields[to - 1] as Field).name.text > field.name.text; to--) fields[to] = fields[to - 1] as Field;
+    fields[to] = field;
+  }
+};
+
+const listOf = (items: readonly string[], numbers: readonly number[]): string => {
+  if (numbers.every((index, at) => index === at + 1)) return `[${items.join(',')}]`;
+  const sorted: string[] = [];
+  for (let at = 0; at < numbers.length; at++) sorted[(numbers[at] ?? 0) - 1] = items[at] ?? 'null';
+  return `[${sorted.join(',')}]`;
 };
 
 /** Exactly the numbers 1..n, in some order. */

@@ -1,6 +1,6 @@
 import { canonicalJson, hashText, isObject, type Json, type JsonObject } from '../canonical.ts';
 import { maxScheduleBytes } from '../schedule.ts';
-import { withKnownKinds } from './schedule-kinds.ts';
+import { setKnownKinds } from './schedule-kinds.ts';
 
 export const roleNamePattern = /^[A-Za-z0-9][\w.-]*$/;
 
@@ -39,7 +39,8 @@ export const checkOutput = (
   }
   if (!isObject(value)) return { ok: false, error: `invalid return value: ${kindOf(value)}, not an object` };
   const warnings = [...earlier];
-  const data = withKnownKinds(value, (path) => warnings.push(`${path}: number is not finite; null is written instead`));
+  const data = value;
+  setKnownKinds(data, (path) => warnings.push(`${path}: number is not finite; null is written instead`));
   let canonical: string;
   try {
     canonical = canonicalJson(data);

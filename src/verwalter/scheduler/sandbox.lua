@@ -10,7 +10,7 @@ local raw_xpcall, raw_traceback, raw_error, raw_select = xpcall, debug.traceback
 local raw_concat, math_type, tointeger, unpack = table.concat, math.type, math.tointeger, table.unpack
 local raw_randomseed, raw_collectgarbage, raw_rawget, raw_rawlen = math.randomseed, collectgarbage, rawget, rawlen
 local find, sub, gsub, gmatch, match = string.find, string.sub, string.gsub, string.gmatch, string.match
-local ipairs, getmetatable, math, table, coroutine = ipairs, getmetatable, math, table, coroutine
+local ipairs, math, table, coroutine = ipairs, math, table, coroutine
 local debug_setmetatable, plain_getmetatable = debug.setmetatable, getmetatable
 
 -- Frozen tables: the table itself stays empty, so that every write meets __newindex. -----------------------------------
@@ -51,31 +51,51 @@ end
 
 -- Order of keys: Lua's own order hangs on how a table came to be. -------------------------------------------------------
 -- Integers ascending, strings bytewise, other numbers ascending, false, true, then the rest as it lies in the table.
+local none = {}
 local function sorted_keys(t)
-  local integers, strings, floats, others = {}, {}, {}, {}
-  local n, s, f, o, ascending, no, yes = 0, 0, 0, 0, true, false, false
-  for key in raw_next, t do
+  local key = raw_next(t)
+  if key == nil then return none end
+  if raw_next(t, key) == nil then return { key } end
+  local integers, strings, floats, others
+  local n, s, ascending, no, yes = 0, 0, true, false, false
+  while key ~= nil do
     local kind = raw_type(key)
-    if kind == 'string' then s = s + 1; strings[s] = key
+    if kind == 'string' then
+      if s == 0 then strings = {} end
+      s = s + 1
+      strings[s] = key
     elseif kind == 'number' then
       if math_type(key) == 'integer' then
-        if n > 0 and integers[n] > key then ascending = false end
-        n = n + 1; integers[n] = key
-      else f = f + 1; floats[f] = key end
+        if n == 0 then integers = {} elseif integers[n] > key then ascending = false end
+        n = n + 1
+        integers[n] = key
+      else
+        floats = floats or {}
+        floats[#floats + 1] = key
+      end
     elseif key == false then no = true
     elseif key == true then yes = true
-    else o = o + 1; others[o] = key end
+    else
+      others = others or {}
+      others[#others + 1] = key
+    end
+    key = raw_next(t, key)
   end
   if not ascending then raw_sort(integers) end
   if s > 1 then raw_sort(strings) end
-  if n == 0 and f + o == 0 and not no and not yes then return strings end
-  if f > 1 then raw_sort(floats) end
-  for i = 1, s do n = n + 1; integers[n] = strings[i] end
-  for i = 1, f do n = n + 1; integers[n] = floats[i] end
-  if no then n = n + 1; integers[n] = false end
-  if yes then n = n + 1; integers[n] = true end
-  for i = 1, o do n = n + 1; integers[n] = others[i] end
-  return integers
+  if n == 0 and not (floats or others or no or yes) then return strings end
+  local keys = integers or {}
+  for i = 1, s do n = n + 1; keys[n] = strings[i] end
+  if floats then
+    raw_sort(floats)
+    for i = 1, #floats do n = n + 1; keys[n] = floats[i] end
+  end
+  if no then n = n + 1; keys[n] = false end
+  if yes then n = n + 1; keys[n] = true end
+  if others then
+    for i = 1, #others do n = n + 1; keys[n] = others[i] end
+  end
+  return keys
 end
 
 --- Steps through the keys as they were at the start; what was taken away meanwhile is passed over.
@@ -267,7 +287,10 @@ function func.fold(t, start, f)
   for i = 1, #t do start = f(start, t[i], i) end
   return start
 end
-function func.keys(t) return sorted_keys(store_of(t) or t) end
+function func.keys(t)
+  local keys = sorted_keys(store_of(t) or t)
+  return keys == none and {} or keys
+end
 function func.values(t)
   local out = {}
   for i, key in ipairs(func.keys(t)) do out[i] = t[key] end
@@ -452,6 +475,10 @@ local function call(main, input)
   if not done then return 'output', 'invalid return value: ' .. (raw_type(text) == 'table' and text.message or tostring(text)) end
   return nil, text, answer_text
 end
+
+-- A round is short and its VM is thrown away: garbage is collected when there is nine times as much as remained, or when
+-- the limit is met.
+raw_collectgarbage('setpause', 900)
 
 --- Returns: kind of failure or nil; JSON text of the schedule, or the failure's message; JSON text of the answers, or the
 --- traceback.

@@ -1,4 +1,4 @@
-import { emptyRecord, isObject, type Json, type JsonObject } from '../canonical.ts';
+import type { Json, JsonObject } from '../canonical.ts';
 
 // Where the form of a schedule (spec/verwalter.md 3.3) says list or object. An empty Lua table is neither: at these
 // places it takes the kind known, elsewhere it is an object.
@@ -49,37 +49,43 @@ const schedule: Kind = {
   },
 };
 
-/** The same data with empty tables of the kind that their place knows, and no number that JSON cannot hold. */
-export const withKnownKinds = (data: JsonObject, notFinite: (path: string) => void): JsonObject => {
+/**
+ * Gives empty tables the kind that their place knows, and takes away numbers that JSON cannot hold. Changes `data` itself:
+ * it may be of megabytes, and was read for this.
+ */
+export const setKnownKinds = (data: JsonObject, notFinite: (path: string) => void): void => {
   const path: string[] = [];
-  const walk = (value: Json, kind: Kind | undefined): Json => {
+  const right = (value: Json, kind: Kind | undefined): Json => {
     if (typeof value === 'number' && !Number.isFinite(value)) {
       notFinite(path.join('.'));
       return null;
     }
+    if (typeof value !== 'object' || value === null) return value;
     if (Array.isArray(value)) {
       if (value.length === 0) return kind !== undefined && kind !== 'list' ? {} : value;
-      return value.map((item: Json, index) => step(String(index), item, undefined));
+      for (let index = 0; index < value.length; index++) step(value, String(index), undefined);
+      return value;
     }
-    if (!isObject(value)) return value;
-    const keys = Object.keys(value);
-    if (keys.length === 0) return kind === 'list' ? [] : value;
-    const copy = emptyRecord<Json>();
-    for (const key of keys) {
+    let empty = true;
+    for (const key in value) {
+      empty = false;
       let inner: Kind | undefined;
       if (typeof kind === 'object') {
         inner = kind.fields !== undefined && Object.hasOwn(kind.fields, key) ? kind.fields[key] : kind.each;
       }
-      copy[key] = step(key, value[key] ?? null, inner);
+      step(value as Record<string, Json>, key, inner);
     }
-    return copy;
+    return empty && kind === 'list' ? [] : value;
   };
-  const step = (key: string, value: Json, kind: Kind | undefined): Json => {
-    if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
+  const step = (within: Record<string, Json> | Json[], key: string, kind: Kind | undefined): void => {
+    const value = (within as Record<string, Json>)[key] as Json;
+    if (typeof value === 'string' || typeof value === 'boolean' || value === null) return;
     path.push(key);
-    const result = walk(value, kind);
+    const result = right(value, kind);
     path.pop();
-    return result;
+    // A key such as __proto__ is a key like any other.
+    if (result !== value)
+      Object.defineProperty(within, key, { value: result, enumerable: true, writable: true, configurable: true });
   };
-  return walk(data, schedule) as JsonObject;
+  right(data, schedule);
 };

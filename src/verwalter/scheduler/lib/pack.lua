@@ -31,7 +31,9 @@ end
 --- Why nothing of the task can ever be on the node, or nil.
 local function misfit(task, room)
   if task.image and room.images and not room.images[task.image] then return 'image ' .. task.image .. ' is not there' end
-  for label, wanted in pairs(task.labels or {}) do
+  local labels = task.labels
+  if not labels then return nil end
+  for label, wanted in pairs(labels) do
     local value = room.labels[label]
     local fits = value == wanted
     if type(wanted) == 'table' then
@@ -62,9 +64,7 @@ local function full(task, room)
   for _, other in ipairs(task.apart or {}) do
     if (room.counts[other] or 0) > 0 then return 'apart from ' .. other .. ', which is there' end
   end
-  for other in pairs(room.refuses or {}) do
-    if other == task.name then return 'apart from ' .. room.refuses[other] .. ', which is there' end
-  end
+  if room.refuses and room.refuses[task.name] then return 'apart from ' .. room.refuses[task.name] .. ', which is there' end
   return lacks('cpu', task.cpu or 0, room.cpu, room.all.cpu)
     or lacks('memory', task.memory or 0, room.memory, room.all.memory)
     or lacks('ports', task.dynamic_ports or 0, room.ports)
