@@ -9,6 +9,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <malloc.h>
 #include <napi.h>
 
 namespace stellwerk {
@@ -372,7 +373,10 @@ private:
     }
     ~Saving() override { scanner_.Unref(); }
     Napi::Promise promise() const { return deferred_.Promise(); }
-    void Execute() override { bytes_ = std::make_unique<std::vector<std::uint8_t>>(scanner_.scan_->save()); }
+    void Execute() override {
+      bytes_ = std::make_unique<std::vector<std::uint8_t>>(scanner_.scan_->save());
+      malloc_trim(0); // once a minute, and on a thread that nobody waits for
+    }
     void OnOK() override {
       auto* bytes = bytes_.release();
       deferred_.Resolve(Napi::Buffer<std::uint8_t>::New(
@@ -487,7 +491,19 @@ Napi::Value readSockets(const Napi::CallbackInfo& info) {
   return reading->promise();
 }
 
+// mallopt(3). glibc gives each thread an arena of its own and lets what it takes for large blocks rise to 32 MiB: a daemon
+// that lives for months then keeps many times what it needs. Two arenas, so that the scan does not wait for the event
+// loop; large blocks go back to the system at once.
+void keepMallocSmall() {
+  constexpr int kArenas = 2;
+  constexpr int kLargeBytes = 256 * 1024;
+  mallopt(M_ARENA_MAX, kArenas);
+  mallopt(M_MMAP_THRESHOLD, kLargeBytes);
+  mallopt(M_TRIM_THRESHOLD, 2 * kLargeBytes);
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  keepMallocSmall();
   auto* data = new AddonData{Napi::Persistent(ScannerObject::define(env))};
   env.SetInstanceData(data); // deleted with the environment
   exports.Set("createScanner", Napi::Function::New(env, createScanner));

@@ -17,7 +17,7 @@ type Narrow = Pick<Scanner, 'snapshot' | 'keysSince' | 'keyGeneration' | 'histor
  */
 export function scannerSource(scanner: Narrow): { now(): SeriesSource } {
   const index = labelIndex();
-  const kinds = new Map<number, number>();
+  const kinds: number[] = [];
   let keyGeneration = -1;
   let times: { readonly generation: number; readonly scanTimes: readonly number[] } | null = null;
 
@@ -25,12 +25,12 @@ export function scannerSource(scanner: Narrow): { now(): SeriesSource } {
     const generation = scanner.keyGeneration();
     if (generation !== keyGeneration) {
       index.clear();
-      kinds.clear();
+      kinds.length = 0;
       keyGeneration = generation;
     }
     for (const { id, kind, labels } of scanner.keysSince(index.nextId())) {
       index.add({ id, labels });
-      kinds.set(id, kind);
+      kinds[id] = kind;
     }
   };
 
@@ -49,8 +49,8 @@ export function scannerSource(scanner: Narrow): { now(): SeriesSource } {
       return {
         index,
         scanTimes: known,
-        kind: (id) => kindNames[kinds.get(id) ?? SeriesKind.state],
-        tip: (id) => (snapshot.fresh[id] === 1 ? tipOf(snapshot, id, kinds.get(id)) : null),
+        kind: (id) => kindNames[kinds[id] ?? SeriesKind.state],
+        tip: (id) => (snapshot.fresh[id] === 1 ? tipOf(snapshot, id, kinds[id]) : null),
         history: (id, samples) => aligned(scanner, id, known, samples),
         states: () => scanner.states(),
       };

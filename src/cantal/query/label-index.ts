@@ -22,6 +22,12 @@ export interface LabelIndex {
   match(condition: Condition): number[];
 }
 
+/** The value is kept once: ten thousand series of a host share a few hundred texts. */
+interface Posting {
+  readonly value: string;
+  readonly ids: number[];
+}
+
 /**
  * Label → value → ids. A condition looks at each distinct value once, however many series carry it, and then only
  * marks ids: an Eq on 100 000 series costs as much as there are answers, a regular expression as there are values.
@@ -29,25 +35,25 @@ export interface LabelIndex {
 export function labelIndex(): LabelIndex {
   const byId: (Labels | undefined)[] = [];
   let revision = 0;
-  const postings = new Map<string, Map<string, number[]>>();
+  const postings = new Map<string, Map<string, Posting>>();
 
   const marks = (condition: Condition): Uint8Array => {
     const mask = new Uint8Array(byId.length);
-    const mark = (ids: readonly number[] | undefined) => {
-      for (const id of ids ?? []) mask[id] = 1;
+    const mark = (posting: Posting | undefined) => {
+      for (const id of posting?.ids ?? []) mask[id] = 1;
     };
     switch (condition.kind) {
       case 'eq':
         mark(postings.get(condition.label)?.get(condition.value));
         return mask;
       case 'notEq':
-        for (const [value, ids] of postings.get(condition.label) ?? []) if (value !== condition.value) mark(ids);
+        for (const [value, found] of postings.get(condition.label) ?? []) if (value !== condition.value) mark(found);
         return mask;
       case 'like':
-        for (const [value, ids] of postings.get(condition.label) ?? []) if (condition.test(value)) mark(ids);
+        for (const [value, found] of postings.get(condition.label) ?? []) if (condition.test(value)) mark(found);
         return mask;
       case 'has':
-        for (const ids of postings.get(condition.label)?.values() ?? []) mark(ids);
+        for (const found of postings.get(condition.label)?.values() ?? []) mark(found);
         return mask;
       case 'and': {
         const left = marks(condition.left);
@@ -75,14 +81,16 @@ export function labelIndex(): LabelIndex {
     add({ id, labels }) {
       revision += 1;
       while (byId.length < id) byId.push(undefined);
-      byId[id] = labels;
+      const kept: Record<string, string> = {};
       for (const [label, value] of Object.entries(labels)) {
-        const values = postings.get(label) ?? new Map<string, number[]>();
+        const values = postings.get(label) ?? new Map<string, Posting>();
         postings.set(label, values);
-        const ids = values.get(value);
-        if (ids === undefined) values.set(value, [id]);
-        else ids.push(id);
+        const posting = values.get(value) ?? { value, ids: [] };
+        values.set(posting.value, posting);
+        posting.ids.push(id);
+        kept[label] = posting.value;
       }
+      byId[id] = kept;
     },
     clear() {
       revision += 1;
@@ -93,7 +101,7 @@ export function labelIndex(): LabelIndex {
     nextId: () => byId.length,
     ids: () => byId.flatMap((labels, id) => (labels === undefined ? [] : [id])),
     labels: (id) => byId[id],
-    withLabel: (label, value) => postings.get(label)?.get(value) ?? [],
+    withLabel: (label, value) => postings.get(label)?.get(value)?.ids ?? [],
     match(condition) {
       const ids: number[] = [];
       const mask = marks(condition);
