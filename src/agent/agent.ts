@@ -15,7 +15,7 @@ import { peerHttp } from '../http/peer-http.ts';
 import { startHttp } from '../http/server.ts';
 import { logTo } from '../log.ts';
 import { packageRoot } from '../native/load.ts';
-import { createScanner } from '../native/scanner.ts';
+import { createScanner, type OwnMetric } from '../native/scanner.ts';
 import { version } from '../version.ts';
 import { verwalterRoutes } from '../verwalter/routes.ts';
 import { startVerwalter } from '../verwalter/shell.ts';
@@ -26,6 +26,7 @@ import { type Identity, readIdentity } from './identity.ts';
 import { liveStream } from './live.ts';
 import { isNodeReport, nodeReport } from './node-report.ts';
 import { collectOverview } from './overview.ts';
+import { agentMetrics, exportOwn, scannerMetrics } from './own-metrics.ts';
 import { agentRoutes, reportPath } from './routes.ts';
 import { treeOf } from './tree.ts';
 
@@ -72,13 +73,16 @@ async function start(
   for (const folder of [options.storageDir, options.logDir]) mkdirSync(folder, { recursive: true });
   const { id, hostname, name, keys, tokens } = identity;
 
+  const scanner = createScanner({
+    intervalMs: options.interval,
+    keepHistoryMs: options.keepHistory,
+    maxSeries: options.maxMetrics,
+    processMetrics: options.processMetrics,
+    perCpu: options.perCpuMetrics,
+    pressureAverages: options.pressureAverages,
+  });
   const cantal = startCantal({
-    scanner: createScanner({
-      intervalMs: options.interval,
-      keepHistoryMs: options.keepHistory,
-      maxSeries: options.maxMetrics,
-      processMetrics: options.processMetrics,
-    }),
+    scanner,
     intervalMs: options.interval,
     version,
     store: { folder: join(options.storageDir, 'history'), keepHistoryMs: options.keepHistory },
@@ -188,4 +192,22 @@ async function start(
     report: (what, error) => warn(`${what}: ${error instanceof Error ? error.stack : String(error)}`),
   });
   stops.push(() => server.stop());
+
+  const own = (): readonly OwnMetric[] =>
+    agentMetrics({
+      webSocketClients: server.streamClients(),
+      carbon: carbon.status(),
+      packets: cluster.gossipView().packets,
+    });
+  const exported = exportOwn(process.env, [...own(), ...scannerMetrics(scanner.health())], warn);
+  const tell = (): void => {
+    const metrics = own();
+    scanner.report(metrics);
+    exported?.set([...metrics, ...scannerMetrics(scanner.health())]);
+  };
+  const quiet = cantal.onScan(tell);
+  stops.push(() => {
+    quiet();
+    exported?.close();
+  });
 }

@@ -22,7 +22,9 @@ export interface AgentOptions {
   /** ms */
   readonly keepHistory: number;
   readonly maxMetrics: number;
-  readonly processMetrics: boolean;
+  readonly processMetrics: boolean | 'by-name';
+  readonly perCpuMetrics: boolean;
+  readonly pressureAverages: boolean;
   readonly allowMinorityCluster: boolean;
   readonly logLevel: string;
 }
@@ -60,7 +62,15 @@ export function agentCommand(): Command {
       number('max-metrics', 1, 10_000_000),
       100_000,
     )
-    .option('--no-process-metrics', 'no series of single processes; their table stays')
+    .addOption(
+      new Option('--process-metrics <how>', 'series of single processes, or of all of one name and cgroup together')
+        .choices(['by-pid', 'by-name'])
+        .argParser((how: string) => processMetrics(how))
+        .default(true, 'by-pid'),
+    )
+    .option('--no-process-metrics', 'no series of single processes; their table and the sums of cgroups stay')
+    .option('--per-cpu-metrics', 'ticks of each processor also where there are more than 64', false)
+    .option('--pressure-averages', 'pressure also as averages of 10 s, 60 s and 300 s', false)
     .option('--allow-minority-cluster', 'elect a leader among the reachable nodes even if they are few', false)
     .addOption(
       new Option('--log-level <level>', 'what is logged to standard error')
@@ -89,6 +99,12 @@ function keepHistory(text: string): number {
   const { ms } = duration;
   if (ms >= 60_000 && ms <= 7 * 24 * 3_600_000) return ms;
   throw new InvalidArgumentError('keep-history is from 1m to 7d.');
+}
+
+function processMetrics(how: string): true | 'by-name' {
+  if (how === 'by-pid') return true;
+  if (how === 'by-name') return how;
+  throw new InvalidArgumentError('Allowed choices are by-pid, by-name.');
 }
 
 function machineId(text: string): string {
