@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <string_view>
 
@@ -44,14 +45,9 @@ struct Cursor {
   // Up to and without the next line end.
   std::string_view line() noexcept {
     const char* start = at;
-    while (at != end && *at != '\n') {
-      ++at;
-    }
-    std::string_view text(start, static_cast<std::size_t>(at - start));
-    if (at != end) {
-      ++at;
-    }
-    return text;
+    const void* stop = at == end ? nullptr : std::memchr(at, '\n', static_cast<std::size_t>(end - at));
+    at = stop == nullptr ? end : static_cast<const char*>(stop) + 1;
+    return {start, static_cast<std::size_t>(at - start) - (stop == nullptr ? 0 : 1)};
   }
 
   bool readUnsigned(std::uint64_t& value) noexcept {

@@ -81,7 +81,12 @@ ProcessStatus parseProcessStatus(std::string_view text) noexcept {
   ProcessStatus status;
   Cursor cursor(text);
   while (!cursor.done()) {
-    Cursor line(cursor.line());
+    const std::string_view whole = cursor.line();
+    // Of sixty lines five are wanted.
+    if (whole.empty() || std::string_view("UGVvn").find(whole.front()) == std::string_view::npos) {
+      continue;
+    }
+    Cursor line(whole);
     std::string_view key = line.word();
     std::uint64_t value = 0;
     line.skipSpaces();

@@ -1,7 +1,16 @@
 import { Command } from 'commander';
 import type { JoinTarget } from '../cluster/discovery.ts';
 import { version } from '../version.ts';
-import { collectLabels, collectTargets, type HostLabels, keepHistory, machineId, number } from './option-values.ts';
+import {
+  collectLabels,
+  collectTargets,
+  type HostLabels,
+  keepHistory,
+  machineId,
+  number,
+  type ProcessMetrics,
+  processMetricsOption,
+} from './option-values.ts';
 
 /** What `cantal-agent` takes: spec cantal 9. */
 export interface CantalAgentOptions {
@@ -25,7 +34,9 @@ export interface CantalAgentOptions {
   readonly maxMetrics: number;
   readonly procRoot: string;
   readonly sysRoot: string;
-  readonly processMetrics: boolean;
+  readonly processMetrics: ProcessMetrics;
+  readonly perCpuMetrics: boolean;
+  readonly pressureAverages: boolean;
   readonly checkConfig: boolean;
   readonly once: boolean;
 }
@@ -62,7 +73,10 @@ export function cantalAgentCommand(): Command {
     .option('--max-metrics <n>', 'series beyond it are refused, counted', number('max-metrics', 1, 10_000_000), 100_000)
     .option('--proc-root <dir>', 'where proc(5) is', '/proc')
     .option('--sys-root <dir>', 'where sysfs(5) is', '/sys')
-    .option('--no-process-metrics', 'no series of single processes; their table stays')
+    .addOption(processMetricsOption())
+    .option('--no-process-metrics', 'no series of single processes; their table and the sums of cgroups stay')
+    .option('--per-cpu-metrics', 'ticks of each processor also where there are more than 64', false)
+    .option('--pressure-averages', 'pressure also as averages of 10 s, 60 s and 300 s', false)
     .option('--check-config', 'say what is wrong with options and files, and exit: 0 nothing, 2 something', false)
     .option('--once', 'print one scan as JSON and exit', false)
     .version(version, '--version', 'version of this program')

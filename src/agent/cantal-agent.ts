@@ -68,8 +68,10 @@ function identityOf(options: CantalAgentOptions): Identity {
 const folderWarnings = ({ configDir }: CantalAgentOptions): readonly string[] =>
   existsSync(configDir) ? [] : [`--config-dir ${configDir} does not exist: nothing is sent to anybody`];
 
-const scanOptions = ({ maxMetrics, procRoot, sysRoot, processMetrics }: CantalAgentOptions) => ({
-  ...{ maxSeries: maxMetrics, procRoot, sysRoot, processMetrics },
+const scanOptions = (options: CantalAgentOptions) => ({
+  ...{ maxSeries: options.maxMetrics, procRoot: options.procRoot, sysRoot: options.sysRoot },
+  ...{ processMetrics: options.processMetrics, perCpu: options.perCpuMetrics },
+  pressureAverages: options.pressureAverages,
 });
 
 /** All that a start would stumble over, or would warn of; what it would only warn of is no failure. */

@@ -18,11 +18,12 @@ import { type PeerClient, peerHttp } from '../http/peer-http.ts';
 import type { Route, Stream } from '../http/route.ts';
 import { type HttpServer, startHttp } from '../http/server.ts';
 import { packageRoot } from '../native/load.ts';
-import { createScanner } from '../native/scanner.ts';
+import { createScanner, type OwnMetric } from '../native/scanner.ts';
 import { version } from '../version.ts';
 import type { Stops } from './daemon.ts';
 import type { Identity } from './identity.ts';
-import type { HostLabels } from './option-values.ts';
+import type { HostLabels, ProcessMetrics } from './option-values.ts';
+import { agentMetrics, exportOwn, scannerMetrics } from './own-metrics.ts';
 
 export interface CantalPartOptions {
   readonly host: string;
@@ -34,7 +35,9 @@ export interface CantalPartOptions {
   /** ms */
   readonly keepHistory: number;
   readonly maxMetrics: number;
-  readonly processMetrics: boolean;
+  readonly processMetrics: ProcessMetrics;
+  readonly perCpuMetrics: boolean;
+  readonly pressureAverages: boolean;
   readonly procRoot: string;
   readonly sysRoot: string;
   /** What the other nodes may choose this host by. */
@@ -77,15 +80,18 @@ export async function startCantalPart(
   { stops, warn, fatal }: Stops,
 ): Promise<CantalPart> {
   const { host, port, interval, keepHistory, procRoot, sysRoot } = options;
+  const scanner = createScanner({
+    intervalMs: interval,
+    keepHistoryMs: keepHistory,
+    maxSeries: options.maxMetrics,
+    processMetrics: options.processMetrics,
+    perCpu: options.perCpuMetrics,
+    pressureAverages: options.pressureAverages,
+    procRoot,
+    sysRoot,
+  });
   const cantal = startCantal({
-    scanner: createScanner({
-      intervalMs: interval,
-      keepHistoryMs: keepHistory,
-      maxSeries: options.maxMetrics,
-      processMetrics: options.processMetrics,
-      procRoot,
-      sysRoot,
-    }),
+    scanner,
     intervalMs: interval,
     version,
     procRoot,
@@ -178,6 +184,23 @@ export async function startCantalPart(
         report,
       });
       stops.push(() => server.stop());
+
+      const own = (): readonly OwnMetric[] =>
+        agentMetrics({
+          webSocketClients: server.streamClients(),
+          backlog: sinks.backlog(),
+          packets: cluster?.gossipView().packets ?? null,
+        });
+      const exported = exportOwn(process.env, [...own(), ...scannerMetrics(scanner.health())], warn);
+      const quiet = cantal.onScan(() => {
+        const metrics = own();
+        scanner.report(metrics);
+        exported?.set([...metrics, ...scannerMetrics(scanner.health())]);
+      });
+      stops.push(() => {
+        quiet();
+        exported?.close();
+      });
       return server;
     },
   };

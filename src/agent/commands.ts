@@ -1,6 +1,15 @@
 import { Command, Option } from 'commander';
 import type { JoinTarget } from '../cluster/discovery.ts';
-import { collectLabels, collectTargets, type HostLabels, keepHistory, machineId, number } from './option-values.ts';
+import {
+  collectLabels,
+  collectTargets,
+  type HostLabels,
+  keepHistory,
+  machineId,
+  number,
+  type ProcessMetrics,
+  processMetricsOption,
+} from './option-values.ts';
 
 /** What `stellwerk agent` takes; names as in the specifications of cantal and verwalter. */
 export interface AgentOptions {
@@ -24,7 +33,9 @@ export interface AgentOptions {
   /** ms */
   readonly keepHistory: number;
   readonly maxMetrics: number;
-  readonly processMetrics: boolean;
+  readonly processMetrics: ProcessMetrics;
+  readonly perCpuMetrics: boolean;
+  readonly pressureAverages: boolean;
   readonly procRoot: string;
   readonly sysRoot: string;
   readonly allowMinorityCluster: boolean;
@@ -79,9 +90,12 @@ export function agentCommand(): Command {
       number('max-metrics', 1, 10_000_000),
       100_000,
     )
-    .option('--no-process-metrics', 'no series of single processes; their table stays')
     .option('--proc-root <dir>', 'where proc(5) is', '/proc')
     .option('--sys-root <dir>', 'where sysfs(5) is', '/sys')
+    .addOption(processMetricsOption())
+    .option('--no-process-metrics', 'no series of single processes; their table and the sums of cgroups stay')
+    .option('--per-cpu-metrics', 'ticks of each processor also where there are more than 64', false)
+    .option('--pressure-averages', 'pressure also as averages of 10 s, 60 s and 300 s', false)
     .option('--allow-minority-cluster', 'elect a leader among the reachable nodes even if they are few', false)
     .addOption(
       new Option('--log-level <level>', 'what is logged to standard error')

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { mostLabels, parseLabel } from '../cantal/remote/select.ts';
 import { type JoinTarget, parseJoin } from '../cluster/discovery.ts';
 import { parseHumanDuration } from '../config/duration.ts';
@@ -27,6 +27,18 @@ export function machineId(text: string): string {
   if (/^[0-9a-f]{32}$/.test(id)) return id;
   throw new InvalidArgumentError('A machine id is 32 hex digits.');
 }
+
+export type ProcessMetrics = boolean | 'by-name';
+
+export const processMetricsOption = (): Option =>
+  new Option('--process-metrics <how>', 'series of single processes, or of all of one name and cgroup together')
+    .choices(['by-pid', 'by-name'])
+    .argParser((how: string): ProcessMetrics => {
+      if (how === 'by-pid') return true;
+      if (how === 'by-name') return how;
+      throw new InvalidArgumentError('Allowed choices are by-pid, by-name.');
+    })
+    .default(true, 'by-pid');
 
 export type HostLabels = readonly (readonly [name: string, value: string])[];
 

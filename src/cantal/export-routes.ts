@@ -21,6 +21,8 @@ const processMetrics: ReadonlySet<string> = new Set([
   ...['voluntary_ctxt_switches', 'nonvoluntary_ctxt_switches', 'oom_score'],
 ]);
 
+const processLabels: ReadonlySet<string> = new Set(['metric', 'pid', 'cgroup', 'container', 'runtime']);
+
 /** What scrapers read: docs/cantal.md, "For scrapers". */
 export function exportRoutes(
   cantal: Pick<Cantal, 'metrics' | 'samplesSince' | 'status'>,
@@ -72,7 +74,7 @@ function withPattern(query: URLSearchParams, answer: (pattern: Regex) => HttpRep
 /** The kernel's numbers of one process; what a program exports itself has a name of its own. */
 export function ofProcess(labels: Labels): boolean {
   if (labels.pid === undefined || !processMetrics.has(labels.metric ?? '')) return false;
-  return Object.keys(labels).every((name) => name === 'metric' || name === 'pid' || name === 'cgroup');
+  return Object.keys(labels).every((name) => processLabels.has(name));
 }
 
 function newest(cantal: Pick<Cantal, 'metrics'>, pattern: Regex) {

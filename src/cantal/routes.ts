@@ -1,5 +1,5 @@
 import { type HttpReply, json, problem, type Route } from '../http/route.ts';
-import { type ProcessRow, readSockets } from '../native/scanner.ts';
+import { type ProcessRow, readPss, readSockets } from '../native/scanner.ts';
 import { type Budget, type CostLimit, costLimit, tooMuchAsked } from './query/cost.ts';
 import { datasetsToCbor, keyToCbor, valueToCbor } from './query/dataset-cbor.ts';
 import { mostSamplesPerQuery } from './query/extract.ts';
@@ -86,6 +86,13 @@ export function cantalRoutes(
     },
     {
       method: 'GET',
+      path: '/v1/pss',
+      access: 'read',
+      summary: 'How much memory is its own of process ?pid=N: proportional set size, bytes',
+      handle: ({ query }) => pssReply(query.get('pid')),
+    },
+    {
+      method: 'GET',
       path: '/all_metrics',
       access: 'read',
       summary: 'All values of the newest scan: [labels, time, [kind, value]]',
@@ -134,6 +141,16 @@ function queryReply(cantal: Cantal, body: unknown, budget: Budget): HttpReply {
   return { status: 200, json: { values }, cbor: () => ({ values: datasetsToCbor(values) }) };
 }
 
+async function pssReply(word: string | null): Promise<HttpReply> {
+  if (word === null || !/^[1-9]\d{0,9}$/.test(word)) return problem(400, 'pid: the number of a process');
+  try {
+    return json({ pid: Number(word), ...(await readPss(Number(word))) });
+  } catch (error) {
+    // Gone, or of another user: the text says which.
+    return problem(404, (error as Error).message);
+  }
+}
+
 function metricsReply(cantal: Cantal, pattern: string): HttpReply {
   const regex = compileRegex(pattern);
   if (regex.kind === 'bad') return problem(400, `pattern: ${regex.reason}`);
@@ -160,6 +177,7 @@ function processJson(row: ProcessRow): Readonly<Record<string, unknown>> {
     rss: row.rss,
     swap: row.swap,
     num_threads: row.threads,
+    num_fds: row.fds,
     start_time: row.startTime * msPerTick,
     start_timestamp: row.startTimestamp,
     user_time: row.userTime,
@@ -169,6 +187,11 @@ function processJson(row: ProcessRow): Readonly<Record<string, unknown>> {
     cmdline: row.cmdline,
     read_bytes: row.readBytes,
     write_bytes: row.writeBytes,
+    voluntary_ctxt_switches: row.voluntarySwitches,
+    nonvoluntary_ctxt_switches: row.involuntarySwitches,
+    oom_score: row.oomScore,
     cgroup: row.cgroup,
+    container: row.container,
+    runtime: row.runtime,
   };
 }

@@ -13,6 +13,7 @@ import type { SeriesSource } from './query/source.ts';
 import { scannerSource } from './scanner-source.ts';
 import { type SelfReport, selfReporter } from './self-report.ts';
 import { restoreHistory, type Storage, type StorageStatus, startStorage } from './storage.ts';
+import { type ThreadsReport, threadsReporter } from './threads-report.ts';
 import {
   type ContainerAsked,
   type ContainerUsage,
@@ -67,6 +68,7 @@ export interface CantalStatus {
   /** The last snapshot of the history on disk; null: none yet, or there is no place for it. */
   readonly storage: StorageStatus | null;
   readonly self_report: SelfReport;
+  readonly threads_report: ThreadsReport;
   readonly processes: number;
   readonly health: ScannerHealth;
 }
@@ -118,6 +120,7 @@ export function startCantal({
   const startupTime = Date.now();
   const bootTime = bootTimeMs(procRoot);
   const report = selfReporter();
+  const threads = threadsReporter(() => scanner.health().storageUs);
   let table: { readonly generation: number; readonly rows: readonly ProcessRow[]; readonly tree: ProcessTree } | null =
     null;
 
@@ -167,6 +170,7 @@ export function startCantal({
         scan_time: scanner.snapshot().timestamp,
         storage: storage?.status() ?? null,
         self_report: report(),
+        threads_report: threads(),
         processes: processes().rows.length,
         health,
       };

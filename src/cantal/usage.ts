@@ -87,6 +87,9 @@ export function cgroupName(path: string): string {
     .join('.');
 }
 
+/** Labels that tell in which group a process, and which container a group is. */
+const ofGroup: ReadonlySet<string> = new Set(['cgroup', 'container', 'runtime']);
+
 /**
  * Finds a series of the scanner's own by metric: exactly these labels, because an application can put the same metric
  * beside labels of its own.
@@ -97,9 +100,7 @@ function machineSeries(source: SeriesSource, label: string, value: string): (met
     ids.find((id) => {
       const labels = source.index.labels(id) ?? {};
       if (labels.metric !== metric) return false;
-      return Object.keys(labels).every(
-        (name) => name === 'metric' || name === label || (label === 'pid' && name === 'cgroup'),
-      );
+      return Object.keys(labels).every((name) => name === 'metric' || name === label || ofGroup.has(name));
     }) ?? null;
 }
 

@@ -47,6 +47,8 @@ export interface HttpOptions {
 export interface HttpServer {
   readonly port: number;
   readonly url: string;
+  /** Open WebSockets. */
+  streamClients(): number;
   /** Takes no new request, lets running ones end for at most `graceMs` (default 500), then closes everything. */
   stop(graceMs?: number): Promise<void>;
 }
@@ -152,6 +154,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   return {
     port,
     url: `http://${authority(reachable, port)}`,
+    streamClients: () => clients.count(),
     async stop(graceMs = defaultGraceMs) {
       if (stopping) return;
       stopping = true;

@@ -18,7 +18,15 @@ export interface ScannerOptions {
   readonly sysRoot: string;
   /** Default 100 000 (spec 5.4): beyond it new series are refused and counted. */
   readonly maxSeries: number;
-  readonly processMetrics: boolean;
+  /**
+   * Series of single processes: `true` by pid, `by-name` those of one name and cgroup together, `false` none. What the
+   * processes of a cgroup add up to (`processes.rss` and so on) is there in any case.
+   */
+  readonly processMetrics: boolean | 'by-name';
+  /** Ticks of each processor also where there are more than 64; default false. */
+  readonly perCpu: boolean;
+  /** `psi.….avg10`, `.avg60`, `.avg300` beside the totals; default false. */
+  readonly pressureAverages: boolean;
 }
 
 /** Bytes of `kinds` in a snapshot. */
@@ -65,6 +73,10 @@ export interface ProcessRow {
   readonly state: string;
   readonly cmdline: string;
   readonly cgroup: string | null;
+  /** The first 12 digits of the container's id; null: in no container that has one. */
+  readonly container: string | null;
+  /** docker, containerd, cri-o, podman, systemd-nspawn, lxc, lithos, libvirt. */
+  readonly runtime: string | null;
   readonly vsize: number;
   readonly rss: number;
   readonly swap: number;
@@ -79,6 +91,13 @@ export interface ProcessRow {
   readonly childSystemTime: number;
   readonly readBytes: number | null;
   readonly writeBytes: number | null;
+  /** Open files, counted at each fifth scan; null for threads of the kernel. */
+  readonly fds: number | null;
+  /** Context switches of the main thread; proc_pid_status(5). */
+  readonly voluntarySwitches: number | null;
+  readonly involuntarySwitches: number | null;
+  /** 0 to 2000, read once a minute; proc_pid_oom_score(5). */
+  readonly oomScore: number | null;
 }
 
 export interface StateValue {
@@ -101,6 +120,29 @@ export interface ScannerHealth {
   readonly filesRead: number;
   /** Reason → count, for values files that were refused, with the newest message of each. */
   readonly rejected: Readonly<Record<string, { readonly count: number; readonly message: string }>>;
+  /**
+   * What this user may not read, as of the last scan: file of /proc/PID (`io`, `environ`) or `cgroup` → of how many
+   * processes or groups, and the system's word for why.
+   */
+  readonly denied: Readonly<Record<string, { readonly count: number; readonly reason: string }>>;
+  /** Processor time of saveHistory(), µs. */
+  readonly storageUs: { readonly user: number; readonly system: number };
+}
+
+/** A number that the program tells of itself. Counters and integers are whole, up to 2^53. */
+export interface OwnMetric {
+  readonly name: string;
+  readonly kind: 'counter' | 'integer' | 'float';
+  readonly value: number;
+}
+
+/** Bytes; of a page that n processes share, each has one nth. proc_pid_smaps(5). */
+export interface MemoryShare {
+  readonly pss: number;
+  readonly pssAnon: number;
+  readonly pssFile: number;
+  readonly pssShmem: number;
+  readonly swapPss: number;
 }
 
 export interface RestoredHistory {
@@ -131,6 +173,8 @@ export interface Scanner {
   saveHistory(): Promise<Buffer>;
   /** Takes what saveHistory() gave, before the first scan. Any bytes may be given. */
   restoreHistory(bytes: Buffer, nowMs: number): RestoredHistory;
+  /** Puts numbers into each scan from the next one on, as `{"group":"cantal","metric":NAME}`; told anew, they change. */
+  report(metrics: readonly OwnMetric[]): void;
   /** Messages since the last call ("refused /x.meta line 3: …"), each said once per file generation. */
   messages(): readonly string[];
 }
@@ -188,20 +232,37 @@ function socketRow(record: Buffer): SocketRow {
 const hostPort = (address: Buffer, family: 4 | 6, port: number): string =>
   family === 4 ? `${addressText(address.subarray(0, 4))}:${port}` : `[${addressText(address)}]:${port}`;
 
+/** How much memory is a process's own; asks the kernel on another thread. Rejects with the call and the reason. */
+export function readPss(pid: number, procRoot = '/proc'): Promise<MemoryShare> {
+  return (loadAddon('scanner') as ScannerAddon).readPss(procRoot, pid);
+}
+
+interface NativeScanner extends Omit<Scanner, 'report'> {
+  report(metrics: readonly { readonly name: string; readonly kind: number; readonly value: number }[]): void;
+}
+
 interface ScannerAddon {
   readSockets(): Promise<Buffer>;
-  createScanner(options: ScannerOptions): Scanner;
+  readPss(procRoot: string, pid: number): Promise<MemoryShare>;
+  createScanner(options: ScannerOptions): NativeScanner;
 }
 
 export function createScanner(options: Partial<ScannerOptions> = {}): Scanner {
   const addon = loadAddon('scanner') as ScannerAddon;
-  return addon.createScanner({
+  const native = addon.createScanner({
     intervalMs: 2000,
     keepHistoryMs: 3_600_000,
     procRoot: '/proc',
     sysRoot: '/sys',
     maxSeries: 100_000,
     processMetrics: true,
+    perCpu: false,
+    pressureAverages: false,
     ...options,
+  });
+  const report = native.report.bind(native);
+  return Object.assign(native, {
+    report: (metrics: readonly OwnMetric[]) =>
+      report(metrics.map(({ name, kind, value }) => ({ name, kind: SeriesKind[kind], value }))),
   });
 }

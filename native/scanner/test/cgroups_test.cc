@@ -2,6 +2,8 @@
 #include "fixture.hpp"
 #include "scanner/cgroups.hpp"
 
+#include <bit>
+
 using namespace stellwerk;
 using namespace stellwerk::test;
 
@@ -18,7 +20,7 @@ struct Unified {
   }
   TempDir machine;
   std::optional<Rig> rig;
-  Cgroups cgroups{{unifiedMount(machine.path + "/cg")}};
+  Cgroups cgroups{{unifiedMount(machine.path + "/cg")}, machine.path + "/proc", false};
 };
 
 TEST(CgroupsV2, HaveTheNumbersOfEachFile) {
@@ -92,7 +94,7 @@ TEST(CgroupsV2, ComeAndGo) {
   v2.rig->collect(v2.cgroups);
   EXPECT_EQ(v2.value("cgroup.pids.current"), 1u);
   v2.machine.write("cg/new.service/pids.current", "2\n");
-  v2.cgroups.lookAgain();
+  v2.cgroups.meet("new");
   fs::remove_all(v2.machine.path + "/cg/system.slice/web.service");
   v2.rig->collect(v2.cgroups);
   EXPECT_EQ(v2.rig->value({{"cgroup", "new"}, {"metric", "cgroup.pids.current"}}), 2u);
@@ -116,16 +118,19 @@ TEST(CgroupsV1, HaveTheSameNumbersInTheSameUnits) {
   write("cpu", "cpu.shares", "1024\n");
   write("memory", "memory.usage_in_bytes", "1000\n");
   write("memory", "memory.limit_in_bytes", "9223372036854771712\n");
+  write("memory", "memory.memsw.usage_in_bytes", "1400\n");
+  write("memory", "memory.memsw.limit_in_bytes", "9223372036854771712\n");
   write("memory", "memory.stat", "cache 1\nrss 2\ntotal_cache 10\ntotal_rss 20\ntotal_inactive_file 30\ntotal_pgfault 40\nhierarchical_memory_limit 7\n");
   write("memory", "memory.failcnt", "6\n");
   write("memory", "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
   write("blkio", "blkio.throttle.io_service_bytes", "8:0 Read 11\n8:0 Write 12\n8:0 Sync 1\n8:0 Total 23\nTotal 23\n");
   write("pids", "pids.current", "4\n");
   Cgroups cgroups({mount({"name=systemd"}, "systemd"), mount({"cpuacct"}, "cpuacct"), mount({"cpu"}, "cpu"),
-                   mount({"memory"}, "memory"), mount({"blkio"}, "blkio"), mount({"pids"}, "pids")});
+                   mount({"memory"}, "memory"), mount({"blkio"}, "blkio"), mount({"pids"}, "pids")},
+                  machine.path + "/proc", false);
   Rig rig(machine.path);
   rig.collect(cgroups);
-  const auto value = [&](const char* metric) { return rig.value({{"cgroup", "lithos.box:web.0"}, {"metric", metric}}); };
+  const auto value = [&](const char* metric) { return rig.value({{"cgroup", "lithos.box:web.0"}, {"metric", metric}, {"runtime", "lithos"}}); };
   const std::pair<const char*, std::uint64_t> wanted[] = {
       {"cgroup.cpu.usage", 5000},       {"cgroup.cpu.user", 30'000},        {"cgroup.cpu.system", 20'000},
       {"cgroup.cpu.throttled_time", 9}, {"cgroup.cpu.weight", 1024},        {"cgroup.memory.current", 1000},
@@ -138,7 +143,72 @@ TEST(CgroupsV1, HaveTheSameNumbersInTheSameUnits) {
   }
   EXPECT_FALSE(value("cgroup.cpu.quota")) << "-1 is no limit";
   EXPECT_FALSE(value("cgroup.memory.max")) << "the largest number is no limit";
-  EXPECT_EQ(rig.value({{"cgroup", "lithos.box:web.0"}, {"device", "8:0"}, {"metric", "cgroup.io.wbytes"}}), 12u);
+  EXPECT_EQ(value("cgroup.swap.current"), 400u) << "v1 counts memory and swap together";
+  EXPECT_FALSE(value("cgroup.swap.max"));
+  EXPECT_EQ(rig.value({{"cgroup", "lithos.box:web.0"}, {"device", "8:0"}, {"metric", "cgroup.io.wbytes"}, {"runtime", "lithos"}}), 12u);
+}
+
+TEST(CgroupsV1, HaveASwapLimitWhereBothLimitsAreSet) {
+  const TempDir machine;
+  machine.write("memory/a/memory.usage_in_bytes", "1000\n");
+  machine.write("memory/a/memory.memsw.usage_in_bytes", "900\n");
+  machine.write("memory/a/memory.limit_in_bytes", "5000\n");
+  machine.write("memory/a/memory.memsw.limit_in_bytes", "8000\n");
+  Cgroups cgroups({{false, {"memory"}, machine.path + "/memory", "/"}}, machine.path + "/proc", false);
+  Rig rig(machine.path);
+  rig.collect(cgroups);
+  EXPECT_EQ(rig.value({{"cgroup", "a"}, {"metric", "cgroup.swap.max"}}), 3000u);
+  EXPECT_EQ(rig.value({{"cgroup", "a"}, {"metric", "cgroup.swap.current"}}), 0u) << "read a moment later";
+}
+
+TEST(CgroupsV2, HaveAveragesOfPressureOnlyWhereTheyAreWanted) {
+  const TempDir machine;
+  machine.write("cg/a/io.pressure", "some avg10=1.50 avg60=0.25 avg300=0.00 total=21\nfull avg10=0.50 avg60=0.00 avg300=0.00 total=9\n");
+  for (const bool wanted : {false, true}) {
+    Cgroups cgroups({unifiedMount(machine.path + "/cg")}, machine.path + "/proc", wanted);
+    Rig rig(machine.path);
+    rig.collect(cgroups);
+    const auto value = [&](const char* metric) { return rig.value({{"cgroup", "a"}, {"metric", metric}}); };
+    EXPECT_EQ(value("psi.io.some.total"), 21u);
+    EXPECT_EQ(value("psi.io.some.avg10"), wanted ? std::optional(std::bit_cast<std::uint64_t>(1.5)) : std::nullopt);
+    EXPECT_EQ(value("psi.io.full.avg10"), wanted ? std::optional(std::bit_cast<std::uint64_t>(0.5)) : std::nullopt);
+    EXPECT_EQ(value("psi.io.some.avg300"), wanted ? std::optional(std::bit_cast<std::uint64_t>(0.0)) : std::nullopt);
+  }
+}
+
+TEST(CgroupsV2, BesideANamingV1TreeStillHaveTheirControllers) {
+  const TempDir machine;
+  machine.write("systemd/a/cgroup.procs", "");
+  machine.write("unified/a/io.stat", "8:0 rbytes=5\n");
+  Cgroups hybrid({{false, {"name=systemd"}, machine.path + "/systemd", "/"}, {true, {"io"}, machine.path + "/unified", "/"}},
+                 machine.path + "/proc", false);
+  Rig rig(machine.path);
+  rig.collect(hybrid);
+  EXPECT_EQ(rig.value({{"cgroup", "a"}, {"device", "8:0"}, {"metric", "cgroup.io.rbytes"}}), 5u);
+}
+
+TEST(Cgroups, ThatComeAreMetByTheNextScanWhereTheKernelCountsThem) {
+  const TempDir machine;
+  machine.write("cg/cgroup.stat", "nr_descendants 1\n");
+  machine.write("cg/a/pids.current", "1\n");
+  Cgroups cgroups({unifiedMount(machine.path + "/cg")}, machine.path + "/proc", false);
+  Rig rig(machine.path);
+  rig.collect(cgroups);
+  machine.write("cg/b/pids.current", "2\n");
+  machine.write("cg/cgroup.stat", "nr_descendants 2\n");
+  rig.collect(cgroups);
+  EXPECT_EQ(rig.value({{"cgroup", "b"}, {"metric", "cgroup.pids.current"}}), 2u);
+}
+
+TEST(Cgroups, OfContainersCarryTheirIdAndRuntime) {
+  const TempDir machine;
+  const std::string id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+  machine.write("cg/system.slice/docker-" + id + ".scope/pids.current", "3\n");
+  Cgroups cgroups({unifiedMount(machine.path + "/cg")}, machine.path + "/proc", false);
+  Rig rig(machine.path);
+  rig.collect(cgroups);
+  EXPECT_EQ(rig.value({{"cgroup", "system.docker-" + id}, {"container", "0123456789ab"}, {"metric", "cgroup.pids.current"},
+                       {"runtime", "docker"}}), 3u);
 }
 
 TEST(Cgroups, OfAnyBytesAreSafe) {
@@ -156,13 +226,13 @@ TEST(Cgroups, OfAnyBytesAreSafe) {
     for (const auto& [file, text] : files) {
       v2.write(file, mutator.mutate(text));
     }
-    v2.cgroups.lookAgain();
+    v2.cgroups.meet("unknown " + std::to_string(round));
     v2.rig->collect(v2.cgroups);
   }
   for (const auto& [file, text] : files) {
     v2.write(file, text);
   }
-  v2.cgroups.lookAgain();
+  v2.cgroups.meet("unknown");
   v2.rig->collect(v2.cgroups);
   EXPECT_EQ(v2.value("cgroup.memory.working_set"), 700u);
   EXPECT_EQ(v2.value("cgroup.cpu.user"), 300u);

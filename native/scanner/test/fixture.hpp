@@ -96,11 +96,12 @@ struct FakeProcess {
   std::uint64_t userTime = 7;
   std::string environ = {};
   std::string cgroup = "0::/system.slice/web.service\n";
+  int threads = 4;
 };
 
 inline void writeStat(const TempDir& machine, const FakeProcess& process) {
   const std::string stat = std::to_string(process.pid) + " (" + process.name + ") S 1 1 1 0 -1 4194304 0 0 0 0 " +
-                           std::to_string(process.userTime) + " 3 2 1 20 0 4 0 " + std::to_string(process.startTime) +
+                           std::to_string(process.userTime) + " 3 2 1 20 0 " + std::to_string(process.threads) + " 0 " + std::to_string(process.startTime) +
                            " 4096000 25 18446744073709551615 1 1 " + std::to_string(140'000'000 + process.startTime) +
                            " 0 0\n";
   machine.write("proc/" + std::to_string(process.pid) + "/stat", stat);

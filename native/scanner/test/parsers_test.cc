@@ -2,10 +2,12 @@
 #include "base/number.hpp"
 #include "fixture.hpp"
 #include "scanner/cgroup_mounts.hpp"
+#include "scanner/cgroup_identity.hpp"
 #include "scanner/cgroup_name.hpp"
 #include "scanner/labels_json.hpp"
 #include "scanner/meta.hpp"
 #include "scanner/pressure_line.hpp"
+#include "scanner/memory_share.hpp"
 #include "scanner/process_files.hpp"
 
 using namespace stellwerk;
@@ -238,9 +240,11 @@ TEST(ProcessFiles, OfAnyBytesAreSafe) {
       ASSERT_NE(stat.find(parsed->name), std::string::npos);
     }
     parseProcessStatus(mutator.mutate("Name:\ta\nUid:\t1\t2\nGid:\t3\t4\nVmSwap:\t 12 kB\n"));
+    parseRunStamp(mutator.mutate("1234 56 7\n"));
+    parseMemoryShare(mutator.mutate("Rss: 10 kB\nPss: 5 kB\nPss_Anon: 4 kB\nSwapPss: 1 kB\n"));
     parseProcessIo(mutator.mutate("read_bytes: 18446744073709551615\nwrite_bytes: -3\n"));
     parseEnvironment(mutator.mutate("A=1\0CANTAL_PATH=/run/x\0CANTAL_APPNAME=web"s));
-    parsePressure(mutator.mutate("some avg10=0.00 avg60=0.00 avg300=0.00 total=17\nfull avg10=0.00 total=5\n"));
+    parsePressure(mutator.mutate("some avg10=0.00 avg60=0.00 avg300=0.00 total=17\nfull avg10=0.00 total=5\n"), true);
   }
 }
 
@@ -251,11 +255,14 @@ TEST(Environment, IsReadUpToBothVariables) {
   EXPECT_EQ(parseEnvironment("CANTAL_PATH=/cut").path, "/cut");
 }
 
-TEST(Pressure, HasTheTotalsAndNothingElse) {
-  const PressureTotals both = parsePressure("some avg10=1.00 avg60=0.00 avg300=0.00 total=17\nfull avg10=0.00 total=5\n");
-  EXPECT_EQ(both.some, 17u);
-  EXPECT_EQ(both.full, 5u);
-  EXPECT_FALSE(parsePressure("some avg10=1.00 total=17\n").full);
+TEST(Pressure, HasTheTotalsAndTheAveragesThatAreWanted) {
+  const PressureFile both = parsePressure("some avg10=1.00 avg60=0.00 avg300=0.00 total=17\nfull avg10=0.00 total=5\n", true);
+  EXPECT_EQ(both.some.total, 17u);
+  EXPECT_EQ(both.some.averages[0], 1.0);
+  EXPECT_EQ(both.full.total, 5u);
+  EXPECT_FALSE(both.full.averages[1]) << "not there";
+  EXPECT_FALSE(parsePressure("some avg10=1.00 avg60=0.00 avg300=0.00 total=17\n", false).some.averages[0]);
+  EXPECT_FALSE(parsePressure("some avg10=1.00 total=17\n", true).full.total);
 }
 
 TEST(Number, IsWholeOrNothing) {
@@ -290,6 +297,42 @@ TEST(CgroupName, IsEmptyForMountsSwapLoginsAndWhatLiesOutside) {
     EXPECT_EQ(cgroupName(path), "") << path;
   }
   EXPECT_EQ(cgroupName("/a/user.slice"), "a.user");
+}
+
+TEST(CgroupIdentity, KnowsTheContainersOfEachRuntimeByTheirPaths) {
+  const std::string id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+  const std::string other(64, 'f');
+  const std::tuple<std::string, std::string, std::string> known[] = {
+      {"/docker/" + id, "0123456789ab", "docker"},
+      {"/system.slice/docker-" + id + ".scope", "0123456789ab", "docker"},
+      {"/docker/" + other + "/docker/" + id, "0123456789ab", "docker"},
+      {"/docker/" + id + "/system.slice/web.service", "0123456789ab", "docker"},
+      {"/machine.slice/libpod-" + id + ".scope/container", "0123456789ab", "podman"},
+      {"/libpod_parent/libpod-" + id, "0123456789ab", "podman"},
+      {"/machine.slice/libpod-conmon-" + id + ".scope", "", ""},
+      {"/kubepods/burstable/pod6a1b/" + id, "0123456789ab", "containerd"},
+      {"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod6a1b.slice/cri-containerd-" + id + ".scope",
+       "0123456789ab", "containerd"},
+      {"/kubepods.slice/kubepods-pod6a1b.slice/crio-" + id + ".scope", "0123456789ab", "cri-o"},
+      {"/kubepods.slice/kubepods-pod6a1b.slice/crio-conmon-" + id + ".scope", "", ""},
+      {"/k8s.io/" + id, "0123456789ab", "containerd"},
+      {"/system.slice/nerdctl-" + id + ".scope", "0123456789ab", "containerd"},
+      {"/machine.slice/systemd-nspawn@db.service/payload", "", "systemd-nspawn"},
+      {"/machine.slice/machine-db.scope", "", "systemd-nspawn"},
+      {"/machine.slice/machine-qemu\\x2d1\\x2dvm.scope", "", "libvirt"},
+      {"/lxc.payload.web/init.scope", "", "lxc"},
+      {"/lithos.slice/box:web.0.scope", "", "lithos"},
+      {"/system.slice/nginx.service", "", ""},
+      {"/somewhere/" + id, "0123456789ab", ""},
+      {"/docker/0123456789ab", "", ""},
+  };
+  for (const auto& [path, container, runtime] : known) {
+    const CgroupIdentity identity = cgroupIdentity(path);
+    EXPECT_EQ(identity.container, container) << path;
+    EXPECT_EQ(identity.runtime, runtime) << path;
+    EXPECT_EQ(identity.name, cgroupName(path));
+  }
+  EXPECT_EQ(cgroupIdentity("/user.slice/docker-" + id + ".scope").container, "") << "skipped groups have no identity";
 }
 
 constexpr std::string_view kMountinfo =
@@ -337,7 +380,7 @@ TEST(CgroupMounts, OfAnyBytesAreSafe) {
     const std::string text = mutator.mutate("3:cpu,cpuacct:/box/a:b.scope (deleted)\n1:name=systemd:/s\n0::/u.slice/v\n");
     for (const CgroupMount& mount : mounts) {
       if (const auto path = cgroupPathOf(text, mount)) {
-        const std::string name = cgroupName(*path);
+        const std::string name = cgroupIdentity(*path).name;
         ASSERT_EQ(name.find('/'), std::string::npos);
       }
     }

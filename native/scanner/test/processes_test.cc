@@ -9,7 +9,7 @@ using namespace stellwerk::test;
 namespace {
 
 struct Machine {
-  explicit Machine(bool metrics = true) : rig(folder.path) {
+  explicit Machine(ProcessMetrics metrics = ProcessMetrics::ByPid) : rig(folder.path) {
     folder.write("proc/stat", "cpu  1 2 3\nbtime 1000\n");
     processes.emplace(rig.procRoot, unifiedMount(folder.path + "/cg"), metrics, cgroups);
   }
@@ -19,7 +19,7 @@ struct Machine {
   }
   TempDir folder;
   Rig rig;
-  Cgroups cgroups{{}};
+  Cgroups cgroups{{}, "", false};
   std::optional<Processes> processes;
 };
 
@@ -37,13 +37,14 @@ TEST(Processes, HaveTheirNumbersUnderPidAndCgroup) {
   const ProcessRow& row = machine.processes->rows()[0];
   EXPECT_EQ(row.status.uid, 33u);
   EXPECT_EQ(row.status.gid, 34u);
-  EXPECT_EQ(row.cmdline, "web -p 80");
+  ASSERT_TRUE(row.cmdline);
+  EXPECT_EQ(*row.cmdline, "web -p 80");
   EXPECT_EQ(row.startTimestamp, 1'000'000 + 50'000);
 }
 
 TEST(Processes, OnTheTableOnlyWhereMetricsAreNotWanted) {
-  Machine machine(false);
-  writeProcess(machine.folder, {});
+  Machine machine(ProcessMetrics::None);
+  writeProcess(machine.folder, {.cgroup = ""});
   machine.scan();
   EXPECT_EQ(machine.processes->rows().size(), 1u);
   EXPECT_EQ(machine.rig.series.count(), 0u);
@@ -62,6 +63,7 @@ TEST(Processes, StayWithoutWhatMayNotBeRead) {
   EXPECT_EQ(machine.rig.value({{"metric", "user_time"}, {"pid", "100"}}), 7u);
   EXPECT_FALSE(machine.rig.value({{"metric", "read_bytes"}, {"pid", "100"}}));
   EXPECT_TRUE(machine.rig.notes.take().empty());
+  EXPECT_TRUE(machine.processes->denied().empty()) << "what has vanished was not refused";
 }
 
 TEST(Processes, ThatVanishLoseOnlyThemselves) {
@@ -115,6 +117,74 @@ TEST(Processes, KeepTheirSeriesFromScanToScan) {
     ASSERT_EQ(machine.value("user_time"), ticks);
   }
   EXPECT_EQ(machine.rig.series.count(), count);
+}
+
+TEST(Processes, ThatHaveNotRunAreNotReadAgainAtEachScan) {
+  Machine machine;
+  const auto write = [&](std::uint64_t userTime, const char* ran, int threads) {
+    writeStat(machine.folder, {.userTime = userTime, .threads = threads});
+    machine.folder.write("proc/100/schedstat", ran);
+  };
+  writeProcess(machine.folder, {.threads = 1});
+  write(7, "1000 5 3\n", 1);
+  for (int scan = 0; scan < 3; ++scan) {
+    machine.scan();
+  }
+  // The stamp tells that it has run: all is read at once.
+  write(8, "1500 5 4\n", 1);
+  machine.scan();
+  EXPECT_EQ(machine.value("user_time"), 8u);
+  // Without, what others have changed is met a few scans later, and its numbers go on meanwhile.
+  write(9, "1500 5 4\n", 1);
+  int scans = 0;
+  do {
+    machine.scan();
+    ASSERT_TRUE(machine.value("user_time"));
+    ++scans;
+  } while (machine.value("user_time") == 8u && scans < 10);
+  EXPECT_EQ(machine.value("user_time"), 9u);
+  EXPECT_LE(scans, 5);
+  // Of several threads the stamp tells of one only.
+  write(10, "1500 5 4\n", 2);
+  for (int scan = 0; scan < 5; ++scan) {
+    machine.scan();
+  }
+  write(11, "1500 5 4\n", 2);
+  machine.scan();
+  EXPECT_EQ(machine.value("user_time"), 11u);
+}
+
+TEST(Processes, HaveTheirOpenFilesSwitchesAndScore) {
+  Machine machine;
+  writeProcess(machine.folder, {});
+  machine.folder.write("proc/100/status", "Name:\tweb\nUid:\t33\t0\t0\t0\nGid:\t34\t0\nvoluntary_ctxt_switches:\t8\n"
+                                          "nonvoluntary_ctxt_switches:\t9\n");
+  machine.folder.write("proc/100/oom_score", "667\n");
+  fs::create_directories(machine.folder.path + "/proc/100/fd");
+  machine.scan();
+  EXPECT_TRUE(machine.value("num_fds"));
+  EXPECT_EQ(machine.value("voluntary_ctxt_switches"), 8u);
+  EXPECT_EQ(machine.value("nonvoluntary_ctxt_switches"), 9u);
+  EXPECT_EQ(machine.processes->rows()[0].oomScore, 667u);
+  EXPECT_EQ(machine.processes->rows()[0].status.swap, 0u);
+}
+
+TEST(Processes, OfContainersCarryTheirIdAndRuntime) {
+  Machine machine;
+  const std::string id(64, 'a');
+  writeProcess(machine.folder, {.cgroup = "0::/docker/" + id + "\n"});
+  machine.scan();
+  EXPECT_EQ(machine.rig.value({{"cgroup", "docker." + id}, {"container", id.substr(0, 12)}, {"metric", "user_time"},
+                               {"pid", "100"}, {"runtime", "docker"}}), 7u);
+}
+
+TEST(Processes, AreLookedAtAgainByTheSecondScanBecauseTheyAreOftenMoved) {
+  Machine machine;
+  writeProcess(machine.folder, {.cgroup = "0::/\n"});
+  machine.scan();
+  machine.folder.write("proc/100/cgroup", "0::/system.slice/web.service\n");
+  machine.scan();
+  EXPECT_EQ(machine.value("user_time"), 7u);
 }
 
 TEST(Processes, WithANameThatIsNotAsciiKeepTheirMetricsWithoutIt) {

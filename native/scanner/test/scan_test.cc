@@ -19,7 +19,7 @@ struct Host {
     machine.write("proc/diskstats", "8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n7 0 loop0 1 2 3 4 5 6 7 8 9 10 11\n");
     machine.write("proc/pressure/cpu", "some avg10=0.00 avg60=0.00 avg300=0.00 total=31\n");
     fs::create_directories(machine.path + "/sys/fs/cgroup");
-    scan = std::make_unique<Scan>(ScanOptions{2000, keepMs, machine.path + "/proc", machine.path + "/sys", maxSeries, true});
+    scan = std::make_unique<Scan>(ScanOptions{2000, keepMs, machine.path + "/proc", machine.path + "/sys", maxSeries});
   }
   void at(std::int64_t wallMs, std::int64_t bootMs) { scan->scan(wallMs, bootMs); }
   std::optional<std::uint64_t> value(const LabelMap& labels) const { return valueOf(scan->series(), labels); }
@@ -138,6 +138,7 @@ TEST(Scan, ForgetsDeadProcessesAfterTheirHourAndUsesTheirIdsAgain) {
   Host host(600'000);
   writeProcess(host.machine, {});
   host.at(1000, 0);
+  host.at(1001, 0); // the scanner's own numbers are those of the scan before
   const std::uint32_t with = host.scan->series().count();
   const auto id = *idOf(host.scan->series(), {{"metric", "rss"}, {"pid", "100"}});
   fs::remove_all(host.machine.path + "/proc/100");
@@ -159,6 +160,30 @@ TEST(Scan, ForgetsDeadProcessesAfterTheirHourAndUsesTheirIdsAgain) {
     fs::remove_all(host.machine.path + "/proc/" + std::to_string(pid));
   }
   EXPECT_LE(host.scan->series().size(), with + 8 * 8);
+}
+
+TEST(Scan, TellsOfItselfAndOfTheProgramAroundIt) {
+  Host host;
+  host.scan->reported().set("websocket.clients", {Kind::Integer, 3});
+  host.scan->reported().set("carbon.dropped", {Kind::Counter, 7});
+  host.at(1000, 0);
+  host.scan->missed();
+  host.scan->notes().reject("bad-meta", "refused", true);
+  host.at(3000, 2000);
+  host.at(5000, 4000);
+  const auto own = [&](const char* metric) { return host.value({{"group", "cantal"}, {"metric", metric}}); };
+  EXPECT_EQ(own("websocket.clients"), 3u);
+  EXPECT_EQ(own("carbon.dropped"), 7u);
+  EXPECT_EQ(own("scan.missed"), 1u);
+  EXPECT_GT(own("scan.files_read"), 5u);
+  EXPECT_GT(own("history.bytes"), 1000u);
+  EXPECT_GT(own("scan.duration"), 0u);
+  for (const char* phase : {"scan.machine", "scan.cgroups", "scan.processes", "scan.values", "scan.history"}) {
+    EXPECT_TRUE(own(phase)) << phase;
+    EXPECT_LE(own(phase), own("scan.duration")) << phase;
+  }
+  EXPECT_EQ(host.value({{"group", "cantal"}, {"metric", "values.rejected"}, {"reason", "bad-meta"}}), 1u);
+  EXPECT_EQ(host.past({{"group", "cantal"}, {"metric", "websocket.clients"}}).size(), 3u);
 }
 
 TEST(Scan, HasATopOnItsSeriesAndCountsWhatItRefuses) {
@@ -195,7 +220,7 @@ TEST(Scan, OfAnyKernelTextIsSafe) {
 }
 
 TEST(Scan, OfThisMachineSeesThisProcess) {
-  Scan scan({2000, 3'600'000, "/proc", "/sys", 100'000, true});
+  Scan scan({2000, 3'600'000, "/proc", "/sys", 100'000});
   for (int round = 1; round <= 3; ++round) {
     scan.scan(round * 1000, round * 1000);
   }
@@ -211,14 +236,16 @@ TEST(Scan, OfThisMachineSeesThisProcess) {
 TEST(Scan, GoesOnAfterARestartWithAHole) {
   Host before;
   before.at(1'000'000, 0);
+  const std::uint64_t first = before.scan->series().count();
   before.machine.write("proc/uptime", "102.25 200.50\n");
   before.at(1'002'000, 2000);
+  const std::uint64_t second = before.scan->series().count();
   const auto bytes = before.scan->save();
 
   Host after;
   const Scan::Restored restored = after.scan->restore(bytes, 1'060'000);
   EXPECT_EQ(restored.problem, nullptr);
-  EXPECT_EQ(restored.samples, std::uint64_t{restored.series} * 2);
+  EXPECT_EQ(restored.samples, first + second);
   EXPECT_EQ(restored.newerScans, 0u);
   after.at(1'060'000, 500);
   const auto word = [](double value) { return std::bit_cast<std::uint64_t>(value); };

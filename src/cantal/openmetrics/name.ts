@@ -10,7 +10,8 @@ export interface Family {
 
 const prefix = 'cantal_';
 /** Numbers of bytes that do not say so in their name; a gauge may not end in `_total` either (MemTotal). */
-const inBytes = /^(memory\.(?!HugePages_)|cgroup\.memory\.(current|peak|max|high|working_set)$|cgroup\.swap\.)/;
+const inBytes =
+  /^(memory\.(?!HugePages_)|cgroup\.memory\.(current|peak|max|high|working_set)$|cgroup\.swap\.|processes\.(vsize|rss|swap)$)/;
 /** Of histograms and summaries alone. */
 const reservedLabels: ReadonlySet<string> = new Set(['le', 'quantile']);
 

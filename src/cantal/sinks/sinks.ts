@@ -4,7 +4,7 @@ import type { Moment } from './moment.ts';
 import { otlp } from './otlp/encode.ts';
 import { pushSink } from './push/sink.ts';
 import { remoteWrite } from './remote-write/encode.ts';
-import type { Sink } from './sink.ts';
+import { type Backlog, type Sink, total } from './sink.ts';
 
 export interface SinksOptions {
   /** Of the receivers' files: config.ts. */
@@ -28,6 +28,7 @@ export interface SinkStatus {
 
 export interface Sinks {
   status(): readonly SinkStatus[];
+  backlog(): { readonly carbon: Backlog; readonly others: Backlog };
   /** Reads the folder again; receivers that did not change keep their connections and queues. */
   reload(): void;
   stop(): Promise<void>;
@@ -124,6 +125,15 @@ export function startSinks({ folder, moment, version, bootTimeMs = 0, log }: Sin
         interval: config.interval,
         ...sink.status(),
       })),
+    backlog() {
+      const of = (carbon: boolean) =>
+        total(
+          [...all.values()]
+            .filter(({ config }) => (config.kind === 'carbon') === carbon)
+            .map(({ sink }) => sink.backlog()),
+        );
+      return { carbon: of(true), others: of(false) };
+    },
     reload,
     async stop() {
       await Promise.all([...all.values()].map((running) => running.stop(graceMs)));

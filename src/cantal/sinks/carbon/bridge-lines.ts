@@ -8,7 +8,9 @@ export interface BridgeNaming {
 }
 
 /** Labels that are part of the way to a metric, not of its end. */
-const placed: ReadonlySet<string> = new Set(['metric', 'pid', 'cgroup', 'appname', 'state', 'group']);
+const placed: ReadonlySet<string> = new Set([
+  ...['metric', 'pid', 'cgroup', 'container', 'runtime', 'appname', 'state', 'group'],
+]);
 
 /**
  * The lines of one reply of /v1/metrics.json (docs/cantal.md, "For scrapers"); a text says why it is none. A metric is
@@ -52,10 +54,9 @@ function labelsOf(labels: Readonly<Record<string, unknown>>): ReadonlyMap<string
 }
 
 /** The kernel's numbers of one process have no other label than these. */
+const ofProcess: ReadonlySet<string> = new Set(['metric', 'pid', 'cgroup', 'container', 'runtime']);
 function isOfProcess(labels: ReadonlyMap<string, string>): boolean {
-  return (
-    labels.has('pid') && [...labels.keys()].every((name) => name === 'metric' || name === 'pid' || name === 'cgroup')
-  );
+  return labels.has('pid') && [...labels.keys()].every((name) => ofProcess.has(name));
 }
 
 function pathOf(labels: ReadonlyMap<string, string>, name: string): string {

@@ -60,7 +60,8 @@ function pathsOf(labels: Labels, sink: CarbonConfig, root: string): readonly str
   const { metric, cgroup, pid, group, state, appname, device } = labels;
   if (metric === undefined) return [];
   if (pid === undefined) {
-    if (!sink.enableControllerMetrics || cgroup === undefined) return [];
+    // Of a part of the group, by name: it would be added to the whole.
+    if (!sink.enableControllerMetrics || cgroup === undefined || labels.process !== undefined) return [];
     const where = device === undefined ? '' : `.${level(device)}`;
     return [`${root}.cgroups.${groupOf(cgroup)}.controllers.${cleaned(metric.replace(/^cgroup\./, ''))}${where}`];
   }

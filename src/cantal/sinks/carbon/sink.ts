@@ -1,5 +1,5 @@
 import type { Moment } from '../moment.ts';
-import type { Sink } from '../sink.ts';
+import { type Sink, total } from '../sink.ts';
 import type { CarbonConfig } from './config.ts';
 import { carbonLines } from './lines.ts';
 import { replayed } from './replay.ts';
@@ -13,6 +13,10 @@ export function carbonSink(config: CarbonConfig, moment: () => Moment): Sink {
     idle: !config.enableCgroupStats && !config.enableApplicationMetrics && !config.enableControllerMetrics,
     push: () => sender.send(replay ? [] : carbonLines(moment(), config)),
     status: () => ({ host, port, ...sender.status() }),
+    backlog() {
+      const { receivers, early } = sender.status();
+      return total([...receivers, early]);
+    },
     stop: (graceMs) => sender.stop(graceMs),
   };
 }

@@ -28,5 +28,5 @@ export function pushSink(config: PushConfig, protocol: Protocol, moment: () => M
     longestLagMs: config.replay ? null : Math.max(leastLagMs, lagPeriods * config.interval * 1000),
     userAgent: `cantal/${version}`,
   });
-  return { idle: false, push: pusher.poke, status: pusher.status, stop: pusher.stop };
+  return { idle: false, push: pusher.poke, status: pusher.status, backlog: pusher.status, stop: pusher.stop };
 }
