@@ -15,6 +15,10 @@ const benches: Readonly<Record<string, { about: string; load: () => Promise<{ me
     about: 'container start beside the bare C program, bubblewrap, runc and crun',
     load: () => import('./container/container.ts'),
   },
+  gossip: {
+    about: 'a crash among 1000 simulated nodes: how soon it is known, at what price, beside memberlist’s numbers',
+    load: () => import('./gossip.ts'),
+  },
   history: { about: 'bytes and time per sample of the one-hour history', load: () => import('./history.ts') },
   scan: { about: 'a scan of 10 000 metrics beside a C program that only preads', load: () => import('./scan.ts') },
 };
