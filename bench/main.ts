@@ -15,6 +15,10 @@ const benches: Readonly<Record<string, { about: string; load: () => Promise<{ me
     about: 'container start beside the bare C program, bubblewrap, runc and crun',
     load: () => import('./container/container.ts'),
   },
+  gossip: {
+    about: 'a crash among 1000 simulated nodes: how soon it is known, at what price, beside memberlist’s numbers',
+    load: () => import('./gossip.ts'),
+  },
   history: { about: 'bytes and time per sample of the one-hour history', load: () => import('./history.ts') },
   scheduler: {
     about: 'a round of the scheduler for 1 000 nodes beside the same Lua under lua5.4',

@@ -20,9 +20,9 @@ export interface Edit {
     readonly peers: VersionedMap<string, Peer>;
     readonly suspects: VersionedMap<string, number>;
     readonly probes: VersionedMap<number, Probe>;
-    readonly relays: Map<number, Relay>;
+    readonly relays: VersionedMap<number, Relay>;
     readonly rumours: VersionedMap<string, number>;
-    readonly joins: Map<string, Join>;
+    readonly joins: VersionedMap<string, Join>;
   };
   readonly sends: GossipEffect[];
   changed: boolean;
@@ -36,9 +36,9 @@ export function edit(state: GossipState, env: Env): Edit {
       peers: VersionedMap.fork(state.peers),
       suspects: VersionedMap.fork(state.suspects),
       probes: VersionedMap.fork(state.probes),
-      relays: new Map(state.relays),
+      relays: VersionedMap.fork(state.relays),
       rumours: VersionedMap.fork(state.rumours),
-      joins: new Map(state.joins),
+      joins: VersionedMap.fork(state.joins),
     },
     sends: [],
     changed: false,

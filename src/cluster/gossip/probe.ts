@@ -75,13 +75,13 @@ export function probeDead(draft: Edit): void {
 
 export function probeTimers(draft: Edit): void {
   const { state, env } = draft;
-  for (const [seq, probe] of [...state.probes]) {
+  for (const [seq, probe] of state.probes) {
     if (probe.deadlineMs > env.nowMs) continue;
     // A process that slept through both deadlines still owes the target its relays: our sleep is not its death.
     if (probe.phase === 'direct') askRelays(draft, seq);
     else fail(draft, seq);
   }
-  for (const [seq, relay] of [...state.relays]) {
+  for (const [seq, relay] of state.relays) {
     if (relay.endMs <= env.nowMs) {
       state.relays.delete(seq);
     } else if (relay.nackMs !== null && relay.nackMs <= env.nowMs) {

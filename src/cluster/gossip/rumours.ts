@@ -18,9 +18,19 @@ function recordBytes(record: NodeRecord): number {
 }
 
 export function rumourOf(peer: Peer, nowMs: number): Rumour {
+  const { record, suspicion } = peer;
   return {
-    ...peer.record,
-    accuser: peer.record.liveness === 'suspect' ? (peer.suspicion?.accusers.at(-1) ?? null) : null,
+    id: record.id,
+    addr: record.addr,
+    otherAddrs: record.otherAddrs,
+    hostname: record.hostname,
+    name: record.name,
+    version: record.version,
+    incarnation: record.incarnation,
+    liveness: record.liveness,
+    schedule: record.schedule,
+    errors: record.errors,
+    accuser: record.liveness === 'suspect' ? (suspicion?.accusers.at(-1) ?? null) : null,
     silentMs: Math.max(0, Math.round(nowMs - peer.lastSignMs)),
     seenAt: seenFrom(peer),
   };

@@ -73,7 +73,7 @@ export function stepGossip(state: GossipState, event: GossipEvent, env: Env): Go
 function tick(draft: Edit): void {
   const { state, env } = draft;
   probeTimers(draft);
-  for (const [id, endMs] of [...state.suspects]) if (endMs <= env.nowMs) bury(draft, id);
+  for (const [id, endMs] of state.suspects) if (endMs <= env.nowMs) bury(draft, id);
   joinTimers(draft);
   if (state.nextRoundMs <= env.nowMs) probeRound(draft);
   if (state.nextDeadProbeMs <= env.nowMs) probeDead(draft);
