@@ -8,7 +8,7 @@ import type { HttpReply } from '../../src/http/route.ts';
 import { router } from '../../src/http/router.ts';
 import { type HttpServer, startHttp } from '../../src/http/server.ts';
 import { SeriesKind } from '../../src/native/scanner.ts';
-import type { MetricSource, PeerHttp, Peers } from '../../src/verwalter/ports.ts';
+import type { MetricSource, Peers } from '../../src/verwalter/ports.ts';
 import { type MemoryScanner, memoryScanner, processRow } from './memory-scanner.ts';
 
 const { counter, integer, float } = SeriesKind;

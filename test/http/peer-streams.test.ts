@@ -214,7 +214,8 @@ describe('the MAC of messages', () => {
         const opened = sealed.map((message) => receiver.open(message));
         const whole = how === 'none' || (how === 'swap' && messages.length === 1);
         expect(opened.every((body) => body !== null)).toBe(whole);
-        if (whole) expect(opened.map((body) => Buffer.from(body ?? []))).toEqual(messages.map((body) => Buffer.from(body)));
+        if (whole)
+          expect(opened.map((body) => Buffer.from(body ?? []))).toEqual(messages.map((body) => Buffer.from(body)));
       }),
     );
     expect(macBytes).toBe(16);

@@ -61,10 +61,16 @@ describe('what a feed tells and a mirror keeps', () => {
   test('is what the host has, whoever came late or missed scans, while series come, go and give their ids away', () => {
     const value = fc.oneof(fc.nat(40), fc.constant(null), fc.double({ noNaN: true, min: 0, max: 1e6 }));
     const action = fc.oneof(
-      { weight: 6, arbitrary: fc.record({ kind: fc.constant('scan' as const), values: fc.array(value, { maxLength: 6 }) }) },
+      {
+        weight: 6,
+        arbitrary: fc.record({ kind: fc.constant('scan' as const), values: fc.array(value, { maxLength: 6 }) }),
+      },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('series' as const), float: fc.boolean() }) },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('reuse' as const), id: fc.nat(6) }) },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant('join' as const), samples: fc.integer({ min: 1, max: 20 }) }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({ kind: fc.constant('join' as const), samples: fc.integer({ min: 1, max: 20 }) }),
+      },
       { weight: 2, arbitrary: fc.record({ kind: fc.constant('sleep' as const), who: fc.nat(3) }) },
     );
     fc.assert(

@@ -229,11 +229,23 @@ describe('connections to peers', () => {
     const number = fc.integer({ min: 1, max: 90 });
     const action = fc.oneof(
       fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 100_000 }) }),
-      fc.record({ kind: fc.constant('ask' as const), name: fc.constantFrom('a', 'b'), samples: fc.integer({ min: 1, max: 150 }) }),
+      fc.record({
+        kind: fc.constant('ask' as const),
+        name: fc.constantFrom('a', 'b'),
+        samples: fc.integer({ min: 1, max: 150 }),
+      }),
       fc.record({ kind: fc.constant('start' as const) }),
-      fc.record({ kind: fc.constant('members' as const), numbers: fc.uniqueArray(number, { maxLength: 90 }), dead: number }),
+      fc.record({
+        kind: fc.constant('members' as const),
+        numbers: fc.uniqueArray(number, { maxLength: 90 }),
+        dead: number,
+      }),
       fc.record({ kind: fc.constant('opened' as const), number }),
-      fc.record({ kind: fc.constant('lost' as const), number, why: fc.constantFrom('timeout' as const, 'refused' as const, 'reset' as const) }),
+      fc.record({
+        kind: fc.constant('lost' as const),
+        number,
+        why: fc.constantFrom('timeout' as const, 'refused' as const, 'reset' as const),
+      }),
       fc.record({ kind: fc.constant('beacon' as const), number, as: number }),
       fc.record({ kind: fc.constant('stats' as const), number, name: fc.constantFrom('a', 'b', 'x') }),
       fc.record({ kind: fc.constant('damaged' as const), number }),

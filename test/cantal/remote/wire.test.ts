@@ -71,14 +71,19 @@ describe('rows', () => {
 
   test('of damaged bytes are refused or are rows of the slots', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 60 }), fc.array(kind, { maxLength: 6 }), fc.nat(5), (bytes, kinds, count) => {
-        try {
-          const rows = decodeRows(bytes, count, { kinds, last: [] });
-          expect(rows.every((row) => row.length === kinds.length)).toBe(true);
-        } catch (error) {
-          expect(error).toBeInstanceOf(DamagedRows);
-        }
-      }),
+      fc.property(
+        fc.uint8Array({ maxLength: 60 }),
+        fc.array(kind, { maxLength: 6 }),
+        fc.nat(5),
+        (bytes, kinds, count) => {
+          try {
+            const rows = decodeRows(bytes, count, { kinds, last: [] });
+            expect(rows.every((row) => row.length === kinds.length)).toBe(true);
+          } catch (error) {
+            expect(error).toBeInstanceOf(DamagedRows);
+          }
+        },
+      ),
       { numRuns: 2000 },
     );
   });
