@@ -28,7 +28,16 @@ function start(number: number): void {
     ...['--hostname', `h${number}`, '--machine-id', idOf(number), '--interval', String(intervalMs)],
     ...['--cluster-key-file', join(dir, 'key'), '--join', `127.0.0.1:${firstPort + 1}`],
     ...['--label', `role=${number === 3 ? 'db' : 'web'}`, '--config-dir', folder('config')],
-    ...['--carbon-dir', folder('carbon'), '--storage-dir', folder('storage'), '--log-dir', folder('log'), '--log-level', 'error'],
+    ...[
+      '--carbon-dir',
+      folder('carbon'),
+      '--storage-dir',
+      folder('storage'),
+      '--log-dir',
+      folder('log'),
+      '--log-level',
+      'error',
+    ],
   ];
   agents.set(number, spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'inherit'] }));
 }
@@ -120,6 +129,21 @@ describe('three agents', () => {
       { connected: true, last_beacon: { interval: intervalMs } },
       { connected: true },
     ]);
+  });
+
+  it('tell each other a beacon and what is new at each scan: some hundred bytes a message', async () => {
+    const received = async (): Promise<{ readonly messages: number; readonly bytes: number }> => {
+      const { peers } = await get(1, '/remote_stats');
+      return peers.find(({ id }: { id: string }) => id === other).received;
+    };
+    const before = await received();
+    const after = await until('some scans', 30_000, async () => {
+      const now = await received();
+      return now.messages - before.messages >= 8 ? now : null;
+    });
+    const bytes = (after.bytes - before.bytes) / (after.messages - before.messages);
+    process.stdout.write(`${Math.round(bytes)} bytes a message\n`);
+    expect(bytes).toBeLessThan(600);
   });
 
   it('sum the processors of the hosts of one role, each told in some hundred bytes', async () => {
