@@ -24,6 +24,10 @@ const benches: Readonly<Record<string, { about: string; load: () => Promise<{ me
     about: 'a round of the scheduler for 1 000 nodes beside the same Lua under lua5.4',
     load: () => import('./scheduler.ts'),
   },
+  remote: {
+    about: 'bytes between agents: streams beside repeated questions, sums beside raw samples',
+    load: () => import('./remote.ts'),
+  },
   scan: { about: 'a scan of 10 000 metrics beside a C program that only preads', load: () => import('./scan.ts') },
 };
 

@@ -114,7 +114,9 @@ export function acrossHosts({ cantal, cluster, http, streams, self }: AcrossHost
               : [rule, continued(before, part, from, window)];
           }),
         );
-        known.hosts.set(id, parts);
+        // A clock that was set back: what is known is of another time.
+        if (isBehind(reply.parts, since)) known.hosts.delete(id);
+        else known.hosts.set(id, parts);
         replies.set(id, { ...reply, parts });
       }
     });
@@ -153,6 +155,9 @@ export function acrossHosts({ cantal, cluster, http, streams, self }: AcrossHost
     };
   };
 }
+
+const isBehind = (parts: ReadonlyMap<string, Part>, since: Readonly<Record<string, number>>): boolean =>
+  [...parts].some(([rule, part]) => part.kind === 'series' && part.newest < (since[rule] ?? 0));
 
 /** The newest bucket may have been half full: it is told again. */
 function sinceOf(query: ClusterQuery, known: ReadonlyMap<string, Part> | undefined): Readonly<Record<string, number>> {

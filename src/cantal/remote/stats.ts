@@ -21,6 +21,7 @@ export function remoteStats(streams: Streams, clients: number): unknown {
       addresses: beacon?.addresses ?? [addr],
       connected: link.kind === 'open',
       state: link.kind,
+      received: streams.received(id),
       refused: link.kind === 'open' ? Object.fromEntries(link.refused) : {},
       last_attempt: lastAttempt === null ? null : [lastAttempt.wallMs, lastAttempt.reason],
       last_beacon_time: beaconWallMs,

@@ -30,9 +30,18 @@ export interface Streams {
   live(peer: PeerLink, filter: string): Mirror | null;
   /** The same, whatever became of the connection. */
   kept(peer: string, filter: string): Mirror | null;
+  /** What came from a peer since the connections are on. */
+  received(peer: string): Traffic;
   mirrorSizes(): ReadonlyMap<string, { readonly filters: number; readonly series: number; readonly samples: number }>;
   stop(): void;
 }
+
+export interface Traffic {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+const noTraffic: Traffic = { messages: 0, bytes: 0 };
 
 interface Kept {
   readonly mirror: Mirror;
@@ -49,6 +58,7 @@ export function startStreams(options: StreamsOptions): Streams {
   const sockets = new Map<number, PeerSocket>();
   /** Peer → filter → mirror. */
   const mirrors = new Map<string, Map<string, Kept>>();
+  const traffic = new Map<string, Traffic>();
   let mirrored = 0;
   let state = initialState;
   let timer: NodeJS.Timeout | undefined;
@@ -90,6 +100,7 @@ export function startStreams(options: StreamsOptions): Streams {
         forget(effect.id, effect.filter);
         return;
       case 'remote':
+        if (!effect.on) traffic.clear();
         options.announce(effect.on);
         return;
       default:
@@ -107,6 +118,8 @@ export function startStreams(options: StreamsOptions): Streams {
       {
         opened: () => take({ kind: 'opened', id, socket }),
         message(body) {
+          const { messages, bytes } = traffic.get(id) ?? noTraffic;
+          traffic.set(id, { messages: messages + 1, bytes: bytes + body.length });
           const decoded = decodeReply(body);
           if (decoded.kind === 'refused') damaged(decoded.reason);
           else take({ kind: 'message', id, socket, message: decoded.message });
@@ -163,6 +176,7 @@ export function startStreams(options: StreamsOptions): Streams {
       return kept !== undefined && link.kind === 'open' && kept.socket === link.socket ? kept.mirror : null;
     },
     kept: (peer, filter) => mirrors.get(peer)?.get(filter)?.mirror ?? null,
+    received: (peer) => traffic.get(peer) ?? noTraffic,
     mirrorSizes() {
       return new Map(
         [...mirrors].map(([peer, ofPeer]) => {
