@@ -16,6 +16,10 @@ const benches: Readonly<Record<string, { about: string; load: () => Promise<{ me
     load: () => import('./container/container.ts'),
   },
   history: { about: 'bytes and time per sample of the one-hour history', load: () => import('./history.ts') },
+  query: {
+    about: 'questions for an hour of 1000 series, and scrapes beside node_exporter',
+    load: () => import('./query.ts'),
+  },
   scan: { about: 'a scan of 10 000 metrics beside a C program that only preads', load: () => import('./scan.ts') },
 };
 
