@@ -191,7 +191,7 @@ async function start(
       ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
-    streams: [liveStream(overview), queryStream(cantal), graphqlStream(graphql)],
+    streams: [liveStream(overview), queryStream(cantal, cost), graphqlStream(graphql)],
     staticDir: join(packageRoot(), 'dist', 'web'),
     tokens,
     clusterKeys: keys,
