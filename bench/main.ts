@@ -28,6 +28,10 @@ const benches: Readonly<Record<string, { about: string; load: () => Promise<{ me
     about: 'bytes between agents: streams beside repeated questions, sums beside raw samples',
     load: () => import('./remote.ts'),
   },
+  query: {
+    about: 'questions for an hour of 1000 series, and scrapes beside node_exporter',
+    load: () => import('./query.ts'),
+  },
   scan: { about: 'a scan of 10 000 metrics beside a C program that only preads', load: () => import('./scan.ts') },
 };
 

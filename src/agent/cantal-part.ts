@@ -173,7 +173,7 @@ export async function startCantalPart(
           ...(cluster === null ? [] : clusterRoutes(cluster)),
           ...more.routes,
         ],
-        streams: [queryStream(cantal), graphqlStream(graphql), ...more.streams],
+        streams: [queryStream(cantal, cost), graphqlStream(graphql), ...more.streams],
         peerStreams: remote === null ? [] : [remote.stream],
         staticDir: join(packageRoot(), 'dist', 'web'),
         tokens,

@@ -1,4 +1,6 @@
 import type { Stream } from '../http/route.ts';
+import { type Budget, type CostLimit, costLimit } from './query/cost.ts';
+import { mostSamplesPerQuery } from './query/extract.ts';
 import type { Following } from './query/follow.ts';
 import type { Cantal } from './shell.ts';
 
@@ -7,12 +9,12 @@ import type { Cantal } from './shell.ts';
  * what is new after each scan: {"timestamp", "after", "appends", "values"} or {"error"} (src/cantal/query/follow.ts).
  * What a slow client did not take in time is part of the next message, so nothing is missing in what it has.
  */
-export function queryStream(cantal: Pick<Cantal, 'follow' | 'onScan'>): Stream {
+export function queryStream(cantal: Pick<Cantal, 'follow' | 'onScan'>, cost: CostLimit = costLimit()): Stream {
   return {
     path: '/v1/stream',
     summary: 'WebSocket: send {"rules": {ID: rule}}; the answer comes at once, and after each scan what is new',
-    open(_query, send) {
-      let next: (() => Following) | null = null;
+    open(_query, send, { remoteAddress }) {
+      let next: ((budget: Budget) => Following) | null = null;
       let refused: string | null = null;
       const message = () => {
         if (refused !== null) {
@@ -20,7 +22,11 @@ export function queryStream(cantal: Pick<Cantal, 'follow' | 'onScan'>): Stream {
           refused = null;
           return { error };
         }
-        const following = next?.() ?? { kind: 'nothing' as const };
+        // Who owes waits: what it misses is part of the answer after.
+        if (next === null || cost.refusal(remoteAddress) !== null) return null;
+        const budget = { samples: mostSamplesPerQuery };
+        const following = next(budget);
+        cost.charge(remoteAddress, mostSamplesPerQuery - budget.samples);
         if (following.kind === 'nothing') return null;
         if (following.kind === 'newer') {
           const { timestamp, after, appends, values } = following;

@@ -79,7 +79,7 @@ export interface Cantal {
   /** The same rules asked again and again; what an answer says already is left out of the next. */
   follow(
     rules: unknown,
-  ): Extract<Answer, { readonly kind: 'refused' }> | { readonly kind: 'followed'; next(): Following };
+  ): Extract<Answer, { readonly kind: 'refused' }> | { readonly kind: 'followed'; next(budget?: Budget): Following };
   /** Called after each scan with its number. Returns the way to unsubscribe. */
   onScan(listener: (generation: number) => void): () => void;
   status(): CantalStatus;
@@ -153,7 +153,7 @@ export function startCantal({
       const checked = checkRules(rules);
       if (checked.kind === 'bad') return { kind: 'refused', path: checked.path, reason: checked.reason };
       const following = follow(checked.value);
-      return { kind: 'followed', next: () => following(source.now()) };
+      return { kind: 'followed', next: (budget) => following(source.now(), budget) };
     },
     onScan(listener) {
       listeners.add(listener);

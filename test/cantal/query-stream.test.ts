@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import type { CostLimit } from '../../src/cantal/query/cost.ts';
 import type { Dataset, SeriesJson } from '../../src/cantal/query/dataset.ts';
 import { queryStream } from '../../src/cantal/query-stream.ts';
 import { type Cantal, startCantal } from '../../src/cantal/shell.ts';
@@ -24,12 +25,12 @@ interface Message {
 const idleSocket = { subprotocol: null, remoteAddress: '127.0.0.1', backlog: () => 0, post: () => {}, close: () => {} };
 
 /** A client whose network takes messages only when it is told to, as a slow one does. */
-function connected(cantal: Cantal): { client: StreamClient; take(): Message | null } {
+function connected(cantal: Cantal, cost?: CostLimit): { client: StreamClient; take(): Message | null } {
   let waiting: (() => unknown) | null = null;
   const send = (message: unknown) => {
     waiting = message as () => unknown;
   };
-  const opened = queryStream(cantal).open(new URLSearchParams(), send, idleSocket);
+  const opened = queryStream(cantal, cost).open(new URLSearchParams(), send, idleSocket);
   if (typeof opened === 'function') throw new Error('the stream does not listen');
   return {
     client: opened,
@@ -180,4 +181,24 @@ it('ends with its client', () => {
   client.leave();
   scanner.scan(2000, { [id]: 11 });
   expect(take()).toBeNull();
+});
+
+it('waits while its client owes, and then misses nothing', () => {
+  let owes = false;
+  const scanner = memoryScanner();
+  const cost = { refusal: () => (owes ? 1 : null), charge: () => {} };
+  const { client, take } = connected(startCantal({ scanner, intervalMs: 2000, version: 'test' }), cost);
+  const id = scanner.series({ metric: 'requests' }, SeriesKind.counter);
+  scanner.scan(1000, { [id]: 10 });
+  client.receive(JSON.stringify({ rules: { all: rule(['HistoryByNum', 100]) } }));
+  expect(take()?.timestamp).toBe(1000);
+  owes = true;
+  scanner.scan(3000, { [id]: 11 });
+  expect(take()).toBeNull();
+  owes = false;
+  scanner.scan(5000, { [id]: 12 });
+  expect(take()).toMatchObject({
+    after: 1000,
+    values: { all: ['SingleSeries', {}, ['Counter', [12, 11]], [5000, 3000]] },
+  });
 });

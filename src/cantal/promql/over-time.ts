@@ -102,8 +102,8 @@ function extrapolated(
 
   let atStart = (firstMs - (endMs - rangeMs)) / 1000;
   let atEnd = (endMs - lastMs) / 1000;
-  if (atStart >= distance * borderGap) atStart = distance / 2;
   if (counts && growth > 0 && firstValue >= 0) atStart = Math.min(atStart, sampled * (firstValue / growth));
+  if (atStart >= distance * borderGap) atStart = distance / 2;
   if (atEnd >= distance * borderGap) atEnd = distance / 2;
   const whole = growth * ((sampled + atStart + atEnd) / sampled);
   return each ? whole / (rangeMs / 1000) : whole;

@@ -114,7 +114,8 @@ function reader(text: string) {
       case 'OffsetExpr': {
         const [of, , duration] = childrenOf(node);
         if (of === undefined || duration === undefined) return fail(node, 'offset takes a duration');
-        const moved = offset(read(of, depth + 1), millis(duration));
+        const closed = textOf(of).trimEnd().endsWith(')');
+        const moved = closed ? null : offset(read(of, depth + 1), millis(duration));
         return moved ?? fail(node, 'offset stands behind a selector only');
       }
       case 'UnaryExpr': {

@@ -1,3 +1,4 @@
+import type { Budget } from './cost.ts';
 import type { Dataset, SeriesJson } from './dataset.ts';
 import { type Evaluated, evaluate } from './evaluate.ts';
 import type { Fold, Rule } from './rule.ts';
@@ -29,7 +30,7 @@ export const appendable = ({ source, extract, functions }: Rule): boolean =>
   functions.every(({ kind }) => momentary.has(kind));
 
 /** Rules asked at each scan, for a reader who keeps what it got. */
-export function follow(rules: ReadonlyMap<string, Rule>): (source: SeriesSource) => Following {
+export function follow(rules: ReadonlyMap<string, Rule>): (source: SeriesSource, budget?: Budget) => Following {
   // What a ratio divides by has to be as long as the ratio itself.
   const divisors = new Set(
     [...rules.values()].flatMap(({ functions }) =>
@@ -39,13 +40,13 @@ export function follow(rules: ReadonlyMap<string, Rule>): (source: SeriesSource)
   const appends = [...rules].filter(([id, rule]) => appendable(rule) && !divisors.has(id)).map(([id]) => id);
   let after: number | null = null;
 
-  return (source) => {
+  return (source, budget) => {
     const timestamp = source.scanTimes[0];
     if (timestamp === undefined || timestamp === after) return { kind: 'nothing' };
     const known = after === null ? -1 : source.scanTimes.findIndex((time) => time <= (after ?? 0));
     // A history that was trimmed down to what is new, or a first answer: everything is new.
     const whole = known < 0;
-    const evaluated = evaluate(whole ? rules : narrowed(rules, appends, known), source);
+    const evaluated = evaluate(whole ? rules : narrowed(rules, appends, known), source, budget);
     if (evaluated.kind === 'tooMuch') return evaluated;
     const before: number | null = whole ? null : after;
     after = timestamp;
