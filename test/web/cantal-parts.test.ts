@@ -296,7 +296,7 @@ describe('the bands of a strip', () => {
 });
 
 describe('what is shown of the hour', () => {
-  const range = (query: string) => rangeOf(new URLSearchParams(query), 10_000_000);
+  const range = (query: string) => rangeOf(new URLSearchParams(query), { oldest: 1, newest: 10_000_000 });
 
   it('is the hour, a window of it, or what was drawn over', () => {
     expect(range('')).toEqual({ from: 6_400_000, to: 10_000_000 });
@@ -304,11 +304,19 @@ describe('what is shown of the hour', () => {
     expect(range('from=7000000&to=8000000')).toEqual({ from: 7_000_000, to: 8_000_000 });
   });
 
+  it('is shorter where there is less', () => {
+    const young = (ageMs: number) => rangeOf(new URLSearchParams(), { oldest: 10_000_000 - ageMs, newest: 10_000_000 });
+    expect([1000, 299_000, 301_000, 901_000].map((age) => 10_000_000 - young(age).from)).toEqual([
+      ...[300_000, 300_000, 900_000, 3_600_000],
+    ]);
+    expect(rangeOf(new URLSearchParams(), { oldest: 0, newest: 0 }).to).toBeGreaterThan(1e12);
+  });
+
   it('is always a stretch that goes forward, whatever the URL says', () => {
     const text = fc.oneof(fc.string(), fc.integer().map(String), fc.constantFrom('NaN', 'Infinity', '-1', '1e999'));
     fc.assert(
       fc.property(text, text, text, (from, to, window) => {
-        const shown = rangeOf(new URLSearchParams({ from, to, window }), 10_000_000);
+        const shown = rangeOf(new URLSearchParams({ from, to, window }), { oldest: 1, newest: 10_000_000 });
         expect(Number.isFinite(shown.from) && Number.isFinite(shown.to) && shown.to > shown.from).toBe(true);
       }),
     );

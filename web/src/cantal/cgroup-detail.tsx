@@ -5,7 +5,7 @@ import { Chart, type ChartLine } from './chart.tsx';
 import { asPercent, byMetric } from './lines.ts';
 import { ProcessList } from './process-list.tsx';
 import { isSupervisor, type Process } from './process-tree.ts';
-import { rangeOf } from './range.ts';
+import { rangeOf, spanOf } from './range.ts';
 import { TipTable } from './tip-table.tsx';
 import { bytes, bytesPerSecond, percent, plain } from './units.ts';
 import { Zoom } from './zoom.tsx';
@@ -24,7 +24,8 @@ const asShares = (lines: readonly ChartLine[]): ChartLine[] =>
 /** One control group: what its controllers say, its processes, what they export. */
 export function CgroupDetail({ name, place, answers, timestamp, processes }: Props) {
   const all = place.params.get('supervisors') === 'yes';
-  const range = rangeOf(place.params, timestamp);
+  const span = spanOf(answers, timestamp);
+  const range = rangeOf(place.params, span);
   const shown = processes.filter((process) => all || !isSupervisor(process));
   const hidden = processes.length - shown.length;
   const table = (id: string) => tableIn(answers, id);
@@ -37,7 +38,7 @@ export function CgroupDetail({ name, place, answers, timestamp, processes }: Pro
           <h2 id="one-title">{name}</h2>
           <Link href="/local/cgroups">all cgroups</Link>
           <Link href={`/local/metrics?q=${encodeURIComponent(`cgroup=${name}`)}`}>its metrics</Link>
-          <Zoom params={place.params} newestMs={timestamp} />
+          <Zoom params={place.params} span={span} />
         </div>
         <div class="plots">
           {controlled ? (

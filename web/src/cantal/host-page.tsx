@@ -5,7 +5,7 @@ import type { ChartLine } from './chart.tsx';
 import { Donut } from './donut.tsx';
 import { Frame } from './frame.tsx';
 import { asPercent, byMetric } from './lines.ts';
-import { rangeOf } from './range.ts';
+import { rangeOf, spanOf } from './range.ts';
 import {
   all,
   cpuEdges,
@@ -48,7 +48,8 @@ const metricsHref = (search: string, more = '') => `/local/metrics?q=${encodeURI
 
 export function HostPage({ place }: PageProps) {
   const { answers, timestamp, connection, error } = useStream(rules);
-  const range = rangeOf(place.params, timestamp);
+  const span = spanOf(answers, timestamp);
+  const range = rangeOf(place.params, span);
   const table = (id: keyof typeof rules) => tableIn(answers, id);
   const groups: readonly StripGroup[] = [
     {
@@ -116,8 +117,8 @@ export function HostPage({ place }: PageProps) {
       <Memory answers={answers} />
       <section aria-labelledby="strips-title">
         <div class="bar">
-          <h2 id="strips-title">The last hour</h2>
-          <Zoom params={place.params} newestMs={timestamp} />
+          <h2 id="strips-title">History</h2>
+          <Zoom params={place.params} span={span} />
         </div>
         <Strips groups={groups} range={range} />
       </section>

@@ -8,7 +8,7 @@ import { Frame } from './frame.tsx';
 import { type ListColumn, LongList } from './long-list.tsx';
 import { curlOf, exactly, folds, type Join, joins, labelsByName, type Metric, tipRules } from './metric-rules.ts';
 import { usePoll } from './poll.ts';
-import { rangeOf } from './range.ts';
+import { rangeOf, spanOf } from './range.ts';
 import { hourOf } from './rules.ts';
 import { conditionOf, parseSearch, passes } from './search.ts';
 import { useStream } from './stream.ts';
@@ -64,6 +64,7 @@ export function MetricsPage({ place: { params } }: PageProps) {
   const rule = condition === null ? null : hourOf(condition, ...folds(rate, join, by));
   const seenRules = useMemo(() => tipRules(metrics.slice(...seen), known), [metrics, seen, known]);
   const { answers, timestamp, connection, error } = useStream({ ...(rule !== null && { plot: rule }), ...seenRules });
+  const span = spanOf(answers, timestamp);
   const live = useMemo(
     () =>
       new Map(
@@ -84,7 +85,7 @@ export function MetricsPage({ place: { params } }: PageProps) {
       <section aria-labelledby="explore-title">
         <div class="bar">
           <h2 id="explore-title">Explore</h2>
-          <Zoom params={params} newestMs={timestamp} />
+          <Zoom params={params} span={span} />
         </div>
         <Controls text={text} rate={rate} join={join} by={by} />
         {rule === null && list !== null && (
@@ -101,7 +102,7 @@ export function MetricsPage({ place: { params } }: PageProps) {
             table={tableIn(answers, 'plot')}
             reason={answers.plot?.kind === 'none' ? answers.plot.reason : null}
             title={titleOf(join, by, shown.length, numbers.length)}
-            range={rangeOf(params, timestamp)}
+            range={rangeOf(params, span)}
             unit={unitOf(
               shown.map(({ name }) => name),
               rate,

@@ -5,7 +5,7 @@ import { Frame } from './frame.tsx';
 import { byMetric } from './lines.ts';
 import { usePoll } from './poll.ts';
 import type { ProcessTable } from './process-tree.ts';
-import { rangeOf } from './range.ts';
+import { rangeOf, spanOf } from './range.ts';
 import { all, has, hourOf, like, not, perSecondFold } from './rules.ts';
 import { PortsInUse, UserDetail, Users } from './socket-tables.tsx';
 import type { SocketTable } from './sockets.ts';
@@ -36,7 +36,8 @@ export function NetworkPage({ place }: PageProps) {
   const { answers, timestamp, connection, error } = useStream(rules);
   const { value: sockets, problem } = usePoll<SocketTable>('/all_sockets', everyMs);
   const { value: processes } = usePoll<ProcessTable>('/all_processes', everyMs);
-  const range = rangeOf(place.params, timestamp);
+  const span = spanOf(answers, timestamp);
+  const range = rangeOf(place.params, span);
   const bytes = tableIn(answers, 'bytes');
   const interfaces = [...new Set(bytes.lines.map(({ labels }) => labels.interface ?? ''))].sort();
   const lines = (name: string) =>
@@ -58,7 +59,7 @@ export function NetworkPage({ place }: PageProps) {
       <section aria-labelledby="interfaces-title">
         <div class="bar">
           <h2 id="interfaces-title">Interfaces</h2>
-          <Zoom params={place.params} newestMs={timestamp} />
+          <Zoom params={place.params} span={span} />
         </div>
         <div class="plots">
           {interfaces.map((name) => (

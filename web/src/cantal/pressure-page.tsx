@@ -4,7 +4,7 @@ import { type Answers, type Table, tableIn, tipsIn } from './answer.ts';
 import { Chart } from './chart.tsx';
 import { Frame } from './frame.tsx';
 import { asPercent, byMetric } from './lines.ts';
-import { rangeOf } from './range.ts';
+import { rangeOf, spanOf } from './range.ts';
 import { all, type Condition, has, hourOf, like, not, perSecondFold, rateOf } from './rules.ts';
 import { useStream } from './stream.ts';
 import { percent } from './units.ts';
@@ -41,7 +41,8 @@ const resources = [
 export function PressurePage({ place }: PageProps) {
   const { answers, timestamp, connection, error } = useStream(rules);
   const hour = tableIn(answers, 'hour');
-  const range = rangeOf(place.params, timestamp);
+  const span = spanOf(answers, timestamp);
+  const range = rangeOf(place.params, span);
   const there = resources.filter(({ name }) => hour.lines.some(({ labels }) => resourceOf(labels.metric) === name));
   return (
     <Frame title="Pressure" connection={connection} problem={error}>
@@ -56,9 +57,9 @@ export function PressurePage({ place }: PageProps) {
         <>
           <section aria-labelledby="pressure-title">
             <div class="bar">
-              <h2 id="pressure-title">The last hour</h2>
+              <h2 id="pressure-title">History</h2>
               <p class="muted">share of the time in which tasks waited: some of them, or (full) all that had work</p>
-              <Zoom params={place.params} newestMs={timestamp} />
+              <Zoom params={place.params} span={span} />
             </div>
             <div class="plots">
               {there.map(({ name, title, words }) => (

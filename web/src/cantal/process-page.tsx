@@ -7,7 +7,7 @@ import { Frame } from './frame.tsx';
 import { byMetric } from './lines.ts';
 import { usePoll } from './poll.ts';
 import { commandOf, type Process, type ProcessTable } from './process-tree.ts';
-import { rangeOf } from './range.ts';
+import { rangeOf, spanOf } from './range.ts';
 import { all, any, equal, has, hourOf, like, perSecondFold, tipOf } from './rules.ts';
 import { useStream } from './stream.ts';
 import { TipTable } from './tip-table.tsx';
@@ -34,7 +34,8 @@ export function ProcessPage({ place }: PageProps) {
   const { answers, timestamp, connection, error } = useStream(pid === '' ? {} : rulesOf(pid));
   const { value: table, problem } = usePoll<ProcessTable>('/all_processes', everyMs);
   const process = table?.all.find((each) => String(each.pid) === pid);
-  const range = rangeOf(place.params, timestamp);
+  const span = spanOf(answers, timestamp);
+  const range = rangeOf(place.params, span);
   const at = (id: string) => tableIn(answers, id);
   return (
     <Frame
@@ -55,7 +56,7 @@ export function ProcessPage({ place }: PageProps) {
       <section aria-labelledby="use-title">
         <div class="bar">
           <h2 id="use-title">What it uses</h2>
-          <Zoom params={place.params} newestMs={timestamp} />
+          <Zoom params={place.params} span={span} />
         </div>
         <div class="plots">
           <Chart

@@ -38,7 +38,7 @@ const columns: readonly ListColumn[] = [
   { title: 'Host', width: '22%' },
   { title: 'Memory', width: '190px', phoneWidth: '112px' },
   { title: 'CPU', width: '76px', phoneWidth: '62px', numeric: true },
-  { title: 'The last hour', roomy: true },
+  { title: 'CPU over time', roomy: true },
 ];
 
 interface Row {
@@ -55,7 +55,11 @@ export function RemoteGridPage({ place }: PageProps) {
   const rows = hosts.map(rowOf);
   const shown = rows.filter(({ host }) => host.hostname.includes(filter));
   const newest = rows.reduce((latest, { times }) => Math.max(latest, times.at(-1) ?? 0), 0);
-  const range = rangeOf(place.params, newest);
+  const span = rows.reduce(
+    ({ oldest, newest }, { times: [first] }) => ({ oldest: Math.min(oldest, first ?? oldest), newest }),
+    { oldest: newest, newest },
+  );
+  const range = rangeOf(place.params, span);
   const missing = hosts.filter(({ answers }) => answers === null).length;
   return (
     <Frame title="Hosts" of={`${hosts.length} hosts`} problem={problem}>
@@ -66,7 +70,7 @@ export function RemoteGridPage({ place }: PageProps) {
             {shown.length}
             {missing > 0 && `, ${missing} did not answer`}
           </p>
-          <Zoom params={place.params} newestMs={newest} />
+          <Zoom params={place.params} span={span} />
           <input
             type="search"
             placeholder="Filter by name"

@@ -61,6 +61,7 @@ export function placesOf({ listeners, connections }: Port, most = 4): string {
       ),
     ),
   ];
+  if (places.length === 0) return listeners ? 'connections that were accepted' : '';
   const rest = places.length - most;
   return places.slice(0, most).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }

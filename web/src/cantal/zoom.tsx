@@ -1,12 +1,6 @@
 import { setParams } from '../place.ts';
 import { hourMs } from './answer.ts';
-import { type Range, rangeOf, shortestMs, windowOf } from './range.ts';
-
-const windows = [
-  { ms: 300_000, title: '5 min' },
-  { ms: 900_000, title: '15 min' },
-  { ms: hourMs, title: '1 hour' },
-] as const;
+import { type Range, rangeOf, type Span, shortestMs, windowOf, windows } from './range.ts';
 
 export function zoomTo({ from, to }: Range): void {
   if (to - from < shortestMs) return;
@@ -14,12 +8,12 @@ export function zoomTo({ from, to }: Range): void {
 }
 
 /** Buttons do what the pointer does by drawing over a plot: nearer, further, to either side, and back to now. */
-export function Zoom({ params, newestMs }: { params: URLSearchParams; newestMs: number }) {
-  const range = rangeOf(params, newestMs);
+export function Zoom({ params, span }: { params: URLSearchParams; span: Span }) {
+  const range = rangeOf(params, span);
   const width = range.to - range.from;
   const fixed = params.has('from');
   const move = (by: number) => {
-    const from = Math.min(Math.max(range.from + by, newestMs - hourMs), newestMs - width);
+    const from = Math.min(Math.max(range.from + by, span.newest - hourMs), span.newest - width);
     zoomTo({ from, to: from + width });
   };
   return (
@@ -41,7 +35,7 @@ export function Zoom({ params, newestMs }: { params: URLSearchParams; newestMs: 
         <button
           key={ms}
           type="button"
-          aria-pressed={!fixed && windowOf(params) === ms}
+          aria-pressed={!fixed && windowOf(params, span) === ms}
           onClick={() => setParams({ window: String(ms / 60_000), from: null, to: null })}
         >
           {title}
