@@ -12,6 +12,7 @@ import type { SeriesSource } from './query/source.ts';
 import { scannerSource } from './scanner-source.ts';
 import { type SelfReport, selfReporter } from './self-report.ts';
 import { restoreHistory, type Storage, type StorageStatus, startStorage } from './storage.ts';
+import { type Unreadable, unreadable } from './unreadable.ts';
 import {
   type ContainerAsked,
   type ContainerUsage,
@@ -67,6 +68,8 @@ export interface CantalStatus {
   readonly storage: StorageStatus | null;
   readonly self_report: SelfReport;
   readonly processes: number;
+  /** What this user may not read. */
+  readonly unreadable: readonly Unreadable[];
   readonly health: ScannerHealth;
 }
 
@@ -161,6 +164,7 @@ export function startCantal({
         storage: storage?.status() ?? null,
         self_report: report(),
         processes: processes().rows.length,
+        unreadable: unreadable(processes().rows),
         health,
       };
     },
