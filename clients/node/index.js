@@ -1,5 +1,6 @@
-// Exports numbers to cantal through a file that is read, not asked. Node cannot map files, so each change is a write(2) of 8 bytes at its offset. On the file systems of Linux a write of an aligned word into one
-// page is not seen in halves, which is all that the reader relies on.
+// Exports numbers to cantal through a file that is read, not asked. Node cannot map files, so each change is a write(2) of
+// 8 bytes at its offset. On the file systems of Linux a write of an aligned word into one page is not seen in halves,
+// which is all that the reader relies on.
 import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { layout } from './layout.js';

@@ -14,6 +14,7 @@ import { scannerSource } from './scanner-source.ts';
 import { type SelfReport, selfReporter } from './self-report.ts';
 import { restoreHistory, type Storage, type StorageStatus, startStorage } from './storage.ts';
 import { type ThreadsReport, threadsReporter } from './threads-report.ts';
+import { type Unreadable, unreadable } from './unreadable.ts';
 import {
   type ContainerAsked,
   type ContainerUsage,
@@ -70,6 +71,8 @@ export interface CantalStatus {
   readonly self_report: SelfReport;
   readonly threads_report: ThreadsReport;
   readonly processes: number;
+  /** What this user may not read. */
+  readonly unreadable: readonly Unreadable[];
   readonly health: ScannerHealth;
 }
 
@@ -172,6 +175,7 @@ export function startCantal({
         self_report: report(),
         threads_report: threads(),
         processes: processes().rows.length,
+        unreadable: unreadable(processes().rows),
         health,
       };
     },

@@ -121,6 +121,35 @@ describe.each(programs)('the $language client', ({ words }) => {
   });
 });
 
+describe('the packages', () => {
+  const folderOf = (language: string) => join(packageRoot(), 'clients', language);
+  it('for npm holds the program, its types, README and license, and nothing else', () => {
+    const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json'], { cwd: folderOf('node'), encoding: 'utf8' });
+    const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
+    expect(files.map(({ path }) => path).sort()).toEqual(
+      ['LICENSE', 'README.md', 'index.d.ts', 'index.js', 'layout.js', 'package.json'].sort(),
+    );
+  });
+
+  it.skipIf(!hasPython)('for pip is Python 3.9, has one version, and types for all that it offers', () => {
+    const script = `
+import ast, re
+folder = "stellwerk_cantal/"
+trees = {name: ast.parse(open(folder + name).read(), feature_version=(3, 9)) for name in ("__init__.py", "layout.py", "__init__.pyi")}
+names = lambda tree: {node.name for node in tree.body if hasattr(node, "name")}
+offered = next(ast.literal_eval(n.value) for n in trees["__init__.py"].body if isinstance(n, ast.Assign) and n.targets[0].id == "__all__")
+assert set(offered) <= names(trees["__init__.pyi"]), offered
+version = re.search('^version = "(.*)"', open("pyproject.toml").read(), re.M)[1]
+import stellwerk_cantal
+assert stellwerk_cantal.__version__ == version
+print("fine")
+`;
+    const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' };
+    const ran = spawnSync('python3', ['-c', script], { cwd: folderOf('python'), encoding: 'utf8', env });
+    expect(ran).toMatchObject({ stdout: 'fine\n', stderr: '' });
+  });
+});
+
 describe.skipIf(!hasPython)('the Python client', () => {
   it('leaves the files of its parent alone when a forked child ends', async () => {
     await launch(['python3', join(import.meta.dirname, 'programs/export.py')], join(vectors, 'kinds.json'), '--fork');
