@@ -17,7 +17,7 @@ describe('verwalter check', () => {
   it('finds nothing wrong with the quickstart', async () => {
     expect(await checkConfigDir(dir)).toEqual({
       problems: [],
-      seen: '3 scheduler file(s), templates quickstart, router',
+      seen: '1 scheduler file(s), templates quickstart, router',
     });
   });
 
