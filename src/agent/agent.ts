@@ -142,6 +142,9 @@ async function start(
     storageDir: options.storageDir,
     logDir: options.logDir,
     version,
+    maxShrink: options.maxShrink / 100,
+    strictSchedule: options.strictSchedule,
+    strictScheduler: options.strictScheduler,
     lithosSwitch: [
       process.execPath,
       join(packageRoot(), 'bin', 'stellwerk.js'),

@@ -24,6 +24,10 @@ export interface AgentOptions {
   readonly maxMetrics: number;
   readonly processMetrics: boolean;
   readonly allowMinorityCluster: boolean;
+  /** Percent. */
+  readonly maxShrink: number;
+  readonly strictSchedule: boolean;
+  readonly strictScheduler: boolean;
   readonly logLevel: string;
 }
 
@@ -62,6 +66,14 @@ export function agentCommand(): Command {
     )
     .option('--no-process-metrics', 'no series of single processes; their table stays')
     .option('--allow-minority-cluster', 'elect a leader among the reachable nodes even if they are few', false)
+    .option(
+      '--max-shrink <percent>',
+      'a schedule that stops more of all instances at once, unasked, is held until somebody decides',
+      number('max-shrink', 0, 100),
+      50,
+    )
+    .option('--strict-schedule', 'refuse a schedule that has warnings', false)
+    .option('--strict-scheduler', 'make errors of the scheduler’s writes to globals', false)
     .addOption(
       new Option('--log-level <level>', 'what is logged to standard error')
         .choices(['fatal', 'error', 'warn', 'info', 'debug'])
