@@ -328,8 +328,10 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
         return;
       }
       warnings = output.warnings;
-      if (output.hash !== state.lastKnown?.hash) noteChanges(output.hash, output.data);
+      const before = state.lastKnown?.hash;
       dispatch({ type: 'round-done', round, data: output.data, hash: output.hash, answers: run.answers });
+      // Neither of one that was held nor of one that came too late.
+      if (output.hash !== before && output.hash === state.lastKnown?.hash) noteChanges(output.hash, output.data);
     } catch (error) {
       fail((error as Error).message);
     }
@@ -466,6 +468,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       if (held === null) return 'the guard of this node holds no schedule';
       if (held.hash !== hash) return `the guard holds ${held.hash}`;
       dispatch({ type: 'guard', decision, hash });
+      if (decision === 'apply') noteChanges(hash, held.data);
       return null;
     },
     rolesData() {
