@@ -71,6 +71,9 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
     storageDir,
     logDir: options.logDir,
     version,
+    maxShrink: options.maxShrink / 100,
+    strictSchedule: options.strictSchedule,
+    strictScheduler: options.strictScheduler,
     lithosSwitch: [
       process.execPath,
       join(packageRoot(), 'bin', 'stellwerk.js'),

@@ -39,6 +39,10 @@ export interface AgentOptions {
   readonly procRoot: string;
   readonly sysRoot: string;
   readonly allowMinorityCluster: boolean;
+  /** Percent. */
+  readonly maxShrink: number;
+  readonly strictSchedule: boolean;
+  readonly strictScheduler: boolean;
   readonly logLevel: string;
 }
 
@@ -97,6 +101,14 @@ export function agentCommand(): Command {
     .option('--per-cpu-metrics', 'ticks of each processor also where there are more than 64', false)
     .option('--pressure-averages', 'pressure also as averages of 10 s, 60 s and 300 s', false)
     .option('--allow-minority-cluster', 'elect a leader among the reachable nodes even if they are few', false)
+    .option(
+      '--max-shrink <percent>',
+      'a schedule that stops more of all instances at once, unasked, is held until somebody decides',
+      number('max-shrink', 0, 100),
+      50,
+    )
+    .option('--strict-schedule', 'refuse a schedule that has warnings', false)
+    .option('--strict-scheduler', 'make errors of the scheduler’s writes to globals', false)
     .addOption(
       new Option('--log-level <level>', 'what is logged to standard error')
         .choices(['fatal', 'error', 'warn', 'info', 'debug'])

@@ -1,6 +1,7 @@
+import { isUtf8 } from 'node:buffer';
 import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { emptyRecord, isObject, type Json, type JsonObject } from './canonical.ts';
+import { canonicalJson, emptyRecord, isObject, type Json, type JsonObject } from './canonical.ts';
 import { FileError, type FileProblem, parseYamlText, plainYaml } from './yaml-text.ts';
 
 // runtime/ and machine/ of the config folder (spec/verwalter.md 2.2).
@@ -44,7 +45,8 @@ export const readMetadata = (root: string, good: GoodValues = new Map()): Metada
       for (const [name, item] of Object.entries(value)) merge(joined, name, item, file);
       into[key] = joined;
     } else {
-      report(file, new Error(`${key}: another file or folder gives this key too; this one is left out`));
+      report(file, new Error(`${key}: another file or folder gives this key too; this one is taken`));
+      into[key] = value;
     }
   };
 
@@ -77,7 +79,9 @@ export const readMetadata = (root: string, good: GoodValues = new Map()): Metada
         let value: Json | undefined;
         try {
           if (stat.size > maxFileBytes) throw new Error(`larger than ${maxFileBytes} bytes`);
-          value = parse(path, name, readFileSync(path, 'utf8'));
+          const bytes = readFileSync(path);
+          if (!isUtf8(bytes)) throw new FileError({ file: path, line: brokenLine(bytes), text: 'not UTF-8' });
+          value = parse(path, name, bytes.toString());
           good.set(path, value);
         } catch (error) {
           report(path, error);
@@ -95,15 +99,33 @@ export const readMetadata = (root: string, good: GoodValues = new Map()): Metada
 
 const parse = (path: string, name: string, text: string): Json => {
   if (name.endsWith('.txt')) return text;
+  let value: Json;
   if (name.endsWith('.json')) {
     try {
-      return JSON.parse(text) as Json;
+      value = JSON.parse(text) as Json;
     } catch (error) {
       throw new FileError({ file: path, line: jsonErrorLine(text, error), text: (error as Error).message });
     }
+  } else {
+    const yaml = parseYamlText(path, text);
+    value = plainYaml(yaml, yaml.root);
   }
-  const yaml = parseYamlText(path, text);
-  return plainYaml(yaml, yaml.root);
+  // What the input's hash cannot take would stop every round: 1e999, half a surrogate pair.
+  canonicalJson(value);
+  return value;
+};
+
+/** Line of the first bytes that are no UTF-8. */
+const brokenLine = (bytes: Buffer): number => {
+  let line = 0;
+  for (let start = 0; start <= bytes.length; ) {
+    line++;
+    const end = bytes.indexOf(10, start);
+    if (!isUtf8(bytes.subarray(start, end === -1 ? bytes.length : end))) break;
+    if (end === -1) break;
+    start = end + 1;
+  }
+  return line;
 };
 
 /** V8 names the line in newer versions and the position in older ones; elsewhere the text ended too early. */

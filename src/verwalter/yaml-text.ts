@@ -88,7 +88,8 @@ export const plainYaml = (yaml: YamlText, node: unknown, path = ''): Json => {
       if (typeof pair.key.value === 'number' && !Number.isFinite(pair.key.value)) {
         return yaml.fail(pair.key, `${path}: a key is not finite`);
       }
-      const key = String(pair.key.value);
+      // As it was written: version 1.10 is not 1.1.
+      const key = typeof pair.key.value === 'string' ? pair.key.value : (pair.key.source ?? String(pair.key.value));
       if (key in result) return yaml.fail(pair.key, `${at(key)}: the key is there twice`);
       result[key] = plainYaml(yaml, pair.value, at(key));
     }

@@ -17,7 +17,7 @@ describe('verwalter check', () => {
   it('finds nothing wrong with the quickstart', async () => {
     expect(await checkConfigDir(dir)).toEqual({
       problems: [],
-      seen: '3 scheduler file(s), templates quickstart, router',
+      seen: '1 scheduler file(s), templates quickstart, router',
     });
   });
 
@@ -78,5 +78,15 @@ describe('verwalter schedule', () => {
     );
     expect((await scheduleOnce({ input: input([]), configDir: dir, verify: false })).error).toContain('not an object');
     expect((await scheduleOnce({ input: '/no/such', configDir: dir, verify: false })).error).toContain('ENOENT');
+  });
+
+  it('makes errors of warnings and of writes to globals where it is strict', async () => {
+    const once = (strict: boolean) => scheduleOnce({ input: input({}), configDir: dir, verify: false, strict });
+    writeFileSync(join(dir, 'scheduler/v1/main.lua'), "return { scheduler = function() x = 1 return '{}' end }");
+    expect(await once(false)).toMatchObject({ error: null });
+    expect((await once(true)).error).toContain("x cannot be set; write 'local' before it");
+    writeFileSync(join(dir, 'scheduler/v1/main.lua'), `return { scheduler = function() return '{"vars":5}' end }`);
+    expect(await once(false)).toMatchObject({ error: null, warnings: ['vars: number, not an object'] });
+    expect((await once(true)).error).toContain('vars: number, not an object');
   });
 });

@@ -289,9 +289,42 @@ describe('the metadata reader', () => {
   it('reports a key that two files give', () => {
     put('a.json', '1');
     put('a.yaml', 'x: 1');
+    put('b.d/c.txt', 'folder');
+    put('b.yaml', 'c: file\nd: 1\n');
     const { data, problems } = readMetadata(root);
-    expect(data).toEqual({ a: 1 });
-    expect(problems).toHaveLength(1);
+    expect(data).toEqual({ a: { x: 1 }, b: { c: 'file', d: 1 } });
+    expect(problems).toEqual([
+      { file: join(root, 'a.yaml'), line: 0, text: 'a: another file or folder gives this key too; this one is taken' },
+      { file: join(root, 'b.yaml'), line: 0, text: 'c: another file or folder gives this key too; this one is taken' },
+    ]);
+  });
+
+  it('makes texts of scalar keys, takes the first document, and keeps dots within names', () => {
+    put('keys.yaml', '1.10: a\ntrue: b\nnull: c\n---\nsecond: 1\n');
+    put('v1.2.d/a.b.yml', '[]\n');
+    put('x.yaml.d/inner.json', 'null');
+    expect(readMetadata(root)).toEqual({
+      data: { keys: { '1.10': 'a', true: 'b', null: 'c' }, 'v1.2': { 'a.b': [] }, 'x.yaml': { inner: null } },
+      problems: [],
+    });
+  });
+
+  it('leaves out what would stop every round: numbers and texts that no hash can be taken of', () => {
+    put('a.json', '{"x": 1e999}');
+    put('b.json', '"\\ud800"');
+    put('c.yaml', 'a: 1\n? [list]\n: 2\n');
+    put('d.yaml', 'x: !!binary AAAA\n');
+    writeFileSync(join(root, 'e.txt'), Buffer.from([0x61, 0x0a, 0xff, 0x0a]));
+    put('f.yaml', 'ok: 1');
+    const { data, problems } = readMetadata(root);
+    expect(data).toEqual({ f: { ok: 1 } });
+    expect(problems.map(({ file, line, text }) => `${file.slice(root.length + 1)}:${line}: ${text}`)).toEqual([
+      'a.json:0: number is not finite',
+      'b.json:0: string with half a surrogate pair',
+      expect.stringMatching(/^c.yaml:2: .*a key must be a scalar/),
+      expect.stringMatching(/^d.yaml:1: x: /),
+      'e.txt:2: not UTF-8',
+    ]);
   });
 
   it('never throws, whatever the files hold', () => {

@@ -246,6 +246,57 @@ describe('verwalter on two nodes', () => {
     await expect.poll(() => get('out-a'), until).toBe('fine! 1');
   });
 
+  it('says with file and line what is wrong with a scheduler from the start, and decides once it is repaired', async () => {
+    put('config/scheduler/v1/main.lua', 'local x =\n\nreturn');
+    const a = start('a');
+    elect('a');
+    await expect.poll(() => a.verwalter.status().errors.scheduler_load, until).toContain('scheduler/v1/main.lua:3: ');
+    expect(await a.get('/v1/status')).toMatchObject({ status: 200 });
+    put('config/scheduler/v1/main.lua', "return { scheduler = function() return '{}', '' end }");
+    await expect.poll(() => a.verwalter.schedule()?.data, until).toEqual({});
+    await expect.poll(() => a.verwalter.status(), until).toMatchObject({ errors: {}, scheduleStatus: 'ok' });
+  });
+
+  it('shows the error of a scheduler that returns no schedule, and keeps the old one', async () => {
+    const a = start('a');
+    elect('a');
+    await expect.poll(() => get('out-a'), until).toBe('hello 0');
+    for (const [value, error] of [
+      ['nil', 'returned nil'],
+      ['5', 'returned number'],
+      ["'[]'", 'a list, not an object'],
+      ["'no'", 'not JSON'],
+    ]) {
+      put('config/scheduler/v1/main.lua', `return { scheduler = function() print 'thinking' return ${value} end }`);
+      await expect.poll(() => a.verwalter.status().errors.scheduler, until).toContain(error);
+      expect(a.verwalter.schedule()?.data.changes).toEqual(['count is 0']);
+    }
+    expect(a.verwalter.lastLog()).toContain('thinking');
+  });
+
+  it('holds a schedule that stops too much, until somebody decides', async () => {
+    const withInstances = (instances: number) =>
+      `return { scheduler = function(input) return { schedule = {
+        changes = { 'now ${instances}' },
+        nodes = { a = { roles = { r = { template = 't', text = '${instances}', count = 0, daemons = { d = { instances = ${instances} } } } } } },
+      } } end }`;
+    put('config/scheduler/v1/main.lua', withInstances(10));
+    const a = start('a');
+    elect('a');
+    await expect.poll(() => get('out-a'), until).toBe('10 0');
+    put('config/scheduler/v1/main.lua', withInstances(2));
+    await expect.poll(() => a.verwalter.status().errors.guard, until).toContain('would stop 8 of 10 instances');
+    expect(get('out-a')).toBe('10 0');
+    expect(get('log/a/changes.log')).not.toContain('now 2');
+    const { hash } = a.verwalter.status().held ?? { hash: '' };
+    expect(await a.post('/v1/guard', { decision: 'maybe', hash })).toMatchObject({ status: 400 });
+    expect(await a.post('/v1/guard', { decision: 'apply', hash: 'f' })).toMatchObject({ status: 409 });
+    expect(await a.post('/v1/guard', { decision: 'apply', hash })).toMatchObject({ status: 200 });
+    await expect.poll(() => get('out-a'), until).toBe('2 0');
+    expect(get('log/a/changes.log').match(/now 2\n/g)).toHaveLength(1);
+    expect(a.verwalter.status()).toMatchObject({ errors: {}, held: null });
+  });
+
   it('goes on with what it knew when the leader is lost, and after a restart renders nothing unconfirmed', async () => {
     const a = start('a');
     const b = start('b');

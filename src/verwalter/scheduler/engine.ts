@@ -3,6 +3,7 @@ import { librarySource } from './library.ts';
 import { type PushMarks, pushJson, type Reading, type ReadMarks, readJson } from './lua-data.ts';
 import { createVm, type LuaState, type LuaVm, leastMemoryBytes, luaErrorMemory, luaType, readText } from './lua-vm.ts';
 import sandboxLua from './sandbox.lua';
+import sandboxModulesLua from './sandbox-modules.lua';
 
 /** Limits of one round (spec/verwalter.md 3.5, 3.6). */
 export interface SchedulerLimits {
@@ -235,7 +236,8 @@ const installSandbox = (
   ];
   if (!vm.load(sandboxLua, '=sandbox')) return false;
   for (const run of hostFunctions) api.lua_pushcclosure(state, vm.cFunction(run), 0);
-  return api.lua_pcallk(state, hostFunctions.length, 1, 0, 0, 0) === 0;
+  if (!vm.load(sandboxModulesLua, '=sandbox-modules')) return false;
+  return api.lua_pcallk(state, hostFunctions.length + 1, 1, 0, 0, 0) === 0;
 };
 
 /** Ids of actions are integer keys in Lua, decimal strings in JSON. */

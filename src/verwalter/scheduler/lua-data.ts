@@ -86,13 +86,19 @@ export interface Reading {
 /** Interned by Lua: equal strings of this length at most are one, at one address. */
 const internedBytes = 40;
 
-/** The value at the top of the stack as canonical JSON (RFC 8785). */
+/**
+ * The value at the top of the stack as canonical JSON (RFC 8785). Allocates nothing in the VM once it has begun, so that
+ * no string it has seen can be collected. Leaves one more value below the one that was read.
+ */
 export const readJson = (vm: LuaVm, state: LuaState, marks: ReadMarks, reading: Reading): string => {
   const { api } = vm;
   const path: (string | number)[] = [];
   const open = new Set<number>();
   const names = new Map<number, Name>();
   const quoted = new Map<number, string>();
+  vm.pushText(state, '__frozen');
+  api.lua_rotate(state, -2, 1);
+  const frozenKey = api.lua_gettop(state) - 1;
 
   const where = (): string =>
     reading.name + path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('');
@@ -148,7 +154,7 @@ export const readJson = (vm: LuaVm, state: LuaState, marks: ReadMarks, reading: 
       if (mark === marks.array || mark === marks.object || mark === marks.readArray) api.lua_settop(state, -2);
       else {
         // A frozen table is empty; its content lies in its metatable.
-        vm.pushText(state, '__frozen');
+        api.lua_pushvalue(state, frozenKey);
         if (api.lua_rawget(state, -2) === luaType.table) {
           api.lua_rotate(state, -2, 1);
           api.lua_settop(state, -2);

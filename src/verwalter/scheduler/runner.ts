@@ -43,14 +43,15 @@ export const startRunner = (options: RunnerOptions = {}): SchedulerRunner => {
       const settle = (run: SchedulerRun): void => {
         clearTimeout(watchdog);
         current.off('message', onMessage).off('error', onError).off('exit', onExit);
-        // Memory that WebAssembly has taken is given back only with its thread.
-        if (run.ok || run.kind === 'load' || run.kind === 'output' || run.kind === 'run') resolve(run);
-        else void drop().then(() => resolve(run));
+        resolve(run);
       };
       const fail = (kind: 'time' | 'run', message: string): void =>
         settle({ ok: false, kind, message, traceback: '', log: '', durationMs: performance.now() - started });
       const onMessage = (answer: WorkerAnswer): void => {
-        if (answer.id === id) settle(answer.run);
+        if (answer.id !== id) return;
+        // What a round took at its limit is given back at once with its thread, otherwise when V8 gets to it.
+        if (!answer.run.ok && answer.run.kind === 'memory') void drop();
+        settle(answer.run);
       };
       const onError = (error: Error): void => {
         worker = undefined;
@@ -60,10 +61,11 @@ export const startRunner = (options: RunnerOptions = {}): SchedulerRunner => {
         worker = undefined;
         fail('run', `the scheduler's thread ended with ${code}`);
       };
-      const watchdog = setTimeout(
-        () => fail('time', `scheduler/v1: time limit of ${limits.timeLimitMs} ms exceeded within one library call`),
-        limits.timeLimitMs + graceMs,
-      );
+      const watchdog = setTimeout(() => {
+        // Nothing but its end stops such a thread.
+        void drop();
+        fail('time', `scheduler/v1: time limit of ${limits.timeLimitMs} ms exceeded within one library call`);
+      }, limits.timeLimitMs + graceMs);
       current.on('message', onMessage).on('error', onError).on('exit', onExit);
       current.postMessage({ id, request, limits } satisfies WorkerQuestion);
     });

@@ -5,11 +5,12 @@ local repr = require 'repr'
 local pack = require 'stellwerk/pack'
 local spread = require 'stellwerk/spread'
 
-local function keys_in_order()
+local function keys_in_order(objects)
   local a, b, c = {}, function() end, coroutine.create(function() end)
   local name = { [a] = 'table', [b] = 'function', [c] = 'thread' }
-  local t = { [a] = 1, z = 1, [3] = 1, [b] = 1, [-1] = 1, [2.5] = 1, [true] = 1, aa = 1, [c] = 1, [false] = 1, [1] = 1, a = 1 }
-  for i = 1, 200 do t[{}] = i end
+  local t = { z = 1, [3] = 1, [-1] = 1, [2.5] = 1, [true] = 1, aa = 1, [false] = 1, [1] = 1, a = 1 }
+  if objects then t = { [a] = 1, [b] = 1, [c] = 1 } end
+  if objects then for i = 1, 200 do t[{}] = i end end
   local seen, others = {}, 0
   for key, value in pairs(t) do
     if type(key) == 'table' and not name[key] then others = (others * 31 + value) % 1000003
@@ -105,7 +106,7 @@ return {
     return {
       schedule = {
         -- Changes with the sandbox itself.
-        machine = { garbage = garbage(), traceback = debug.traceback('here') },
+        machine = { garbage = garbage(), traceback = debug.traceback('here'), objects = keys_in_order(true) },
         keys = keys_in_order(), ties = sorted_ties(), numbers = numbers(), drawn = drawn(), errors = errors(),
         placements = placements(), echo = input,
         marks = { json.array {}, json.object {}, json.null, {} }, infinite = 1 / 0,

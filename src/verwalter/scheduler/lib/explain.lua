@@ -24,7 +24,10 @@ end
 
 local function add(found, reason, scores)
   if reason then found.reasons[#found.reasons + 1] = reason end
-  if scores then found.scores = scores end
+  if scores then
+    found.scores = found.scores or {}
+    for name, score in pairs(scores) do found.scores[name] = score end
+  end
 end
 
 --- `role` is on `node`, because of `reason`; `scores` maps names to the numbers that were looked at.

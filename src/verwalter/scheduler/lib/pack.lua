@@ -153,12 +153,12 @@ function pack.place(plan)
   table.sort(rooms, function(a, b) return a.name < b.name end)
   local tasks = order_of(plan.tasks)
   local placed, unplaced, strategy = json.object {}, json.object {}, plan.strategy or 'binpack'
-  local misfits, left, kept = {}, {}, {}
+  local misfits, left = {}, {}
 
   -- First all that may stay, of all tasks: what runs is not pushed away by what is new, unless it is of lower priority.
   for _, task in ipairs(tasks) do
-    local reasons, stays = {}, {}
-    misfits[task.name], kept[task.name], left[task.name] = reasons, stays, task.count
+    local reasons = {}
+    misfits[task.name], left[task.name] = reasons, task.count
     local before = plan.previous and plan.previous[task.name] or {}
     local there = {}
     for _, room in ipairs(rooms) do
@@ -175,7 +175,6 @@ function pack.place(plan)
         for _, place in ipairs(there) do
           if place.count > 0 and left[task.name] > 0 and not full(task, place.room) then
             take(task, place.room)
-            stays[place.room.name] = (stays[place.room.name] or 0) + 1
             place.count, left[task.name], progress = place.count - 1, left[task.name] - 1, true
           end
         end
@@ -188,7 +187,6 @@ function pack.place(plan)
       for _, place in ipairs(there) do
         while place.count > 0 and left[task.name] > 0 and not full(task, place.room) do
           take(task, place.room)
-          stays[place.room.name] = (stays[place.room.name] or 0) + 1
           place.count, left[task.name] = place.count - 1, left[task.name] - 1
         end
       end
@@ -231,9 +229,7 @@ function pack.place(plan)
         local count = room.counts[task.name]
         local why = misfits[task.name][room.name] or full(task, room)
         if count then
-          local stay = kept[task.name][room.name] or 0
           local text = string.format('%d of %d, %s', count, task.count, strategy)
-          if stay > 0 then text = text .. string.format('; %d stay', stay) end
           if left[task.name] > 0 and why then text = text .. '; no more: ' .. why end
           plan.explain:placed(task.name, room.name, text, { used = used(room), count = count })
         else

@@ -86,7 +86,8 @@ end
 --- Spreads `plan.total` instances over `plan.nodes` (hostnames). Optional, each a map by hostname or one value for all:
 -- `previous` (counts of the last round), `max` (most on a node), `weight` (share, 1), `affinity` (the higher is preferred
 -- among equals, 0), `zone` (instances are spread over zones first, then within). With `role` and `explain` (a collector of
--- stellwerk/explain) each node gets its reason.
+-- stellwerk/explain) each node gets its reason; `what` names the instances in it, where a role has several kinds. Nothing
+-- in the reasons tells of moves: in the next round they would be others, and so would the schedule's hash.
 -- Returns counts by hostname, and a report: `unplaced` (nobody has room), `started` and `stopped` against `previous`.
 function spread.place(plan)
   local total, names = whole(plan.total), plan.nodes
@@ -135,23 +136,24 @@ function spread.place(plan)
     if change > 0 then started = started + change else stopped = stopped - change end
   end
   if plan.explain and plan.role then
+    local what = plan.what and ' ' .. plan.what or ''
+    local what_for = plan.what and ' for ' .. plan.what or ''
     for _, name in ipairs(names) do
-      local count, was, most = counts[name], options.previous(name), options.max(name)
+      local count, most = counts[name], options.max(name)
       if count > 0 then
-        local text = string.format('%d of %d, spread over %d nodes', count, total, #names)
+        local text = string.format('%d of %d%s, spread over %d nodes', count, total, what, #names)
         if count >= most then text = text .. string.format('; not more than %d here', most) end
-        if was > 0 then text = text .. string.format('; %d stay', math.min(count, was)) end
-        plan.explain:placed(plan.role, name, text, { count = count, before = was })
+        plan.explain:placed(plan.role, name, text, { [plan.what or 'count'] = count })
       elseif most <= 0 then
-        plan.explain:refused(plan.role, name, 'no room: at most 0 here')
+        plan.explain:refused(plan.role, name, 'no room' .. what_for .. ': at most 0 here')
       elseif options.weight(name) <= 0 then
         plan.explain:refused(plan.role, name, 'its weight is 0')
       else
-        plan.explain:refused(plan.role, name, string.format('all %d are on other nodes', total - unplaced))
+        plan.explain:refused(plan.role, name, string.format('all %d%s are on other nodes', total - unplaced, what))
       end
     end
     if unplaced > 0 then
-      plan.explain:refused(plan.role, '*', string.format('%d of %d have no place: every node is at its most', unplaced, total))
+      plan.explain:refused(plan.role, '*', string.format('%d of %d%s have no place: every node is at its most', unplaced, total, what))
     end
   end
   return json.object(counts), { unplaced = unplaced, started = started, stopped = stopped }

@@ -47,7 +47,7 @@ local function scheduler(input)
     local before = state.placement and state.placement[process]
     -- What is new begins with what is wanted; there is nothing that could be overrun.
     local total = before and ramp.step(total_of(before), wanted, ramp.elapsed(input), rates) or wanted
-    local counts, report = spread.place { total = total, nodes = hosts, previous = before, role = process, explain = why }
+    local counts, report = spread.place { total = total, nodes = hosts, previous = before, role = 'django', what = process, explain = why }
     if report.started + report.stopped > 0 then
       moved = true
       changes[#changes + 1] = string.format('%d of %d %s: %d started, %d stopped', total, wanted, process, report.started, report.stopped)

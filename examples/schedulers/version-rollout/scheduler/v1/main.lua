@@ -46,7 +46,7 @@ local function scheduler(input)
   local split = rollout.split(progress, settings.instances)
   for name, total in pairs(split) do
     placement[name] = spread.place {
-      total = total, nodes = hosts, previous = (state.placement or {})[name], role = 'django-' .. name, explain = why,
+      total = total, nodes = hosts, previous = (state.placement or {})[name], role = 'django', what = name, explain = why,
     }
   end
 
