@@ -44,7 +44,8 @@ public:
                         InstanceMethod<&Self::keysSince>("keysSince"),
                         InstanceMethod<&Self::keyGeneration>("keyGeneration"),
                         InstanceMethod<&Self::history>("history"), InstanceMethod<&Self::processes>("processes"),
-                        InstanceMethod<&Self::states>("states"), InstanceMethod<&Self::health>("health"),
+                        InstanceMethod<&Self::states>("states"),
+                        InstanceMethod<&Self::anomalies>("anomalies"), InstanceMethod<&Self::health>("health"),
                         InstanceMethod<&Self::messages>("messages"), InstanceMethod<&Self::saveHistory>("saveHistory"),
                         InstanceMethod<&Self::restoreHistory>("restoreHistory")});
   }
@@ -341,6 +342,21 @@ private:
     return all;
   }
 
+  Napi::Value anomalies(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto rows = scan_->publication().anomalies();
+    auto all = Napi::Array::New(env, rows->size());
+    std::uint32_t at = 0;
+    for (const Anomaly& row : *rows) {
+      auto object = Napi::Object::New(env);
+      object.Set("id", row.id);
+      object.Set("score", row.score);
+      object.Set("since", static_cast<double>(row.since));
+      all.Set(at++, object);
+    }
+    return all;
+  }
+
   Napi::Value health(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const Health health = scan_->publication().health();
@@ -359,6 +375,8 @@ private:
     set("historyBytes", health.historyBytes);
     set("historySamples", health.historySamples);
     set("filesRead", health.filesRead);
+    set("clockAheadMs", health.clockAheadMs);
+    set("scansAhead", health.scansAhead);
     auto rejected = Napi::Object::New(env);
     for (const auto& [reason, rejection] : scan_->notes().rejected()) {
       auto entry = Napi::Object::New(env);
