@@ -30,7 +30,8 @@ public:
     double value = kind == Kind::Float     ? std::bit_cast<double>(word)
                    : kind == Kind::Counter ? static_cast<double>(word)
                                            : static_cast<double>(static_cast<std::int64_t>(word));
-    if (!std::isfinite(value)) {
+    constexpr double kMost = 1e30; // nothing that is measured; its square is still a number
+    if (!(std::abs(value) < kMost)) {
       return;
     }
     if (kind == Kind::Counter) {

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { restoreHistory, startStorage } from '../../src/cantal/storage.ts';
+import { restoreHistory, type StorageOptions, startStorage } from '../../src/cantal/storage.ts';
 import { createScanner, type Scanner } from '../../src/native/scanner.ts';
 import { skipped } from '../skipped.ts';
 
@@ -33,7 +33,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const options = (scanner: Scanner, more: object = {}) => ({ scanner, folder, keepHistoryMs: hour, log, ...more });
+const options = (scanner: StorageOptions['scanner'], more: object = {}) => ({ scanner, folder, keepHistoryMs: hour, log, ...more });
 
 /** The whole kept past of a metric of the machine, newest first. */
 function past(scanner: Scanner, metric: string) {
