@@ -33,7 +33,13 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const options = (scanner: StorageOptions['scanner'], more: object = {}) => ({ scanner, folder, keepHistoryMs: hour, log, ...more });
+const options = (scanner: StorageOptions['scanner'], more: object = {}) => ({
+  scanner,
+  folder,
+  keepHistoryMs: hour,
+  log,
+  ...more,
+});
 
 /** The whole kept past of a metric of the machine, newest first. */
 function past(scanner: Scanner, metric: string) {
