@@ -20,6 +20,7 @@ const mib = 1024 * 1024;
 /** As bench/yardsticks/history/replay.cc prints them. */
 interface Figures {
   readonly recorded: number;
+  readonly recordedScans: number;
   readonly scans: number;
   readonly samples: number;
   readonly historyBytes: number;
@@ -53,7 +54,7 @@ export async function measure(): Promise<readonly BenchRow[]> {
     if (first === undefined) throw new Error('no round was run');
     if (first.scans < leastScans) throw new Error(`the recorded hour has ${first.scans} scans only`);
     const middle = (of: (figures: Figures) => number): number => median(runs.map(of));
-    const what = `${series} series × ${first.scans} samples at 2 s, of ${first.recorded} recorded ones`;
+    const what = `${series} series × ${first.scans} samples at 2 s, of ${first.recorded} × ${first.recordedScans} recorded ones`;
     const bytes = {
       ...{ bench: 'history', figure: `bytes per sample, ${what}`, unit: 'B' },
       value: first.historyBytes / first.samples,
@@ -88,7 +89,12 @@ export async function measure(): Promise<readonly BenchRow[]> {
         { maxValue: 50 },
       ),
       benchRow(
-        { bench: 'history', figure: "query for the sum of 1000 series' hour", value: query(folder, replay), unit: 'ms' },
+        {
+          bench: 'history',
+          figure: "query for the sum of 1000 series' hour",
+          value: query(folder, replay),
+          unit: 'ms',
+        },
         { maxValue: 50 },
       ),
       benchRow({
