@@ -1,10 +1,11 @@
-// Blocks of two sizes that hold the coded samples, and the pool they come from.
+// Blocks of three sizes that hold the coded samples, and the pool they come from.
 // A freed block fits every series, so a steady store neither allocates nor fragments.
 #pragma once
 
 #include "history/codec.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -22,6 +23,8 @@ struct Block {
   static constexpr std::size_t kLarge = 192;
   // What a series begins with: most of them stay as they are, or end soon.
   static constexpr std::size_t kSmall = 32;
+  // What comes then: few changes an hour fit in.
+  static constexpr std::size_t kMedium = 64;
   static constexpr std::size_t kHeader = 23;
   // What a block may cover: a constant series has one each day and a half at 2 s.
   static constexpr std::uint32_t kMostSamples = 0xffff;
@@ -94,39 +97,39 @@ private:
 
 class BlockPool {
 public:
-  enum class Size { Small, Large };
+  enum class Size : std::uint32_t { Large = 0, Medium = 1, Small = 2 };
 
   std::uint32_t take(Size size) {
-    const std::uint32_t index = size == Size::Small ? small_.take() | kSmallBit : large_.take();
+    const auto kind = static_cast<std::uint32_t>(size);
+    const std::uint32_t index = slabs_[kind].take() | kind << kSizeAt;
     (*this)[index].next = kNoBlock;
     return index;
   }
-  void give(std::uint32_t index) noexcept {
-    if ((index & kSmallBit) != 0) {
-      small_.give(index & ~kSmallBit);
-    } else {
-      large_.give(index);
-    }
-  }
-  Block& operator[](std::uint32_t index) noexcept { return at(index); }
-  const Block& operator[](std::uint32_t index) const noexcept { return at(index); }
+  void give(std::uint32_t index) noexcept { slabs_[index >> kSizeAt].give(index & kIndex); }
+  Block& operator[](std::uint32_t index) noexcept { return slabs_[index >> kSizeAt][index & kIndex]; }
+  const Block& operator[](std::uint32_t index) const noexcept { return slabs_[index >> kSizeAt][index & kIndex]; }
   // Bits of code that it has room for.
   static unsigned capacity(std::uint32_t index) noexcept {
-    return static_cast<unsigned>(((index & kSmallBit) != 0 ? Block::kSmall : Block::kLarge) - Block::kHeader) * 8;
+    return static_cast<unsigned>(kSizes[index >> kSizeAt] - Block::kHeader) * 8;
+  }
+  // Of the block behind this one.
+  static Size sizeAfter(std::uint32_t index) noexcept {
+    return index >> kSizeAt == static_cast<std::uint32_t>(Size::Small) ? Size::Medium : Size::Large;
   }
 
-  std::size_t bytesInUse() const noexcept { return small_.bytesInUse() + large_.bytesInUse(); }
-  std::size_t bytesHeld() const noexcept { return small_.bytesHeld() + large_.bytesHeld(); }
+  std::size_t bytesInUse() const noexcept {
+    return slabs_[0].bytesInUse() + slabs_[1].bytesInUse() + slabs_[2].bytesInUse();
+  }
+  std::size_t bytesHeld() const noexcept {
+    return slabs_[0].bytesHeld() + slabs_[1].bytesHeld() + slabs_[2].bytesHeld();
+  }
 
 private:
-  static constexpr std::uint32_t kSmallBit = 0x80000000;
+  static constexpr unsigned kSizeAt = 30; // an index has its block's size in the two highest bits
+  static constexpr std::uint32_t kIndex = (1u << kSizeAt) - 1;
+  static constexpr std::array<std::size_t, 3> kSizes = {Block::kLarge, Block::kMedium, Block::kSmall};
 
-  Block& at(std::uint32_t index) const noexcept {
-    return (index & kSmallBit) != 0 ? small_[index & ~kSmallBit] : large_[index];
-  }
-
-  Slabs small_{Block::kSmall};
-  Slabs large_{Block::kLarge};
+  std::array<Slabs, 3> slabs_{Slabs(kSizes[0]), Slabs(kSizes[1]), Slabs(kSizes[2])};
 };
 // The longest operation must find room in an empty small block.
 static_assert((Block::kSmall - Block::kHeader) * 8 >= codec::kLiteralBits);

@@ -1,5 +1,7 @@
 #include "history/history.hpp"
 
+#include "history/watch.hpp"
+
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -151,6 +153,41 @@ TEST(History, ReturnsSeriesThatHardlyEverChange) {
     }
     expectRoundTrip(Kind::Counter, samples);
   }
+}
+
+TEST(Watch, SurvivesAnySampleAndTakesNoResetForAnAnomaly) {
+  std::mt19937_64 random(11);
+  for (Kind kind : {Kind::Counter, Kind::Integer, Kind::Float}) {
+    Watch watch;
+    for (std::uint32_t scan = 0; scan < 10'000; ++scan) {
+      watch.see(kind, random() >> random() % 64, static_cast<double>(random() % 5), scan);
+      ASSERT_TRUE(std::isfinite(watch.score()));
+    }
+  }
+  Watch watch;
+  std::uint64_t count = 0;
+  for (std::uint32_t scan = 0; scan < 2000; ++scan) {
+    count = scan % 100 == 99 ? 0 : count + 50 + random() % 10;
+    watch.see(Kind::Counter, count, 2, scan);
+    ASSERT_FALSE(watch.anomalous());
+  }
+}
+
+TEST(Watch, TakesANewLevelForUsualAfterSomeMinutes) {
+  std::mt19937_64 random(12);
+  Watch watch;
+  std::uint32_t scan = 0;
+  for (; scan < 1000; ++scan) {
+    watch.see(Kind::Integer, 10'000 + random() % 100, 2, scan);
+  }
+  std::uint32_t marked = 0;
+  for (; scan < 2000; ++scan) {
+    watch.see(Kind::Integer, 50'000 + random() % 100, 2, scan);
+    marked += watch.anomalous() ? 1 : 0;
+  }
+  EXPECT_GT(marked, 10u);
+  EXPECT_LT(marked, 900u);
+  EXPECT_FALSE(watch.anomalous());
 }
 
 TEST(History, TakesNanForAMissingSample) {

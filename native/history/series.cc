@@ -13,7 +13,7 @@ void SeriesCode::append(BlockPool& pool, Kind kind, std::uint32_t scan, std::uin
     flushRun(pool);
     const Bits gap = codeGap(scan - end_);
     if (!fits(pool, gap)) {
-      openBlock(pool, BlockPool::Size::Large, end_, planAfter(pool[open_], kind));
+      openBlock(pool, BlockPool::sizeAfter(open_), end_, planAfter(pool[open_], kind));
     }
     write(pool, gap);
     end_ = scan;
@@ -24,7 +24,7 @@ void SeriesCode::append(BlockPool& pool, Kind kind, std::uint32_t scan, std::uin
   }
   // The second time is the same sample in a fresh block, which has room for every operation.
   while (!encode(pool, word)) {
-    openBlock(pool, BlockPool::Size::Large, scan, planAfter(pool[open_], kind));
+    openBlock(pool, BlockPool::sizeAfter(open_), scan, planAfter(pool[open_], kind));
   }
   end_ = scan + 1;
   ++samples_;
@@ -113,7 +113,7 @@ void SeriesCode::flushRun(BlockPool& pool) {
     const Track end = track_;
     const Plan plan{Mode::unpack(full.mode), full.shift, static_cast<std::uint8_t>(order_.value()),
                     {end.last - end.step * run_, end.step}};
-    openBlock(pool, BlockPool::Size::Large, end_ - run_, plan);
+    openBlock(pool, BlockPool::sizeAfter(open_), end_ - run_, plan);
     pool[open_].samples = static_cast<std::uint16_t>(run_);
     track_ = end;
   }

@@ -41,8 +41,9 @@ public:
                         InstanceMethod<&Self::keysSince>("keysSince"),
                         InstanceMethod<&Self::keyGeneration>("keyGeneration"),
                         InstanceMethod<&Self::history>("history"), InstanceMethod<&Self::processes>("processes"),
-                        InstanceMethod<&Self::states>("states"), InstanceMethod<&Self::health>("health"),
-                        InstanceMethod<&Self::messages>("messages"), InstanceMethod<&Self::report>("report"), InstanceMethod<&Self::saveHistory>("saveHistory"),
+                        InstanceMethod<&Self::states>("states"), InstanceMethod<&Self::anomalies>("anomalies"),
+                        InstanceMethod<&Self::health>("health"), InstanceMethod<&Self::messages>("messages"),
+                        InstanceMethod<&Self::report>("report"), InstanceMethod<&Self::saveHistory>("saveHistory"),
                         InstanceMethod<&Self::restoreHistory>("restoreHistory")});
   }
 
@@ -317,6 +318,21 @@ private:
       object.Set("timestamp", static_cast<double>(timestamp));
       object.Set("since", static_cast<double>(row.since));
       object.Set("text", row.text);
+      all.Set(at++, object);
+    }
+    return all;
+  }
+
+  Napi::Value anomalies(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const auto rows = scan_->publication().anomalies();
+    auto all = Napi::Array::New(env, rows->size());
+    std::uint32_t at = 0;
+    for (const Anomaly& row : *rows) {
+      auto object = Napi::Object::New(env);
+      object.Set("id", row.id);
+      object.Set("score", row.score);
+      object.Set("since", static_cast<double>(row.since));
       all.Set(at++, object);
     }
     return all;

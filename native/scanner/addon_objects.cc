@@ -71,6 +71,8 @@ Napi::Object healthObject(Napi::Env env, Scan& scan) {
   // Counted series by series: only where somebody asks.
   set("historySamples", scan.publication().withHistory([](const History& history) { return history.samples(); }));
   set("filesRead", health.filesRead);
+  set("clockAheadMs", health.clockAheadMs);
+  set("scansAhead", health.scansAhead);
   auto rejected = Napi::Object::New(env);
   for (const auto& [reason, rejection] : scan.notes().rejected()) {
     auto entry = Napi::Object::New(env);

@@ -34,6 +34,13 @@ struct SnapshotView {
   std::uint32_t count = 0;
 };
 
+// A series that does not do what it did in its hour (history/watch.hpp).
+struct Anomaly {
+  std::uint32_t id;
+  float score;
+  std::int64_t since; // stamp of the scan in which it began
+};
+
 struct Health {
   std::uint64_t scans = 0;
   std::uint64_t missedScans = 0;
@@ -44,12 +51,15 @@ struct Health {
   std::uint64_t historyBytes = 0;
   std::uint64_t filesRead = 0;
   DeniedByFile denied;
+  std::int64_t clockAheadMs = 0;
+  std::uint64_t scansAhead = 0;
 };
 
 class Publication {
 public:
   using ProcessTable = std::shared_ptr<const std::vector<ProcessRow>>;
   using States = std::shared_ptr<const std::vector<StateRow>>;
+  using Anomalies = std::shared_ptr<const std::vector<Anomaly>>;
 
   explicit Publication(std::int64_t keepHistoryMs) : history_(keepHistoryMs) {}
 
@@ -74,6 +84,11 @@ public:
     health_ = std::move(health);
   }
 
+  void publish(Anomalies anomalies) {
+    std::lock_guard lock(mutex_);
+    anomalies_ = std::move(anomalies);
+  }
+
   SnapshotView snapshot() const {
     std::lock_guard lock(mutex_);
     return newest_;
@@ -85,6 +100,10 @@ public:
   std::pair<States, std::int64_t> states() const {
     std::lock_guard lock(mutex_);
     return {states_, statesTimestamp_};
+  }
+  Anomalies anomalies() const {
+    std::lock_guard lock(mutex_);
+    return anomalies_;
   }
   Health health() const {
     std::lock_guard lock(mutex_);
@@ -104,6 +123,7 @@ private:
   ProcessTable processes_ = std::make_shared<std::vector<ProcessRow>>();
   States states_ = std::make_shared<std::vector<StateRow>>();
   std::int64_t statesTimestamp_ = 0;
+  Anomalies anomalies_ = std::make_shared<std::vector<Anomaly>>();
   Health health_;
   std::mutex historyMutex_;
   History history_;

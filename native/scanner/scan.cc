@@ -15,6 +15,8 @@ using Clock = std::chrono::steady_clock;
 
 // Series that have gone are forgotten within a minute after their hour (spec/cantal.md 5.4).
 constexpr std::int64_t kExpireEveryMs = 60'000;
+// What a clock may be stepped forward without a word: ntpd slews less.
+constexpr std::int64_t kLeastStepMs = 1'000;
 
 double microsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
@@ -61,7 +63,9 @@ Scan::Scan(ScanOptions options)
 
 double Scan::scan(std::int64_t wallMs, std::int64_t bootMs) {
   const Clock::time_point start = Clock::now();
-  timestamp_ = stamp(wallMs, bootMs);
+  const std::int64_t stamped = stamp(wallMs, bootMs);
+  followClock(wallMs, bootMs - bootMs_, stamped - timestamp_);
+  timestamp_ = stamped;
   bootMs_ = bootMs;
   ++scans_;
   reader_.filesRead = 0;
@@ -98,6 +102,8 @@ double Scan::scan(std::int64_t wallMs, std::int64_t bootMs) {
   if (cgroups_->refused() > 0) {
     health.denied["cgroup"] = {cgroups_->refused(), EACCES};
   }
+  health.clockAheadMs = aheadMs_;
+  health.scansAhead = scansAhead_;
   health.lastScanMs = microsSince(start) / 1000;
   const double lasted = health.lastScanMs;
   publication_.publish(processes_->table(),
@@ -169,7 +175,8 @@ Scan::Restored Scan::restore(std::span<const std::uint8_t> bytes, std::int64_t n
               if (taking && ref.id < series_.size() && scan >= firstKept && scan < scans) {
                 history.restore(ref.id, kind, scan, word);
                 lastSeen_.resize(series_.size());
-                lastSeen_[ref.id] = scan;
+                watches_.resize(series_.size());
+                see(history.timeline(), ref.id, kind, word, scan);
                 ++restored.samples;
               }
             });
@@ -195,18 +202,48 @@ std::int64_t Scan::stamp(std::int64_t wallMs, std::int64_t bootMs) const noexcep
                      : std::max(wallMs, timestamp_ + std::max<std::int64_t>(1, elapsed - elapsed / 10));
 }
 
+// What a stepped clock does to the stamps is said when it begins, and counted: such scans lie closer than they were.
+void Scan::followClock(std::int64_t wallMs, std::int64_t elapsedMs, std::int64_t stepMs) {
+  const std::int64_t before = aheadMs_;
+  aheadMs_ = scans_ == 0 ? 0 : timestamp_ + stepMs - wallMs;
+  scansAhead_ += aheadMs_ > 0 ? 1 : 0;
+  if (before == 0 && aheadMs_ > 0) {
+    notes_.say("the clock was set back: time stamps are " + std::to_string(aheadMs_) +
+               " ms ahead of it and go on, a tenth slower, until it has caught up");
+  }
+  const std::int64_t forward = stepMs - elapsedMs;
+  if (scans_ > 0 && before == 0 && forward > std::max<std::int64_t>(options_.intervalMs, kLeastStepMs)) {
+    notes_.say("the clock was set forward by " + std::to_string(forward) + " ms: the history has a gap");
+  }
+}
+
+void Scan::see(const Timeline& timeline, std::uint32_t id, Kind kind, std::uint64_t word, std::uint32_t scan) {
+  const std::uint32_t before = lastSeen_[id];
+  const bool known = before >= timeline.first() && before < scan;
+  watches_[id].see(kind, word, known ? static_cast<double>(timeline.at(scan) - timeline.at(before)) / 1000 : 0, scan);
+  lastSeen_[id] = scan;
+}
+
 void Scan::remember(std::int64_t timestamp) {
   lastSeen_.resize(series_.size());
+  watches_.resize(series_.size());
+  auto anomalies = std::make_shared<std::vector<Anomaly>>();
   const std::uint32_t firstKept = publication_.withHistory([&](History& history) {
+    const Timeline& timeline = history.timeline();
     const std::uint32_t scan = history.beginScan(timestamp);
     for (std::uint32_t id = 0; id < series_.size(); ++id) {
       if (series_.fresh(id)) {
         history.append(id, series_.kind(id), series_.value(id));
-        lastSeen_[id] = scan;
+        see(timeline, id, series_.kind(id), series_.value(id), scan);
+        const Watch& watch = watches_[id];
+        if (watch.anomalous()) {
+          anomalies->push_back({id, watch.score(), timeline.at(std::max(watch.since(), timeline.first()))});
+        }
       }
     }
-    return history.timeline().first();
+    return timeline.first();
   });
+  publication_.publish(std::move(anomalies));
   if (timestamp - expiredAt_ >= kExpireEveryMs) {
     expiredAt_ = timestamp;
     expire(firstKept);
@@ -218,6 +255,7 @@ void Scan::expire(std::uint32_t firstKept) {
     if (series_.used(id) && lastSeen_[id] < firstKept) {
       publication_.withHistory([id](History& history) { history.erase(id); });
       series_.expire(id);
+      watches_[id] = {};
     }
   }
 }

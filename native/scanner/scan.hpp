@@ -1,6 +1,7 @@
 // One scanner: its collectors, its series and what it publishes. One thread at a time may call scan().
 #pragma once
 
+#include "history/watch.hpp"
 #include "scanner/own_metrics.hpp"
 #include "scanner/processes.hpp"
 #include "scanner/publication.hpp"
@@ -47,7 +48,9 @@ public:
 private:
   std::int64_t stamp(std::int64_t wallMs, std::int64_t bootMs) const noexcept;
   void remember(std::int64_t timestamp);
+  void see(const Timeline& timeline, std::uint32_t id, Kind kind, std::uint64_t word, std::uint32_t scan);
   void expire(std::uint32_t firstKept);
+  void followClock(std::int64_t wallMs, std::int64_t elapsedMs, std::int64_t stepMs);
 
   ScanOptions options_;
   SeriesTable series_;
@@ -58,6 +61,7 @@ private:
   std::unique_ptr<Cgroups> cgroups_;
   std::unique_ptr<Processes> processes_;
   std::vector<std::uint32_t> lastSeen_; // by series id: index of the last scan with a sample
+  std::vector<Watch> watches_;          // by series id
   std::vector<StateRow> states_;
   Reported reported_;
   OwnMetrics own_;
@@ -68,6 +72,8 @@ private:
   std::int64_t timestamp_ = 0;
   std::int64_t bootMs_ = 0; // at timestamp_
   std::int64_t expiredAt_ = 0;
+  std::int64_t aheadMs_ = 0; // the newest stamp of the clock
+  std::uint64_t scansAhead_ = 0;
 };
 
 } // namespace stellwerk

@@ -25,7 +25,7 @@ const processLabels: ReadonlySet<string> = new Set(['metric', 'pid', 'cgroup', '
 
 /** What scrapers read: docs/cantal.md, "For scrapers". */
 export function exportRoutes(
-  cantal: Pick<Cantal, 'metrics' | 'samplesSince' | 'status'>,
+  cantal: Pick<Cantal, 'anomalies' | 'metrics' | 'samplesSince' | 'status'>,
   { hostname, cluster }: ExportedHost,
   cost: CostLimit = costLimit(),
 ): Route[] {
@@ -41,7 +41,8 @@ export function exportRoutes(
           const format = formatFor(accept);
           const all = query.get('processes') === 'true';
           const metrics = cantal.metrics(pattern).filter(({ labels }) => all || !ofProcess(labels));
-          return { status: 200, text: exposition(metrics, format), contentType: contentTypes[format] };
+          const own = [anomalousSeries(cantal)].filter(({ labels }) => pattern(labels.metric ?? ''));
+          return { status: 200, text: exposition([...metrics, ...own], format), contentType: contentTypes[format] };
         }),
     },
     {
@@ -76,6 +77,13 @@ export function ofProcess(labels: Labels): boolean {
   if (labels.pid === undefined || !processMetrics.has(labels.metric ?? '')) return false;
   return Object.keys(labels).every((name) => processLabels.has(name));
 }
+
+/** How many there are: which ones is at /v1/anomalies. */
+const anomalousSeries = (cantal: Pick<Cantal, 'anomalies' | 'status'>): MetricTip => ({
+  labels: { metric: 'anomalous_series' },
+  value: ['Integer', cantal.anomalies().length],
+  timestamp: cantal.status().scan_time,
+});
 
 function newest(cantal: Pick<Cantal, 'metrics'>, pattern: Regex) {
   const all = cantal.metrics(pattern).filter(isNumber);

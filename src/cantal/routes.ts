@@ -115,6 +115,18 @@ export function cantalRoutes(
       handle: ({ query }) => metricsReply(cantal, query.get('pattern') ?? ''),
     },
     {
+      method: 'GET',
+      path: '/v1/anomalies',
+      access: 'read',
+      summary: 'Series that do not do what they did in their hour, the oddest first; ?pattern=REGEX narrows',
+      handle: ({ query }) => {
+        const regex = compileRegex(query.get('pattern') ?? '');
+        if (regex.kind === 'bad') return problem(400, `pattern: ${regex.reason}`);
+        const all = cantal.anomalies().filter(({ labels }) => regex.test(labels.metric ?? ''));
+        return json({ timestamp: cantal.status().scan_time, anomalies: all.slice(0, mostMetrics) });
+      },
+    },
+    {
       method: 'POST',
       path: '/query',
       access: 'read',

@@ -51,6 +51,14 @@ export interface MetricTip {
   readonly timestamp: number;
 }
 
+export interface SeriesAnomaly {
+  readonly labels: Labels;
+  /** Standard deviations from its mean; below 0: less than usual. */
+  readonly score: number;
+  /** Since when, milliseconds since the epoch. */
+  readonly since: number;
+}
+
 export interface SampledSeries {
   /** The newest of the samples. */
   readonly tip: MetricTip;
@@ -95,6 +103,8 @@ export interface Cantal {
   processes(): readonly ProcessRow[];
   /** Values of the newest scan and states, whose label `metric` (or `state`) passes. */
   metrics(passes: Regex): readonly MetricTip[];
+  /** Series that do not do what they did in their hour, the oddest first. */
+  anomalies(): readonly SeriesAnomaly[];
   /** All that is known at this moment; not to be kept. */
   moment(): SeriesSource;
   /** Number series whose label passes, with their samples after a time, oldest first. Each is read when its turn comes. */
@@ -194,6 +204,16 @@ export function startCantal({
     healthy: () => Date.now() - scanner.snapshot().timestamp < unhealthyAfterScans * intervalMs,
     processes: () => processes().rows,
     metrics: (passes) => tips(source.now(), passes),
+    anomalies() {
+      const { index } = source.now();
+      return scanner
+        .anomalies()
+        .flatMap(({ id, score, since }) => {
+          const labels = index.labels(id);
+          return labels === undefined ? [] : [{ labels, score, since }];
+        })
+        .sort((a, b) => Math.abs(b.score) - Math.abs(a.score));
+    },
     moment: () => source.now(),
     samplesSince: (passes, sinceMs) => samplesSince(source.now(), passes, sinceMs),
     usageOfContainers(containers) {

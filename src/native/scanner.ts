@@ -108,6 +108,16 @@ export interface StateValue {
   readonly text: string;
 }
 
+/** A series that does not do what it did in its hour. */
+export interface AnomalyRow {
+  /** Of the series. */
+  readonly id: number;
+  /** Standard deviations from its mean; below 0: less than usual. */
+  readonly score: number;
+  /** Time stamp of the scan in which it began. */
+  readonly since: number;
+}
+
 export interface ScannerHealth {
   readonly scans: number;
   readonly missedScans: number;
@@ -118,6 +128,10 @@ export interface ScannerHealth {
   readonly historyBytes: number;
   readonly historySamples: number;
   readonly filesRead: number;
+  /** By how much the newest time stamp is ahead of the clock, which was set back; 0: it is not. */
+  readonly clockAheadMs: number;
+  /** Scans since the start whose stamps were ahead of the clock: they lie up to a tenth closer than they were made. */
+  readonly scansAhead: number;
   /** Reason → count, for values files that were refused, with the newest message of each. */
   readonly rejected: Readonly<Record<string, { readonly count: number; readonly message: string }>>;
   /**
@@ -168,6 +182,8 @@ export interface Scanner {
   history(id: number, samples: number): SeriesHistory | null;
   processes(): readonly ProcessRow[];
   states(): readonly StateValue[];
+  /** Of the newest scan (native/history/watch.hpp). */
+  anomalies(): readonly AnomalyRow[];
   health(): ScannerHealth;
   /** The kept history as bytes (native/history/snapshot.hpp), copied on another thread. */
   saveHistory(): Promise<Buffer>;

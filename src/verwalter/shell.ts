@@ -455,7 +455,6 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       if (held === null) return 'the guard of this node holds no schedule';
       if (held.hash !== hash) return `the guard holds ${held.hash}`;
       dispatch({ type: 'guard', decision, hash });
-      if (decision === 'apply') noteChanges(hash, held.data);
       return null;
     },
     rolesData() {

@@ -43,6 +43,22 @@ describe('cantal', () => {
     });
   });
 
+  test('lists anomalies with their labels, the oddest first', () => {
+    const anomalies = [
+      { id: 0, score: -12, since: 1000 },
+      { id: 7, score: 99, since: 1000 }, // expired since
+      { id: 1, score: 11, since: 3000 },
+      { id: 2, score: -50, since: 3000 },
+    ];
+    const scanner = memoryScanner();
+    for (const metric of ['a', 'b', 'c']) scanner.series({ metric }, counter);
+    expect(cantalOf({ ...scanner, anomalies: () => anomalies }).anomalies()).toEqual([
+      { labels: { metric: 'c' }, score: -50, since: 3000 },
+      { labels: { metric: 'a' }, score: -12, since: 1000 },
+      { labels: { metric: 'b' }, score: 11, since: 3000 },
+    ]);
+  });
+
   test('tells of each scan until one unsubscribes, and of messages', () => {
     const scanner = host('a', 5);
     const said: string[] = [];

@@ -100,6 +100,14 @@ describe('/metrics', () => {
     expect(await get('/metrics?pattern=%28')).toMatchObject({ status: 400, text: expect.stringMatching(/pattern: /) });
   });
 
+  it('counts the anomalous series, and /v1/anomalies names them', async () => {
+    expect((await get('/metrics?pattern=anomalous')).text).toMatch(/^cantal_anomalous_series \d+$/m);
+    const { status, text } = await get('/v1/anomalies');
+    expect(status).toBe(200);
+    expect(JSON.parse(text)).toEqual({ timestamp: expect.any(Number), anomalies: expect.any(Array) });
+    expect(await get('/v1/anomalies?pattern=%28')).toMatchObject({ status: 400 });
+  });
+
   it('is OpenMetrics for whoever asks for it', async () => {
     const { headers, text } = await get('/metrics', 'application/openmetrics-text; version=1.0.0,text/plain;q=0.5');
     expect(headers['content-type']).toBe('application/openmetrics-text; version=1.0.0; charset=utf-8');

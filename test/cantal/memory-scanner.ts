@@ -102,6 +102,7 @@ export function memoryScanner(): MemoryScanner {
     },
     processes: () => processes,
     states: () => states,
+    anomalies: () => [],
     health: () => ({
       scans: times.length,
       missedScans: 0,
@@ -112,6 +113,8 @@ export function memoryScanner(): MemoryScanner {
       historyBytes: 0,
       historySamples: 0,
       filesRead: 0,
+      clockAheadMs: 0,
+      scansAhead: 0,
       rejected: {},
       denied: {},
       storageUs: { user: 0, system: 0 },

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { restoreHistory, startStorage } from '../../src/cantal/storage.ts';
+import { restoreHistory, type StorageOptions, startStorage } from '../../src/cantal/storage.ts';
 import { createScanner, type Scanner } from '../../src/native/scanner.ts';
 import { skipped } from '../skipped.ts';
 
@@ -33,7 +33,13 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const options = (scanner: Scanner, more: object = {}) => ({ scanner, folder, keepHistoryMs: hour, log, ...more });
+const options = (scanner: StorageOptions['scanner'], more: object = {}) => ({
+  scanner,
+  folder,
+  keepHistoryMs: hour,
+  log,
+  ...more,
+});
 
 /** The whole kept past of a metric of the machine, newest first. */
 function past(scanner: Scanner, metric: string) {
@@ -104,10 +110,49 @@ it('any bytes are refused with a reason', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (bytes, headed) => {
       const scanner = createScanner();
-      const given = headed ? Buffer.concat([Buffer.from('STWHIST1'), bytes]) : Buffer.from(bytes);
+      const given = headed ? Buffer.concat([Buffer.from('STWHIST2'), bytes]) : Buffer.from(bytes);
       expect(scanner.restoreHistory(given, Date.now()).problem).toMatch(/^it/);
     }),
   );
+});
+
+it('a snapshot of the version before is kept aside with a message', async () => {
+  const path = join(folder, 'current.history');
+  writeFileSync(path, 'STWHIST1 and what it had');
+  restoreHistory(options(createScanner()), Date.now());
+  expect(said).toEqual([expect.stringContaining('cannot be used: it is no snapshot of this version')]);
+  expect(readFileSync(join(folder, 'damaged.history'), 'utf8')).toBe('STWHIST1 and what it had');
+  expect(existsSync(path)).toBe(false);
+});
+
+it('a slow disk makes snapshots rarer, and they never queue', async () => {
+  const scanner = createScanner();
+  scanner.scanOnce();
+  let underWay = 0;
+  let most = 0;
+  let begun = 0;
+  const slow: Pick<Scanner, 'saveHistory' | 'restoreHistory' | 'snapshot'> = {
+    snapshot: () => scanner.snapshot(),
+    restoreHistory: (bytes, nowMs) => scanner.restoreHistory(bytes, nowMs),
+    async saveHistory() {
+      begun += 1;
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await sleep(100);
+      underWay -= 1;
+      return scanner.saveHistory();
+    },
+  };
+  const storage = startStorage(options(slow, { everyMs: 5 }));
+  for (let scan = 0; begun < 3; scan++) {
+    scanner.scanOnce();
+    await sleep(5);
+    expect(scan).toBeLessThan(1000);
+  }
+  await storage.stop();
+  expect(most).toBe(1);
+  expect(begun).toBeLessThanOrEqual(5);
+  expect(said).toEqual([]);
 });
 
 it('what is not there is no problem, what cannot be read is said', () => {
@@ -160,13 +205,14 @@ it('a history above the bound is not written, and that is said once', async () =
 it.skipIf(skipped(process.getuid?.() === 0, 'a full disk', 'needs root to mount a small tmpfs'))(
   'a full disk leaves the old snapshot whole and the scan undisturbed',
   async () => {
-    const bytes = 4 * 1024 * 1024;
-    const small = ['-t', 'tmpfs', '-o', `size=${bytes}`, 'none', folder];
+    // Room for two snapshots of any host that runs tests.
+    const size = 8 * 1024 * 1024;
+    const small = ['-t', 'tmpfs', '-o', `size=${size}`, 'none', folder];
     expect(spawnSync('mount', small).status).toBe(0);
     await saved(1);
     const path = join(folder, 'current.history');
     const old = readFileSync(path);
-    writeFileSync(join(folder, 'ballast'), Buffer.alloc(bytes - old.length - 8192));
+    writeFileSync(join(folder, 'ballast'), Buffer.alloc(size - old.length - 8192));
     const scanner = await saved(5);
     expect(said).toEqual([expect.stringMatching(/cannot be written, the former one stays: ENOSPC/)]);
     expect(readFileSync(path)).toEqual(old);

@@ -287,13 +287,13 @@ describe('verwalter on two nodes', () => {
     put('config/scheduler/v1/main.lua', withInstances(2));
     await expect.poll(() => a.verwalter.status().errors.guard, until).toContain('would stop 8 of 10 instances');
     expect(get('out-a')).toBe('10 0');
-    expect(get('log/a/changes.log')).not.toContain('now 2');
+    expect(get('log/a/.changes/latest')).not.toContain('now 2');
     const { hash } = a.verwalter.status().held ?? { hash: '' };
     expect(await a.post('/v1/guard', { decision: 'maybe', hash })).toMatchObject({ status: 400 });
     expect(await a.post('/v1/guard', { decision: 'apply', hash: 'f' })).toMatchObject({ status: 409 });
     expect(await a.post('/v1/guard', { decision: 'apply', hash })).toMatchObject({ status: 200 });
     await expect.poll(() => get('out-a'), until).toBe('2 0');
-    expect(get('log/a/changes.log').match(/now 2\n/g)).toHaveLength(1);
+    expect(get('log/a/.changes/latest').match(/now 2\n/g)).toHaveLength(1);
     expect(a.verwalter.status()).toMatchObject({ errors: {}, held: null });
   });
 

@@ -9,6 +9,7 @@
 
 #include "history/history.hpp"
 #include "history/snapshot.hpp"
+#include "history/watch.hpp"
 #include "scanner/series_table.hpp"
 
 #include <algorithm>
@@ -34,14 +35,21 @@ std::size_t heapInUse() {
   return info.uordblks + info.hblkhd;
 }
 
+// A host that is busy misses a scan now and then: what lacks to an hour is taken from its start once more.
+constexpr std::uint32_t kHour = 1800;
+
 struct Fed {
   const Corpus& corpus;
-  std::uint32_t scans;
+  std::uint32_t recorded = static_cast<std::uint32_t>(corpus.stamps.size());
+  std::uint32_t scans = std::max(recorded, kHour);
 
   const RecordedSeries& of(std::uint32_t id) const { return corpus.series[id % corpus.series.size()]; }
   std::uint32_t place(std::uint32_t id, std::uint32_t scan) const {
     const auto round = static_cast<std::uint32_t>(id / corpus.series.size());
-    return static_cast<std::uint32_t>((scan + std::uint64_t{round} * 181) % scans);
+    return static_cast<std::uint32_t>((scan + std::uint64_t{round} * 181) % recorded);
+  }
+  std::int64_t stamp(std::uint32_t scan) const {
+    return scan < recorded ? corpus.stamps[scan] : corpus.stamps.back() + 2000 * std::int64_t{scan - recorded + 1};
   }
   bool present(std::uint32_t id, std::uint32_t scan) const { return of(id).present[place(id, scan)]; }
   std::uint64_t word(std::uint32_t id, std::uint32_t scan) const { return of(id).words[place(id, scan)]; }
@@ -81,9 +89,65 @@ double asDouble(Kind kind, std::uint64_t word) {
                                  : static_cast<double>(static_cast<std::int64_t>(word));
 }
 
-int replay(const Corpus& corpus, std::uint32_t count) {
+// What the anomaly marker costs and marks: the recorded hour as it was, and with a fault of a minute near its end, ten
+// times the level or the rate. Only faults that change anything count.
+struct Watched {
+  double nanos = 0;
+  std::uint64_t marked = 0;
+  std::uint64_t faults = 0;
+  std::uint64_t faultsMarked = 0;
+};
+
+Watched watch(const Corpus& corpus) {
+  constexpr std::uint32_t kFault = 30;
   const auto scans = static_cast<std::uint32_t>(corpus.stamps.size());
-  const Fed fed{corpus, scans};
+  Watched watched;
+  std::uint64_t samples = 0;
+  for (const RecordedSeries& series : corpus.series) {
+    auto seconds = [&](std::uint32_t scan) {
+      return scan == 0 ? 0.0 : static_cast<double>(corpus.stamps[scan] - corpus.stamps[scan - 1]) / 1000;
+    };
+    Watch usual;
+    const auto start = std::chrono::steady_clock::now();
+    for (std::uint32_t scan = 0; scan < scans; ++scan) {
+      if (series.present[scan]) {
+        usual.see(series.kind, series.words[scan], seconds(scan), scan);
+        watched.marked += usual.anomalous() ? 1 : 0;
+        ++samples;
+      }
+    }
+    watched.nanos += nanosSince(start);
+    Watch faulty;
+    std::uint64_t added = 0;
+    bool changed = false;
+    bool marked = false;
+    for (std::uint32_t scan = 0; scan < scans; ++scan) {
+      if (!series.present[scan]) {
+        continue;
+      }
+      const bool fault = scan + 2 * kFault > scans && scan + kFault <= scans;
+      std::uint64_t word = series.words[scan];
+      if (fault && series.kind == Kind::Counter) {
+        added += 9 * (word - series.words[scan - 1]);
+      } else if (fault) {
+        word = series.kind == Kind::Float ? std::bit_cast<std::uint64_t>(std::bit_cast<double>(word) * 10) : word * 10;
+      }
+      word += added;
+      changed = changed || (fault && word != series.words[scan]);
+      faulty.see(series.kind, word, seconds(scan), scan);
+      marked = marked || (fault && faulty.anomalous());
+    }
+    watched.faults += changed ? 1 : 0;
+    watched.faultsMarked += changed && marked ? 1 : 0;
+  }
+  watched.nanos /= static_cast<double>(samples);
+  watched.marked = watched.marked * (1'000'000) / std::max<std::uint64_t>(1, samples);
+  return watched;
+}
+
+int replay(const Corpus& corpus, std::uint32_t count) {
+  const Fed fed{corpus};
+  const std::uint32_t scans = fed.scans;
   const std::size_t before = heapInUse();
   auto table = std::make_unique<SeriesTable>(count);
   auto history = std::make_unique<History>(2 * 3'600'000);
@@ -106,7 +170,7 @@ int replay(const Corpus& corpus, std::uint32_t count) {
       }
     }
     const auto start = std::chrono::steady_clock::now();
-    history->beginScan(corpus.stamps[scan]);
+    history->beginScan(fed.stamp(scan));
     for (const auto& [id, word] : row) {
       history->append(id, table->kind(id), word);
     }
@@ -145,7 +209,7 @@ int replay(const Corpus& corpus, std::uint32_t count) {
   for (const RecordedSeries& series : corpus.series) {
     Gorilla gorilla;
     const auto start = std::chrono::steady_clock::now();
-    for (std::uint32_t scan = 0; scan < scans; ++scan) {
+    for (std::uint32_t scan = 0; scan < fed.recorded; ++scan) {
       if (series.present[scan]) {
         gorilla.append(corpus.stamps[scan] / 1000, asDouble(series.kind, series.words[scan]));
         ++gorillaSamples;
@@ -156,7 +220,7 @@ int replay(const Corpus& corpus, std::uint32_t count) {
     const auto reading = std::chrono::steady_clock::now();
     gorilla.decode([&, at = 0u](std::int64_t, double value) mutable { sink[at++] = value; });
     gorillaReadNanos += nanosSince(reading);
-    for (std::uint32_t scan = 0, at = 0; scan < scans; ++scan) {
+    for (std::uint32_t scan = 0, at = 0; scan < fed.recorded; ++scan) {
       if (series.present[scan]) {
         const double value = asDouble(series.kind, series.words[scan]);
         gorillaDifferent += std::bit_cast<std::uint64_t>(sink[at++]) != std::bit_cast<std::uint64_t>(value) ? 1 : 0;
@@ -164,11 +228,15 @@ int replay(const Corpus& corpus, std::uint32_t count) {
     }
   }
 
-  std::printf("{\"series\":%u,\"recorded\":%zu,\"scans\":%u,\"samples\":%llu,\"different\":%llu,\"historyBytes\":%zu,"
+  const Watched watched = watch(corpus);
+  std::printf("{\"watchNanos\":%.2f,\"watchMarkedPerMillion\":%llu,\"faults\":%llu,\"faultsMarked\":%llu,", watched.nanos,
+              static_cast<unsigned long long>(watched.marked), static_cast<unsigned long long>(watched.faults),
+              static_cast<unsigned long long>(watched.faultsMarked));
+  std::printf("\"series\":%u,\"recorded\":%zu,\"recordedScans\":%u,\"scans\":%u,\"samples\":%llu,\"different\":%llu,\"historyBytes\":%zu,"
               "\"keyBytes\":%zu,\"heapBytes\":%zu,\"appendNanos\":%.2f,\"readMicros\":%.3f,\"thousandMillis\":%.3f,"
               "\"gorillaBytes\":%llu,\"gorillaSamples\":%llu,\"gorillaDifferent\":%llu,\"gorillaAppendNanos\":%.2f,"
               "\"gorillaReadMicros\":%.3f}\n",
-              count, corpus.series.size(), scans, static_cast<unsigned long long>(samples),
+              count, corpus.series.size(), fed.recorded, scans, static_cast<unsigned long long>(samples),
               static_cast<unsigned long long>(different), history->bytes(), keys, heap, median(appendNanos),
               median(readMicros), median(thousandMillis), static_cast<unsigned long long>(gorillaBytes),
               static_cast<unsigned long long>(gorillaSamples), static_cast<unsigned long long>(gorillaDifferent),
@@ -179,12 +247,11 @@ int replay(const Corpus& corpus, std::uint32_t count) {
 
 // Each key has the next of the recorded series of its kind.
 int snapshot(const Corpus& corpus, const std::vector<RecordedSeries>& keys, const char* path, std::int64_t nowMs) {
-  const auto scans = static_cast<std::uint32_t>(corpus.stamps.size());
+  const Fed fed{corpus};
   std::array<std::vector<std::uint32_t>, 3> ofKind;
   for (std::uint32_t i = 0; i < corpus.series.size(); ++i) {
     ofKind[static_cast<std::size_t>(corpus.series[i].kind)].push_back(i);
   }
-  const Fed fed{corpus, scans};
   History history(2 * 3'600'000);
   std::array<std::uint32_t, 3> used{};
   std::vector<std::uint32_t> sources;
@@ -194,9 +261,9 @@ int snapshot(const Corpus& corpus, const std::vector<RecordedSeries>& keys, cons
     const auto size = static_cast<std::uint32_t>(ofKind[kind].size());
     sources.push_back(ofKind[kind][number % size] + number / size * static_cast<std::uint32_t>(corpus.series.size()));
   }
-  const std::int64_t shift = nowMs - corpus.stamps.back() - 1;
-  for (std::uint32_t scan = 0; scan < scans; ++scan) {
-    history.beginScan(corpus.stamps[scan] + shift);
+  const std::int64_t shift = nowMs - fed.stamp(fed.scans - 1) - 1;
+  for (std::uint32_t scan = 0; scan < fed.scans; ++scan) {
+    history.beginScan(fed.stamp(scan) + shift);
     for (std::uint32_t id = 0; id < keys.size(); ++id) {
       if (fed.present(sources[id], scan)) {
         history.append(id, keys[id].kind, fed.word(sources[id], scan));

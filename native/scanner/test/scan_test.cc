@@ -103,6 +103,63 @@ TEST(Scan, CatchesUpWithASmallStepBack) {
   EXPECT_EQ(host.past({{"metric", "uptime"}}).back().first, wall);
 }
 
+TEST(Scan, SaysAndCountsWhatASteppedClockDidToItsStamps) {
+  Host host;
+  host.at(100'000, 0);
+  host.at(102'000, 2000);
+  host.at(103'999, 4000); // slewed
+  EXPECT_TRUE(host.scan->notes().take().empty());
+  host.at(99'000, 6000);
+  EXPECT_EQ(host.scan->publication().health().clockAheadMs, 103'999 + 1800 - 99'000);
+  host.at(101'000, 8000);
+  EXPECT_EQ(host.scan->publication().health().scansAhead, 2u);
+  auto said = host.scan->notes().take();
+  ASSERT_EQ(said.size(), 1u); // once for each step
+  EXPECT_NE(said[0].find("set back: time stamps are 6799 ms ahead"), std::string::npos) << said[0];
+  host.at(200'000, 10'000);
+  EXPECT_EQ(host.scan->publication().health().clockAheadMs, 0);
+  host.at(86'602'000, 12'000);
+  said = host.scan->notes().take();
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_NE(said[0].find("set forward by 86400000 ms"), std::string::npos) << said[0];
+  // Asleep: both clocks went on, nobody has set one.
+  host.at(90'000'000, 3'410'000);
+  EXPECT_TRUE(host.scan->notes().take().empty());
+}
+
+TEST(Scan, MarksASeriesThatDoesWhatItNeverDid) {
+  Host host;
+  std::int64_t time = 0;
+  std::uint64_t pages = 1000;
+  auto scans = [&](int count, std::uint64_t more) {
+    for (int i = 0; i < count; ++i) {
+      time += 2000;
+      pages += more + static_cast<std::uint64_t>(time / 2000 % 3);
+      host.machine.write("proc/stat", "cpu  1 2 3 4 5 6 7 8 9 10\nctxt " + std::to_string(pages) + "\nbtime 1000\nprocesses 5\n");
+      host.at(time, time);
+    }
+    return host.scan->publication().anomalies();
+  };
+  EXPECT_TRUE(scans(300, 20)->empty());
+  EXPECT_TRUE(scans(Watch::kInARow - 1, 2000)->empty()) << "one burst is no anomaly";
+  EXPECT_TRUE(scans(1, 20)->empty());
+  const std::int64_t begun = time + 2000;
+  const auto marked = scans(Watch::kInARow, 2000);
+  ASSERT_EQ(marked->size(), 1u);
+  EXPECT_EQ(marked->front().id, *idOf(host.scan->series(), {{"metric", "cpu.ctxt"}}));
+  EXPECT_GT(marked->front().score, Watch::kBeyond);
+  EXPECT_EQ(marked->front().since, begun);
+  // It is over.
+  EXPECT_TRUE(scans(1, 20)->empty());
+
+  // What is usual outlives a restart.
+  const auto bytes = host.scan->save();
+  auto after = std::make_unique<Scan>(host.scan->options());
+  ASSERT_EQ(after->restore(bytes, time + 1).problem, nullptr);
+  host.scan = std::move(after);
+  EXPECT_EQ(scans(Watch::kInARow, 2000)->size(), 1u);
+}
+
 TEST(Scan, RemembersWhatItHasSeenAndNoMore) {
   Host host;
   writeProcess(host.machine, {});
