@@ -1,0 +1,74 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { agentMetrics, exportOwn } from '../../src/agent/own-metrics.ts';
+import { readValues } from '../../src/cantal/values-file.ts';
+import { packetCounter } from '../../src/cluster/packet-counts.ts';
+import { createScanner } from '../../src/native/scanner.ts';
+
+let dir = '';
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'own-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const packets = packetCounter().view();
+const receiver = { address: '10.0.0.1:2003', connected: true, queued: 2, sent: 9, dropped: 3, lastError: null };
+const numbers = {
+  webSocketClients: 4,
+  carbon: [
+    {
+      ...{ name: 'main', host: 'graphite', port: 2003, interval: 10 },
+      ...{ receivers: [receiver, receiver], early: { queued: 1, dropped: 5 }, lookupError: null },
+    },
+  ],
+  packets: { ...packets, received: 10, sent: 20 },
+};
+
+describe('the agent’s own numbers', () => {
+  it('are sums over receivers, with the lines that wait for their name', () => {
+    const byName = Object.fromEntries(agentMetrics(numbers).map(({ name, value }) => [name, value]));
+    expect(byName).toEqual({
+      'websocket.clients': 4,
+      'carbon.queued': 5,
+      'carbon.dropped': 11,
+      'gossip.packets_received': 10,
+      'gossip.packets_sent': 20,
+      'gossip.packets_refused': 0,
+    });
+  });
+
+  it('are in the history from the next scan on, and stay until they are told anew', () => {
+    const scanner = createScanner({ procRoot: dir, sysRoot: dir });
+    scanner.report(agentMetrics(numbers));
+    scanner.scanOnce();
+    scanner.report([{ name: 'carbon.dropped', kind: 'counter', value: 12 }]);
+    scanner.scanOnce();
+    const history = (metric: string): readonly number[] => {
+      const key = scanner.keysSince(0).find(({ labels }) => labels.metric === metric);
+      expect(key?.labels).toEqual({ group: 'cantal', metric });
+      return [...(scanner.history(key?.id ?? -1, 10)?.values ?? [])];
+    };
+    expect(history('carbon.dropped')).toEqual([12, 11]);
+    expect(history('websocket.clients')).toEqual([4, 4]);
+    expect(() => scanner.report([{ name: 'x', kind: 'counter', value: -1 }])).toThrow('entry 0');
+  });
+
+  it('are exported as any program’s where the environment has CANTAL_PATH, which children do not inherit', () => {
+    const environment = { CANTAL_PATH: join(dir, 'agent'), OTHER: 'x' };
+    const own = exportOwn(environment, agentMetrics(numbers), (line) => expect.unreachable(line));
+    expect(environment).toEqual({ OTHER: 'x' });
+    own?.set([{ name: 'websocket.clients', kind: 'integer', value: 7 }]);
+    const values = readValues(join(dir, 'agent'));
+    expect(JSON.stringify(values)).toContain('websocket.clients');
+    own?.close();
+  });
+
+  it('are not exported without it, and where that fails the agent goes on and says why', () => {
+    expect(exportOwn({}, [], () => expect.unreachable())).toBeNull();
+    const said: string[] = [];
+    expect(exportOwn({ CANTAL_PATH: '/proc/none/agent' }, [], (line) => said.push(line))).toBeNull();
+    expect(said[0]).toContain('CANTAL_PATH=/proc/none/agent');
+  });
+});
