@@ -41,7 +41,7 @@ public:
                         InstanceMethod<&Self::keyGeneration>("keyGeneration"),
                         InstanceMethod<&Self::history>("history"), InstanceMethod<&Self::processes>("processes"),
                         InstanceMethod<&Self::states>("states"), InstanceMethod<&Self::health>("health"),
-                        InstanceMethod<&Self::messages>("messages"), InstanceMethod<&Self::report>("report"), InstanceMethod<&Self::saveHistory>("saveHistory"),
+                        InstanceMethod<&Self::messages>("messages"), InstanceMethod<&Self::report>("reportNumbers"), InstanceMethod<&Self::saveHistory>("saveHistory"),
                         InstanceMethod<&Self::restoreHistory>("restoreHistory")});
   }
 

@@ -243,7 +243,7 @@ export function readPss(pid: number, procRoot = '/proc'): Promise<MemoryShare> {
 }
 
 interface NativeScanner extends Omit<Scanner, 'report'> {
-  report(metrics: readonly { readonly name: string; readonly kind: number; readonly value: number }[]): void;
+  reportNumbers(metrics: readonly { readonly name: string; readonly kind: number; readonly value: number }[]): void;
 }
 
 interface ScannerAddon {
@@ -265,9 +265,8 @@ export function createScanner(options: Partial<ScannerOptions> = {}): Scanner {
     pressureAverages: false,
     ...options,
   });
-  const report = native.report.bind(native);
   return Object.assign(native, {
     report: (metrics: readonly OwnMetric[]) =>
-      report(metrics.map(({ name, kind, value }) => ({ name, kind: SeriesKind[kind], value }))),
+      native.reportNumbers(metrics.map(({ name, kind, value }) => ({ name, kind: SeriesKind[kind], value }))),
   });
 }

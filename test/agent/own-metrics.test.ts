@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { agentMetrics, exportOwn } from '../../src/agent/own-metrics.ts';
-import { readValues } from '../../src/cantal/values-file.ts';
+import { readFileOrPid } from '../../src/cantal/values-paths.ts';
 import { packetCounter } from '../../src/cluster/packet-counts.ts';
 import { createScanner } from '../../src/native/scanner.ts';
 
@@ -60,8 +60,11 @@ describe('the agent’s own numbers', () => {
     const own = exportOwn(environment, agentMetrics(numbers), (line) => expect.unreachable(line));
     expect(environment).toEqual({ OTHER: 'x' });
     own?.set([{ name: 'websocket.clients', kind: 'integer', value: 7 }]);
-    const values = readValues(join(dir, 'agent'));
-    expect(JSON.stringify(values)).toContain('websocket.clients');
+    const [values] = readFileOrPid(join(dir, 'agent'), '/proc');
+    expect(values?.kind).toBe('values');
+    expect(JSON.stringify(values, (_, value) => (typeof value === 'bigint' ? String(value) : value))).toContain(
+      'websocket.clients',
+    );
     own?.close();
   });
 
