@@ -43,7 +43,8 @@ public:
                         InstanceMethod<&Self::history>("history"), InstanceMethod<&Self::processes>("processes"),
                         InstanceMethod<&Self::states>("states"), InstanceMethod<&Self::anomalies>("anomalies"),
                         InstanceMethod<&Self::health>("health"), InstanceMethod<&Self::messages>("messages"),
-                        InstanceMethod<&Self::report>("report"), InstanceMethod<&Self::saveHistory>("saveHistory"),
+                        InstanceMethod<&Self::report>("reportNumbers"),
+                        InstanceMethod<&Self::saveHistory>("saveHistory"),
                         InstanceMethod<&Self::restoreHistory>("restoreHistory")});
   }
 

@@ -81,7 +81,7 @@ private:
       found = devices_.emplace(std::string(device), Disk{}).first;
     }
     Disk& disk = found->second;
-    if (disk.seen + 1 != context.scan || context.scan % kScansBetweenLooks == 0) {
+    if (disk.seen == 0 || disk.seen + 1 != context.scan || context.scan % kScansBetweenLooks == 0) {
       // The reader's buffer holds the text that is being read.
       Reader reader{FdBudget(0), 4096};
       std::string alias = diskAlias(reader, context.sysRoot, device);

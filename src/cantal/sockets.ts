@@ -65,15 +65,19 @@ const longestList = 1000;
  * all of them); a UDP socket without a remote end serves as well. The rest is active.
  */
 export function socketTable(sockets: readonly SocketRow[]): SocketTable {
+  const listeners = sockets.filter(isListener);
+  const ports = new Set(listeners.map(({ localPort }) => localPort));
   const listening = new Set(
-    sockets
-      .filter(isListener)
+    listeners
       .flatMap(({ protocol, local, localPort, family }) =>
         isWildcard(local) ? [`${protocol} ${localPort}`] : [`${protocol} ${family} ${local}`],
       ),
   );
-  const serves = ({ protocol, local, localPort, family }: SocketRow): boolean =>
-    listening.has(`${protocol} ${localPort}`) || listening.has(`${protocol} ${family} ${local}`);
+  // Most sockets use a port that nobody listens at; texts are made for the others only.
+  const serves = (socket: SocketRow): boolean =>
+    ports.has(socket.localPort) &&
+    (listening.has(`${socket.protocol} ${socket.localPort}`) ||
+      listening.has(`${socket.protocol} ${socket.family} ${socket.local}`));
 
   const global = noStats();
   const byUser = new Map<number, Stats>();
@@ -83,8 +87,8 @@ export function socketTable(sockets: readonly SocketRow[]): SocketTable {
     count(global, socket);
     count(inserted(byUser, socket.uid, noStats), socket);
     const isPassive = isListener(socket) || serves(socket);
-    const ports = inserted(isPassive ? passive : active, socket.uid, () => new Map<number, Bucket>());
-    const bucket = inserted(ports, isPassive ? socket.localPort : socket.remotePort, noBucket);
+    const byPort = inserted(isPassive ? passive : active, socket.uid, () => new Map<number, Bucket>());
+    const bucket = inserted(byPort, isPassive ? socket.localPort : socket.remotePort, noBucket);
     count(bucket.stats, socket);
     const list = isListener(socket) ? bucket.listeners : bucket.connections;
     // One more than is shown tells that there are more.

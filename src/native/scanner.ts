@@ -219,29 +219,34 @@ const ipprotoUdp = 17;
 /** Asks the kernel by sock_diag(7), on another thread. Rejects where it does not answer, with the call and the reason. */
 export async function readSockets(): Promise<readonly SocketRow[]> {
   const bytes = await (loadAddon('scanner') as ScannerAddon).readSockets();
-  return Array.from({ length: bytes.length / socketRecordBytes }, (_, index) =>
-    socketRow(bytes.subarray(index * socketRecordBytes, (index + 1) * socketRecordBytes)),
-  );
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const rows: SocketRow[] = [];
+  for (let at = 0; at < bytes.length; at += socketRecordBytes) rows.push(socketRow(bytes, view, at));
+  return rows;
 }
 
-function socketRow(record: Buffer): SocketRow {
-  const littleEndian = endianness() === 'LE';
-  const u16 = (at: number) => (littleEndian ? record.readUInt16LE(at) : record.readUInt16BE(at));
-  const u32 = (at: number) => (littleEndian ? record.readUInt32LE(at) : record.readUInt32BE(at));
-  const family = record[36] === 6 ? 6 : 4;
-  const localPort = u16(32);
-  const remotePort = u16(34);
+const littleEndian = endianness() === 'LE';
+
+/** Of 200 000 sockets a thousand are shown: an address becomes text where somebody looks at it. */
+function socketRow(bytes: Buffer, view: DataView, at: number): SocketRow {
+  const family = bytes[at + 36] === 6 ? 6 : 4;
+  const localPort = view.getUint16(at + 32, littleEndian);
+  const remotePort = view.getUint16(at + 34, littleEndian);
   return {
-    protocol: record[37] === ipprotoUdp ? 'udp' : 'tcp',
+    protocol: bytes[at + 37] === ipprotoUdp ? 'udp' : 'tcp',
     family,
-    local: hostPort(record.subarray(0, 16), family, localPort),
-    remote: hostPort(record.subarray(16, 32), family, remotePort),
+    get local() {
+      return hostPort(bytes.subarray(at, at + 16), family, localPort);
+    },
+    get remote() {
+      return hostPort(bytes.subarray(at + 16, at + 32), family, remotePort);
+    },
     localPort,
     remotePort,
-    state: record[38] ?? 0,
-    receiveQueue: u32(40),
-    sendQueue: u32(44),
-    uid: u32(48),
+    state: bytes[at + 38] ?? 0,
+    receiveQueue: view.getUint32(at + 40, littleEndian),
+    sendQueue: view.getUint32(at + 44, littleEndian),
+    uid: view.getUint32(at + 48, littleEndian),
   };
 }
 
@@ -254,7 +259,7 @@ export function readPss(pid: number, procRoot = '/proc'): Promise<MemoryShare> {
 }
 
 interface NativeScanner extends Omit<Scanner, 'report'> {
-  report(metrics: readonly { readonly name: string; readonly kind: number; readonly value: number }[]): void;
+  reportNumbers(metrics: readonly { readonly name: string; readonly kind: number; readonly value: number }[]): void;
 }
 
 interface ScannerAddon {
@@ -276,9 +281,8 @@ export function createScanner(options: Partial<ScannerOptions> = {}): Scanner {
     pressureAverages: false,
     ...options,
   });
-  const report = native.report.bind(native);
   return Object.assign(native, {
     report: (metrics: readonly OwnMetric[]) =>
-      report(metrics.map(({ name, kind, value }) => ({ name, kind: SeriesKind[kind], value }))),
+      native.reportNumbers(metrics.map(({ name, kind, value }) => ({ name, kind: SeriesKind[kind], value }))),
   });
 }

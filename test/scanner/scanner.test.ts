@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/native/load.ts';
-import { createScanner, type Scanner } from '../../src/native/scanner.ts';
+import { createScanner, readPss, type Scanner } from '../../src/native/scanner.ts';
 import { skipped } from '../skipped.ts';
 
 const addon = join(packageRoot(), 'build', 'Release', 'scanner.node');
@@ -198,6 +198,52 @@ describe('the scanner', () => {
     }
   });
 
+  it('says what an ordinary user may not read, with count and reason, and has the rest', (context) => {
+    if (process.getuid?.() !== 0) {
+      skipped(false, 'what a user may not read', 'the test must be root to become another');
+      context.skip();
+    }
+    const program = `
+      const scanner = require(${JSON.stringify(addon)}).createScanner({ intervalMs: 2000, keepHistoryMs: 60000, procRoot: '/proc', sysRoot: '/sys', maxSeries: 100000, processMetrics: true });
+      scanner.scanOnce();
+      const one = scanner.processes().find(({ pid }) => pid === ${process.pid});
+      console.log(JSON.stringify({ denied: scanner.health().denied, one, messages: scanner.messages() }));`;
+    const run = spawnSync(process.execPath, ['-e', program], {
+      uid: 65_534,
+      gid: 65_534,
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    expect(run.stderr).toBe('');
+    const { denied, one, messages } = JSON.parse(run.stdout);
+    for (const file of ['io', 'environ']) {
+      expect(denied[file].count, file).toBeGreaterThan(0);
+      expect(denied[file].reason, file).toBe('Permission denied');
+    }
+    expect(one).toMatchObject({ readBytes: null, writeBytes: null });
+    expect(one.rss).toBeGreaterThan(0);
+    expect(messages).toEqual([]);
+  });
+
+  it('tells how much memory is a process’s own, or why not', async () => {
+    const { pss, pssAnon } = await readPss(process.pid);
+    expect(pss).toBeGreaterThan(1_000_000);
+    expect(pssAnon).toBeLessThanOrEqual(pss);
+    await expect(readPss(4_194_305)).rejects.toThrow('smaps_rollup: No such file or directory');
+  });
+
+  it('counts this process’s open files, and what its cgroup adds up to', () => {
+    const scanner = createScanner({ processMetrics: 'by-name' });
+    scanner.scanOnce();
+    const own = scanner.processes().find(({ pid }) => pid === process.pid);
+    expect(own?.fds).toBeGreaterThan(5);
+    expect(own?.voluntarySwitches).toBeGreaterThan(0);
+    expect(own?.oomScore).not.toBeNull();
+    const keys = scanner.keysSince(0).map(({ labels }) => labels);
+    expect(keys.some(({ metric, pid }) => metric === 'num_threads' && pid !== undefined)).toBe(false);
+    expect(keys.some(({ metric, process: name }) => metric === 'processes.rss' && name === own?.name)).toBe(true);
+  });
+
   it('scans on its own thread while the event loop is blocked', async () => {
     const scanner = createScanner({ intervalMs: 20 });
     let calls = 0;
@@ -263,7 +309,7 @@ describe('the scanner', () => {
   it('finds nothing, and says nothing wrong, below an empty root', () => {
     const scanner = createScanner({ procRoot: dir, sysRoot: dir });
     scanner.scanOnce();
-    expect(scanner.snapshot().seriesCount).toBe(0);
+    expect(scanner.keysSince(0).filter(({ labels }) => labels.group !== 'cantal')).toEqual([]);
     expect(scanner.processes()).toEqual([]);
   });
 });

@@ -108,11 +108,11 @@ TEST(Recorded, DisksHaveTheirDiscardsAndFlushes) {
   const auto rig = collected(makeDisks, recordedRoot());
   const auto value = [&](const char* metric) { return rig->value({{"device", "vda"}, {"metric", metric}}); };
   EXPECT_EQ(value("disk.read.ops"), 94'257u);
-  EXPECT_EQ(value("disk.write.bytes"), 17'336'016u * 512);
+  EXPECT_EQ(value("disk.write.bytes"), 17'336'016ull * 512);
   EXPECT_EQ(value("disk.in_progress"), 0u);
   EXPECT_EQ(value("disk.weighted_time"), 150'726u);
   EXPECT_EQ(value("disk.discard.ops"), 59'393u);
-  EXPECT_EQ(value("disk.discard.bytes"), 4'806'680u * 512);
+  EXPECT_EQ(value("disk.discard.bytes"), 4'806'680ull * 512);
   EXPECT_EQ(value("disk.discard.time"), 6080u);
   EXPECT_EQ(value("disk.flush.ops"), 5979u);
   EXPECT_EQ(value("disk.flush.time"), 598u);

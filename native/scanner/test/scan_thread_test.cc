@@ -54,7 +54,11 @@ TEST(ScanThread, ThatIsStoppedEndsOnlyItself) {
   const TempDir machine;
   Scan scan(optionsFor(machine, 10));
   for (int round = 0; round < 3; ++round) {
-    ScanThread thread(scan, [] {});
+    std::atomic<bool> scanned = false;
+    ScanThread thread(scan, [&] { scanned = true; });
+    while (!scanned) {
+      std::this_thread::sleep_for(1ms);
+    }
   }
   EXPECT_GE(scan.publication().health().scans, 3u);
 }
