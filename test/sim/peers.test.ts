@@ -111,10 +111,10 @@ describe('halves that cannot hear each other for ten minutes', () => {
   };
 
   it('each see their own alive and the others dead and stale, and are whole again within 60 s', () => {
-    const took = heal(50);
-    say('halves of 50 healed', took);
+    const took = heal(20);
+    say('halves of 20 healed', took);
     expect(took).not.toBeNull();
-  });
+  }, 120_000);
 
   it('stay apart, where nobody knocks at the dead', () => {
     expect(heal(10, leavesTheDead)).toBeNull();

@@ -74,7 +74,10 @@ export function netnsCluster(count: number, prefix: string): NetnsCluster {
         ip('-n', own, 'address', 'add', `${host(number, network)}/24`, 'dev', inside);
         ip('-n', own, 'link', 'set', inside, 'up');
       }
-      rules(number, 'table inet filter { chain in { type filter hook input priority 0; policy accept; } }\n');
+      rules(
+        number,
+        'add table inet filter\nadd chain inet filter in { type filter hook input priority 0; policy accept; }\n',
+      );
     }
   };
 
@@ -92,13 +95,9 @@ export function netnsCluster(count: number, prefix: string): NetnsCluster {
 
   const json = async (number: number, path: string): Promise<unknown> => {
     const url = `http://127.0.0.1:${port}${path}`;
-    const { stdout } = await run(
-      'ip',
-      ['netns', 'exec', namespace(number), 'busybox', 'wget', '-qO-', '-T', '5', url],
-      {
-        maxBuffer: 16 * 1024 * 1024,
-      },
-    );
+    const { stdout } = await run('ip', ['netns', 'exec', namespace(number), 'curl', '-sfm', '5', url], {
+      maxBuffer: 16 * 1024 * 1024,
+    });
     return JSON.parse(stdout);
   };
 
