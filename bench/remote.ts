@@ -1,11 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { constants, createDeflateRaw } from 'node:zlib';
 import { type ClusterMember, queryByHost } from '../src/cantal/remote/by-host.ts';
 import { checkClusterQuery } from '../src/cantal/remote/cluster-query.ts';
-import { encodeRequest } from '../src/cantal/remote/encode.ts';
-import { filterId } from '../src/cantal/remote/filter.ts';
 import { type Remote, startRemote } from '../src/cantal/remote/remote.ts';
 import { cantalRoutes } from '../src/cantal/routes.ts';
 import { type Cantal, startCantal } from '../src/cantal/shell.ts';
@@ -62,16 +59,15 @@ export async function measure(): Promise<readonly BenchRow[]> {
   try {
     const nodes: Node[] = [];
     for (let number = 0; number <= peers; number++) nodes.push(await startNode(number, members, stops));
-    const [asker, peer] = nodes;
-    if (asker === undefined || peer === undefined) throw new Error('no nodes');
+    const [asker] = nodes;
+    if (asker === undefined) throw new Error('no nodes');
     for (const { joined } of nodes) joined();
     await sleep(settleMs);
-    const rows = [
+    return [
       ...(await livePage('page of containers', page, asker, counter)),
       ...(await livePage('chart of 5 min', chart, asker, counter)),
       ...(await hourOfOneSum(asker, counter)),
     ];
-    return [...rows, ...(await deflated(peer))];
   } finally {
     counter.stop();
     for (const stop of stops.reverse()) await stop();
@@ -144,11 +140,13 @@ async function livePage(what: string, rules: Rules, asker: Node, counter: Counte
   };
 
   const asking = await repeat(pulled, 'asked');
-  const before = counter.bytes();
+  const [before, plainBefore] = [counter.bytes(), bodies(asker)];
   await streamed();
   await sleep(settleMs);
   const opening = (counter.bytes() - before) / peers;
+  const plainOpening = (bodies(asker) - plainBefore) / peers;
   const streaming = await repeat(streamed, 'stream');
+  const plain = ((bodies(asker) - plainBefore - plainOpening * peers) * 1000) / measuredMs / peers;
   const row = { bench: 'remote', unit: 'B/s' };
   return [
     benchRow(
@@ -159,7 +157,19 @@ async function livePage(what: string, rules: Rules, asker: Node, counter: Counte
       },
       { maxRatio: 1 },
     ),
-    benchRow({ ...row, figure: `${what}, beginning of the stream, per peer`, value: opening, unit: 'B' }),
+    benchRow({
+      ...{ ...row, figure: `${what}, by stream, per peer`, value: streaming },
+      ...{ peer: 'its messages before compression', peerValue: plain },
+    }),
+    benchRow({
+      ...{
+        ...row,
+        unit: 'B',
+        figure: `${what}, beginning of the stream with its first query, per peer`,
+        value: opening,
+      },
+      ...{ peer: 'its messages before compression', peerValue: plainOpening },
+    }),
   ];
 }
 
@@ -200,53 +210,12 @@ async function hourOfOneSum(asker: Node, counter: Counter): Promise<readonly Ben
   ];
 }
 
-/** What permessage-deflate would make of the streams: with one window for the whole connection, its best case. */
-async function deflated(node: Node): Promise<readonly BenchRow[]> {
-  const messages: Uint8Array[] = [];
-  const client = node.remote.stream.open({
-    backlog: () => 0,
-    send: (message) => void messages.push(message.slice()),
-    close: (reason) => process.stderr.write(`bench remote: ${reason}\n`),
-  });
-  for (const { series } of Object.values(page)) {
-    const text = JSON.stringify([series.source, series.condition]);
-    client.receive(encodeRequest({ kind: 'subscribe', filter: filterId(text), text, samples: 16 }));
-  }
-  const opening = messages.length;
-  await sleep(measuredMs);
-  client.leave();
-  const packer = createDeflateRaw({ level: 1 });
-  const sizes: number[] = [];
-  let size = 0;
-  packer.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-  });
-  const since = process.cpuUsage();
-  for (const message of messages) {
-    size = 0;
-    packer.write(message);
-    await new Promise<void>((resolve) => packer.flush(constants.Z_SYNC_FLUSH, () => resolve()));
-    sizes.push(size);
-  }
-  const { user, system } = process.cpuUsage(since);
-  const sum = (list: readonly number[]) => list.reduce((total, each) => total + each, 0);
-  const row = { bench: 'remote', peer: 'as it is' };
-  return [
-    benchRow({
-      ...{ ...row, unit: 'B/s', figure: 'page of containers, stream deflated' },
-      value: (sum(sizes.slice(opening)) * 1000) / measuredMs,
-      peerValue: (sum(messages.slice(opening).map(({ length }) => length)) * 1000) / measuredMs,
-    }),
-    benchRow({
-      ...{ ...row, unit: 'B', figure: 'beginning of the stream, deflated' },
-      value: sum(sizes.slice(0, opening)),
-      peerValue: sum(messages.slice(0, opening).map(({ length }) => length)),
-    }),
-    benchRow({
-      ...{ bench: 'remote', unit: 'µs', figure: 'processor time to deflate a message' },
-      value: (user + system) / messages.length,
-    }),
-  ];
+/** Of the messages of streams, before they were compressed. */
+function bodies({ remote }: Node): number {
+  const { peers: all } = remote.stats() as {
+    readonly peers: readonly { readonly received: { readonly bytes: number } }[];
+  };
+  return all.reduce((sum, { received }) => sum + received.bytes, 0);
 }
 
 interface Counter {

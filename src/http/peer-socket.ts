@@ -50,7 +50,7 @@ export function openPeerSocket(
   try {
     socket = new WebSocket(`ws://${addr}${path}`, {
       maxPayload: maxMessageBytes,
-      perMessageDeflate: false,
+      perMessageDeflate: true,
       followRedirects: false,
       headers: {
         host: addr,

@@ -29,6 +29,8 @@ export interface PeerStreamClient {
 export interface PeerStreamSettings {
   readonly access: AccessControl;
   readonly report: (what: string, error: unknown) => void;
+  /** One of the library's compressors. */
+  readonly compression: number;
 }
 
 /** Spec cantal 6.5: requests of 16 KiB; what waits for one peer is at most 1 MiB, and one message. */
@@ -48,7 +50,7 @@ interface Peer {
 export function servePeerStreams(
   app: TemplatedApp,
   streams: readonly PeerStream[],
-  { access, report }: PeerStreamSettings,
+  { access, report, compression }: PeerStreamSettings,
 ): StreamClients {
   const open = new Set<WebSocket<Peer>>();
 
@@ -57,6 +59,7 @@ export function servePeerStreams(
       maxPayloadLength: maxRequestBytes,
       maxBackpressure: maxBacklogBytes,
       idleTimeout: idleTimeoutS,
+      compression,
       sendPingsAutomatically: true,
 
       upgrade(res, req, context) {
@@ -109,7 +112,7 @@ export function servePeerStreams(
         const outlet: PeerOutlet = {
           backlog: () => (open.has(socket) ? socket.getBufferedAmount() : 0),
           send(message) {
-            if (open.has(socket)) socket.send(auth.seal(message), true, false);
+            if (open.has(socket)) socket.send(auth.seal(message), true, true);
           },
           close(reason) {
             if (open.has(socket)) socket.end(1008, reason.slice(0, 100));

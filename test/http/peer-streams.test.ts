@@ -1,4 +1,5 @@
-import { connect } from 'node:net';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { connect, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -96,6 +97,22 @@ describe('a stream between peers', () => {
     await until(() => asked.messages.length === 2);
     expect(received).toEqual(['one', 'two']);
     expect(asked.messages).toEqual(['ONE', 'TWO']);
+  });
+
+  test('compresses what is said again', async () => {
+    const { server, outlets } = await serve([key]);
+    const sockets: Socket[] = [];
+    const seen = (message: unknown) => void sockets.push((message as { socket: Socket }).socket);
+    subscribe('net.client.socket', seen);
+    stops.push(() => unsubscribe('net.client.socket', seen));
+    const asked = ask(server.port, [key]);
+    await until(() => asked.opened);
+    const text = Array.from({ length: 50 }, (_, n) => `word${n}`).join(' ');
+    for (let n = 0; n < 20; n++) outlets[0]?.send(Buffer.from(text));
+    await until(() => asked.messages.length === 20);
+    expect(asked.messages.every((message) => message === text)).toBe(true);
+    const own = sockets.find(({ remotePort }) => remotePort === server.port);
+    expect(own?.bytesRead).toBeLessThan((20 * text.length) / 2);
   });
 
   test('is not for who has another key, or none', async () => {

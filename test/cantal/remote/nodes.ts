@@ -9,7 +9,7 @@ import { type MemoryScanner, memoryScanner } from '../memory-scanner.ts';
 
 const key = Buffer.alloc(32, 5);
 export const interval = 2000;
-export const idOf = (number: number): string => String(number).repeat(32);
+export const idOf = (number: number): string => number.toString(16).padStart(2, '0').repeat(16);
 
 export interface TestNode {
   readonly scanner: MemoryScanner;

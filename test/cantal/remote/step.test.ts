@@ -225,6 +225,19 @@ describe('connections to peers', () => {
     expect(run.sent().length).toBe(before);
   });
 
+  test('a filter for which there is no room in the mirrors is unsubscribed at that peer, and not tried again', () => {
+    const run = running(1, 2);
+    const effects = run.take({ kind: 'too-much', id: idOf(1), filter: filterId('a') });
+    expect(effects).toEqual([
+      { kind: 'send', socket: run.socketOf(1), request: { kind: 'unsubscribe', filter: filterId('a') } },
+      { kind: 'forget', id: idOf(1), filter: filterId('a') },
+    ]);
+    const before = run.sent().length;
+    run.take({ kind: 'ask', filters: [filterOf('a', 100)] });
+    expect(run.effects.slice(-1)).toMatchObject([{ kind: 'send', socket: run.socketOf(2) }]);
+    expect(run.sent().length).toBe(before + 1);
+  });
+
   test('whatever happens, in any order: at most 64 connects at once, 4096 peers, one socket a peer, none when off', () => {
     const number = fc.integer({ min: 1, max: 90 });
     const action = fc.oneof(
