@@ -2,6 +2,7 @@ import type { Budget } from './cost.ts';
 import { type Dataset, type Result, toDataset } from './dataset.ts';
 import { extract, mostSamplesPerQuery, TooMuch } from './extract.ts';
 import { fold } from './fold.ts';
+import { extractRates } from './rates.ts';
 import { ratio } from './ratio.ts';
 import type { Fold, Rule } from './rule.ts';
 import type { SeriesSource } from './source.ts';
@@ -25,7 +26,11 @@ export function evaluate(
     if (known !== undefined || rule === undefined) return known ?? { kind: 'series', series: [] };
     const apply = (result: Result, what: Fold): Result =>
       what.kind === 'ratio' ? ratio(result, resultOf(what.by)) : fold(result, what);
-    const result = rule.functions.reduce(apply, extract(rule, source, budget));
+    const rates = extractRates(rule, source, budget);
+    const result =
+      rates === null
+        ? rule.functions.reduce(apply, extract(rule, source, budget))
+        : rule.functions.slice(1).reduce(apply, rates);
     results.set(id, result);
     return result;
   };
