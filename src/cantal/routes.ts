@@ -1,6 +1,6 @@
 import { type HttpReply, type HttpRequest, json, problem, type Route } from '../http/route.ts';
 import { type ProcessRow, readSockets } from '../native/scanner.ts';
-import { type Budget, type CostLimit, costLimit, tooMuchAsked } from './query/cost.ts';
+import { type Budget, type CostLimit, clusterQueryCost, costLimit, tooMuchAsked } from './query/cost.ts';
 import { datasetsToCbor, keyToCbor, valueToCbor } from './query/dataset-cbor.ts';
 import { mostSamplesPerQuery } from './query/extract.ts';
 import { compileRegex } from './query/regex.ts';
@@ -46,6 +46,7 @@ export function cantalRoutes(
     const wait = cost.refusal(remoteAddress);
     if (wait !== null) return tooMuchAsked(wait);
     try {
+      cost.charge(remoteAddress, clusterQueryCost);
       const { byHost, missing } = await remote.queryByHost(rules, deadlineMs);
       const inCbor = () =>
         Object.fromEntries(Object.entries(byHost).map(([id, values]) => [id, datasetsToCbor(values)]));

@@ -1,6 +1,6 @@
 import { GraphQLError } from 'graphql';
 import type { ProcessRow } from '../../native/scanner.ts';
-import type { Budget, CostLimit } from '../query/cost.ts';
+import { type Budget, type CostLimit, clusterQueryCost } from '../query/cost.ts';
 import type { Dataset, SeriesJson, TipJson } from '../query/dataset.ts';
 import { type ClusterMember, RefusedQuery, type Remote } from '../remote.ts';
 import type { NodeName } from '../routes.ts';
@@ -56,11 +56,13 @@ export function rootOf(world: World): object {
       if (answer.kind === 'refused') throw refusal(`${answer.path}: ${answer.reason}`);
       return datasetOf(answer.values.metrics ?? ['Empty']);
     },
-    async remote({ deadlineMs, ...rule }: RuleArguments & { deadlineMs: number }) {
+    async remote({ deadlineMs, ...rule }: RuleArguments & { deadlineMs: number }, { budget }: Context) {
       if (remote === null) throw new GraphQLError('this node is in no cluster: ask for metrics');
       if (deadlineMs < 1 || deadlineMs > longestDeadlineMs) {
         throw new GraphQLError(`deadlineMs: from 1 to ${longestDeadlineMs}, not ${deadlineMs}`);
       }
+      budget.samples -= clusterQueryCost;
+      if (budget.samples < 0) throw new GraphQLError('the query asks for too much: ask in several parts');
       try {
         return remoteOf(world, remote, await remote.queryByHost({ metrics: ruleOf(rule) }, deadlineMs));
       } catch (error) {
