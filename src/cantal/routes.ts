@@ -1,7 +1,7 @@
 import { type HttpReply, type HttpRequest, json, problem, type Route } from '../http/route.ts';
 import { type ProcessRow, readSockets } from '../native/scanner.ts';
 import { type Budget, type CostLimit, clusterQueryCost, costLimit, tooMuchAsked } from './query/cost.ts';
-import { datasetsToCbor, keyToCbor, valueToCbor } from './query/dataset-cbor.ts';
+import { byHostToCbor, datasetsToCbor, keyToCbor, valueToCbor } from './query/dataset-cbor.ts';
 import { mostSamplesPerQuery } from './query/extract.ts';
 import { compileRegex } from './query/regex.ts';
 import { peerQueryPath, RefusedQuery, type Remote } from './remote.ts';
@@ -48,14 +48,9 @@ export function cantalRoutes(
     try {
       cost.charge(remoteAddress, clusterQueryCost);
       const { byHost, missing } = await remote.queryByHost(rules, deadlineMs);
-      const inCbor = () =>
-        Object.fromEntries(Object.entries(byHost).map(([id, values]) => [id, datasetsToCbor(values)]));
-      if (!whole) return { status: 200, json: byHost, cbor: inCbor };
-      return {
-        status: 200,
-        json: { by_host: byHost, missing },
-        cbor: () => ({ by_host: inCbor(), missing }),
-      };
+      return whole
+        ? { status: 200, json: { by_host: byHost, missing }, cbor: () => ({ by_host: byHostToCbor(byHost), missing }) }
+        : { status: 200, json: byHost, cbor: () => byHostToCbor(byHost) };
     } catch (error) {
       if (error instanceof RefusedQuery) return problem(400, error.message);
       throw error;

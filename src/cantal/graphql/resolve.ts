@@ -10,7 +10,7 @@ import type { Cantal, CantalStatus } from '../shell.ts';
 export interface World {
   readonly cantal: Pick<Cantal, 'status' | 'processes' | 'moment' | 'query' | 'onScan'>;
   /** Null: in no cluster. */
-  readonly remote: Remote | null;
+  readonly remote: ClusterQueries | null;
   readonly node: NodeName | null;
   /** Told of each change among the peers; returns the way to unsubscribe. */
   readonly onPeers: (listener: () => void) => () => void;
@@ -18,6 +18,8 @@ export interface World {
   /** Told of bugs. */
   readonly report: (what: string, error: unknown) => void;
 }
+
+export type ClusterQueries = Pick<Remote, 'queryByHost' | 'members'>;
 
 /** Of one run of an operation. */
 export interface Context {
@@ -136,7 +138,11 @@ function peerOf(member: ClusterMember & { readonly addresses?: readonly string[]
   return { id, name, hostname, primaryAddr: addr, addresses, knownSince, lastReportDirect };
 }
 
-function remoteOf({ node }: World, remote: Remote, { byHost, missing }: Awaited<ReturnType<Remote['queryByHost']>>) {
+function remoteOf(
+  { node }: World,
+  remote: ClusterQueries,
+  { byHost, missing }: Awaited<ReturnType<ClusterQueries['queryByHost']>>,
+) {
   const names = new Map<string, Pick<NodeName, 'hostname' | 'name'>>(remote.members().map((each) => [each.id, each]));
   if (node !== null) names.set(node.id, node);
   return {

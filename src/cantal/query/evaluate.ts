@@ -11,19 +11,33 @@ export type Evaluated =
   | { readonly kind: 'values'; readonly values: Readonly<Record<string, Dataset>> }
   | { readonly kind: 'tooMuch'; readonly rule: string; readonly reason: string };
 
+export type Results =
+  | { readonly kind: 'results'; readonly results: ReadonlyMap<string, Result> }
+  | Extract<Evaluated, { readonly kind: 'tooMuch' }>;
+
 /** Answers all rules from one moment. What is read is taken from the budget. */
-export function evaluate(
+export function evaluate(rules: ReadonlyMap<string, Rule>, source: SeriesSource, budget?: Budget): Evaluated {
+  const evaluated = resultsOf(rules, source, budget);
+  if (evaluated.kind === 'tooMuch') return evaluated;
+  return {
+    kind: 'values',
+    values: Object.fromEntries([...evaluated.results].map(([id, result]) => [id, toDataset(result)])),
+  };
+}
+
+/** The same before it is written down. */
+export function resultsOf(
   rules: ReadonlyMap<string, Rule>,
   source: SeriesSource,
   budget: Budget = { samples: mostSamplesPerQuery },
-): Evaluated {
-  const results = new Map<string, Result>();
+): Results {
+  const known = new Map<string, Result>();
 
   // The rules have been checked: a ratio leads to no circle.
   const resultOf = (id: string): Result => {
-    const known = results.get(id);
+    const before = known.get(id);
     const rule = rules.get(id);
-    if (known !== undefined || rule === undefined) return known ?? { kind: 'series', series: [] };
+    if (before !== undefined || rule === undefined) return before ?? { kind: 'series', series: [] };
     const apply = (result: Result, what: Fold): Result =>
       what.kind === 'ratio' ? ratio(result, resultOf(what.by)) : fold(result, what);
     const rates = extractRates(rule, source, budget);
@@ -31,18 +45,18 @@ export function evaluate(
       rates === null
         ? rule.functions.reduce(apply, extract(rule, source, budget))
         : rule.functions.slice(1).reduce(apply, rates);
-    results.set(id, result);
+    known.set(id, result);
     return result;
   };
 
-  const values: [string, Dataset][] = [];
+  const results = new Map<string, Result>();
   for (const id of rules.keys()) {
     try {
-      values.push([id, toDataset(resultOf(id))]);
+      results.set(id, resultOf(id));
     } catch (error) {
       if (error instanceof TooMuch) return { kind: 'tooMuch', rule: id, reason: error.message };
       throw error;
     }
   }
-  return { kind: 'values', values: Object.fromEntries(values) };
+  return { kind: 'results', results };
 }
