@@ -52,6 +52,7 @@ export function scannerSource(scanner: Narrow): { now(): SeriesSource } {
         kind: (id) => kindNames[kinds[id] ?? SeriesKind.state],
         tip: (id) => (snapshot.fresh[id] === 1 ? tipOf(snapshot, id, kinds[id]) : null),
         history: (id, samples) => aligned(scanner, id, known, samples),
+        floats: (id, samples) => floatsOf(scanner, id, known, samples),
         states: () => scanner.states(),
       };
     },
@@ -104,6 +105,22 @@ function aligned(scanner: Narrow, id: number, scanTimes: readonly number[], samp
     else values.push(exactOf(kind, exact[at] ?? 0n));
   }
   return values;
+}
+
+function floatsOf(scanner: Narrow, id: number, scanTimes: readonly number[], samples: number): Float64Array | null {
+  const wanted = Math.min(samples, scanTimes.length);
+  const history = scanner.history(id, samples + 2);
+  if (history === null) return null;
+  const { timestamps, values, kind } = history;
+  // Scans that ended since come first.
+  let newer = 0;
+  while ((timestamps[newer] ?? Number.NEGATIVE_INFINITY) > (scanTimes[0] ?? 0)) newer += 1;
+  if (timestamps.length - newer < wanted) return null;
+  for (let index = 0; index < wanted; index++) if (timestamps[newer + index] !== scanTimes[index]) return null;
+  const own = values.subarray(newer, newer + wanted);
+  if (kind === SeriesKind.float) return own;
+  for (const value of own) if (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER) return null;
+  return own;
 }
 
 /** `exact` holds the bits; those of a counter are unsigned. */

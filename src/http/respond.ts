@@ -7,7 +7,7 @@ export const responseLimitMs = 30_000;
 
 /**
  * Writes an answer, inside of a cork. What the kernel does not take at once waits here and goes out as the client reads,
- * for at most `limitMs`. `onAborted` is told of a listener for the client's end.
+ * for at most `limitMs`. `onAborted` is told of a listener for the client's end. Resolves when nothing waits any more.
  */
 export function respond(
   res: HttpResponse,
@@ -15,24 +15,34 @@ export function respond(
   { status, headers, body, close = false }: Answer,
   onAborted: (listener: () => void) => void,
   limitMs = responseLimitMs,
-): void {
+): Promise<void> {
   res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
   for (const [name, value] of headers) res.writeHeader(name, value);
-  if (method === 'HEAD') return void res.endWithoutBody(Buffer.byteLength(body), close);
-  if (status === 304) return void res.endWithoutBody(undefined, close);
-  if (body.length <= smallBytes || close) return void res.end(body, close);
+  if (method === 'HEAD' || status === 304) {
+    res.endWithoutBody(method === 'HEAD' ? Buffer.byteLength(body) : undefined, close);
+    return Promise.resolve();
+  }
+  if (body.length <= smallBytes || close) {
+    res.end(body, close);
+    return Promise.resolve();
+  }
 
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   const start = res.getWriteOffset();
   const [, done] = res.tryEnd(bytes, bytes.length);
-  if (done) return;
-  const timer = setTimeout(() => res.close(), limitMs);
-  const stop = () => clearTimeout(timer);
-  onAborted(stop);
-  res.onWritable((offset) => {
-    const [ok, ended] = res.tryEnd(bytes.subarray(offset - start), bytes.length);
-    if (ended) stop();
-    return ok;
+  if (done) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => res.close(), limitMs);
+    const stop = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    onAborted(stop);
+    res.onWritable((offset) => {
+      const [ok, ended] = res.tryEnd(bytes.subarray(offset - start), bytes.length);
+      if (ended) stop();
+      return ok;
+    });
   });
 }
 

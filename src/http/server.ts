@@ -121,7 +121,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     });
     if (stopping || running >= maxConnections) {
       const error = stopping ? 'the agent stops' : 'too many requests at once';
-      write({ ...fromReply(problem(503, error), 'json'), close: true });
+      void write({ ...fromReply(problem(503, error), 'json'), close: true });
       return;
     }
     running += 1;
@@ -132,7 +132,13 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
         return fromReply(problem(500, 'internal error'), 'json');
       })
       .then((reply) => {
-        if (!gone && reply !== null) res.cork(() => write(reply));
+        if (gone || reply === null) return;
+        // An answer that its client is slow to take counts as a request under way.
+        let written = Promise.resolve();
+        res.cork(() => {
+          written = write(reply);
+        });
+        return written;
       })
       .catch((error: unknown) => report(`reply to ${incoming.method} ${incoming.path}`, error))
       .finally(() => {

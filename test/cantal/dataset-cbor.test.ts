@@ -1,9 +1,15 @@
-import { decode } from 'cborg';
+import { decode, encode } from 'cborg';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Dataset } from '../../src/cantal/query/dataset.ts';
 import { datasetToCbor, keyToCbor, valueToCbor } from '../../src/cantal/query/dataset-cbor.ts';
+import { cantalRoutes } from '../../src/cantal/routes.ts';
+import { startCantal } from '../../src/cantal/shell.ts';
 import { toCbor } from '../../src/http/format.ts';
+import { startHttp } from '../../src/http/server.ts';
+import { SeriesKind } from '../../src/native/scanner.ts';
+import { ask } from '../http/ask.ts';
+import { memoryScanner } from './memory-scanner.ts';
 
 /** As a client reads it. */
 const travelled = (dataset: Dataset): unknown => decode(toCbor(datasetToCbor(dataset)), { useMaps: true });
@@ -66,4 +72,23 @@ describe('a dataset', () => {
     expect(toCbor(datasetToCbor(floats)).toString('hex')).toContain('84f93c00f6f97c00f9fc00');
     expect(valueToCbor(['Float', null])).toEqual([3, null]);
   });
+});
+
+test('POST /query takes its rules in CBOR and answers in it', async () => {
+  const scanner = memoryScanner();
+  const id = scanner.series({ metric: 'm' }, SeriesKind.counter);
+  scanner.scan(1000, { [id]: 2n ** 64n - 1n });
+  const cantal = startCantal({ scanner, intervalMs: 2000, version: 'test' });
+  const server = await startHttp({ host: '127.0.0.1', port: 0, routes: cantalRoutes(cantal, null) });
+  const rules = { r: { series: { source: 'Fine', condition: ['Has', 'metric'] }, extract: ['Tip'] } };
+  const question = { port: server.port, method: 'POST', headers: { 'content-type': 'application/cbor' } };
+  const answer = await ask({ ...question, path: '/query.cbor', body: Buffer.from(encode({ rules })) });
+  const own = Uint8Array.from(keyToCbor({ metric: 'm' }));
+  expect(decode(answer.bytes)).toEqual({ values: { r: [200, own, [1, 2n ** 64n - 1n], [1000, 1000]] } });
+  expect(decode((await ask({ port: server.port, path: '/all_metrics.cbor' })).bytes)).toEqual({
+    metrics: [[own, 1000, [1, 2n ** 64n - 1n]]],
+  });
+  const bad = await ask({ ...question, path: '/query.cbor', body: Buffer.from(encode({ rules: { r: 1 } })) });
+  expect([bad.status, decode(bad.bytes)]).toEqual([400, { error: 'rules.r: an object, not 1' }]);
+  await server.stop(1);
 });

@@ -238,16 +238,16 @@ describe('starting and stopping', () => {
   });
 
   test('stopping frees the port and lets running requests end', async () => {
-    let finish = () => {};
+    let finish: (() => void) | null = null;
     const slow: Route = {
       ...echo('GET', '/v1/slow', 'read'),
       handle: () => new Promise((resolve) => (finish = () => resolve(json('done')))),
     };
     const short = await startHttp({ host: '127.0.0.1', port: await freePort(), routes: [slow] });
     const reply = ask({ port: short.port, path: '/v1/slow' });
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await vi.waitFor(() => expect(finish).not.toBeNull(), 10_000);
     const stopped = short.stop();
-    finish();
+    (finish as unknown as () => void)();
     expect((await reply).text).toBe('"done"');
     await stopped;
     const next = await startHttp({ host: '127.0.0.1', port: short.port, routes: [] });
@@ -300,8 +300,10 @@ describe('starting and stopping', () => {
   test('a large answer arrives whole, and a reader that never takes it is let go', async () => {
     const large = 'x'.repeat(20_000_000);
     const route: Route = { ...echo('GET', '/v1/large', 'read'), handle: () => json(large) };
-    const short = await startHttp({ host: '127.0.0.1', port: 0, routes: [route], responseLimitMs: 300 });
-    expect((await ask({ port: short.port, path: '/v1/large' })).text).toHaveLength(large.length + 2);
+    const patient = await startHttp({ host: '127.0.0.1', port: 0, routes: [route] });
+    expect((await ask({ port: patient.port, path: '/v1/large' })).text).toHaveLength(large.length + 2);
+    await patient.stop();
+    const short = await startHttp({ host: '127.0.0.1', port: 0, routes: [route], responseLimitMs: 200 });
     const socket = await connection(short.port);
     let closed = false;
     socket.on('close', () => {
@@ -313,7 +315,8 @@ describe('starting and stopping', () => {
     });
     socket.pause();
     socket.write('GET /v1/large HTTP/1.1\r\nhost: localhost\r\n\r\n');
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    // Asleep for much longer than the limit: a paused socket does not see its end.
+    await new Promise((resolve) => setTimeout(resolve, 2500));
     socket.resume();
     await vi.waitFor(() => expect(closed).toBe(true), 10_000);
     expect(taken).toBeLessThan(large.length);

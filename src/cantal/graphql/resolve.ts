@@ -1,6 +1,6 @@
 import { GraphQLError } from 'graphql';
 import type { ProcessRow } from '../../native/scanner.ts';
-import type { Budget, CostLimit } from '../query/cost.ts';
+import { type Budget, type CostLimit, clusterQueryCost } from '../query/cost.ts';
 import type { Dataset, SeriesJson, TipJson } from '../query/dataset.ts';
 import { type ByHost, type ClusterMember, RefusedQuery } from '../remote/by-host.ts';
 import type { Remote } from '../remote/remote.ts';
@@ -11,7 +11,7 @@ import type { Cantal, CantalStatus } from '../shell.ts';
 export interface World {
   readonly cantal: Pick<Cantal, 'status' | 'processes' | 'moment' | 'query' | 'onScan'>;
   /** Null: in no cluster. */
-  readonly remote: Pick<Remote, 'members' | 'queryByHost'> | null;
+  readonly remote: ClusterQueries | null;
   readonly node: NodeName | null;
   /** Told of each change among the peers; returns the way to unsubscribe. */
   readonly onPeers: (listener: () => void) => () => void;
@@ -19,6 +19,8 @@ export interface World {
   /** Told of bugs. */
   readonly report: (what: string, error: unknown) => void;
 }
+
+export type ClusterQueries = Pick<Remote, 'queryByHost' | 'members'>;
 
 /** Of one run of an operation. */
 export interface Context {
@@ -57,11 +59,13 @@ export function rootOf(world: World): object {
       if (answer.kind === 'refused') throw refusal(`${answer.path}: ${answer.reason}`);
       return datasetOf(answer.values.metrics ?? ['Empty']);
     },
-    async remote({ deadlineMs, ...rule }: RuleArguments & { deadlineMs: number }) {
+    async remote({ deadlineMs, ...rule }: RuleArguments & { deadlineMs: number }, { budget }: Context) {
       if (remote === null) throw new GraphQLError('this node is in no cluster: ask for metrics');
       if (deadlineMs < 1 || deadlineMs > longestDeadlineMs) {
         throw new GraphQLError(`deadlineMs: from 1 to ${longestDeadlineMs}, not ${deadlineMs}`);
       }
+      budget.samples -= clusterQueryCost;
+      if (budget.samples < 0) throw new GraphQLError('the query asks for too much: ask in several parts');
       try {
         return remoteOf(world, remote, await remote.queryByHost({ metrics: ruleOf(rule) }, deadlineMs));
       } catch (error) {
@@ -135,7 +139,7 @@ function peerOf(member: ClusterMember & { readonly addresses?: readonly string[]
   return { id, name, hostname, primaryAddr: addr, addresses, knownSince, lastReportDirect };
 }
 
-function remoteOf({ node }: World, remote: NonNullable<World['remote']>, answer: ByHost) {
+function remoteOf({ node }: World, remote: ClusterQueries, answer: ByHost) {
   const { byHost, kept, missing } = answer;
   const names = new Map<string, Pick<NodeName, 'hostname' | 'name'>>(remote.members().map((each) => [each.id, each]));
   if (node !== null) names.set(node.id, node);

@@ -53,6 +53,11 @@ export function prepare(expr: Expr, { source, catalog, budget }: Moment, fromMs:
     }
     return found.map(({ id, tags }) => {
       const values = new Float64Array(times.length).fill(Number.NaN);
+      const floats = source.floats(id, samples);
+      if (floats !== null) {
+        values.set(floats.toReversed(), times.length - floats.length);
+        return { tags, values };
+      }
       for (const [back, value] of source.history(id, samples).entries()) {
         if (value !== null) values[times.length - 1 - back] = Number(value);
       }

@@ -1,5 +1,4 @@
 import type { HttpReply } from '../../http/route.ts';
-import type { Dataset } from './dataset.ts';
 
 /** What a query may still read, counted down. */
 export interface Budget {
@@ -20,6 +19,8 @@ export interface CostLimit {
 const samplesPerSecond = 2_000_000;
 /** Ten of the largest queries. */
 const burst = 20_000_000;
+/** Of one that goes to all hosts, whatever it reads there: four a second in the long run. */
+export const clusterQueryCost = 500_000;
 /** Beyond it clients that owe nothing are forgotten. */
 const mostClients = 1_000;
 
@@ -45,22 +46,6 @@ export function costLimit(nowMs: () => number = () => performance.now()): CostLi
       for (const each of [...owed.keys()]) if (owes(each) === 0) owed.delete(each);
     },
   };
-}
-
-/** What was read at least to answer so; of what was folded only the result is known. */
-export function samplesIn(values: Readonly<Record<string, Dataset>>): number {
-  return Object.values(values).reduce((sum, dataset) => {
-    switch (dataset[0]) {
-      case 'SingleSeries':
-        return sum + dataset[3].length;
-      case 'MultiSeries':
-        return sum + dataset[1].reduce((all, [, , timestamps]) => all + timestamps.length, 0);
-      case 'MultiTip':
-        return sum + dataset[1].length;
-      default:
-        return sum + 1;
-    }
-  }, 0);
 }
 
 /** Where a query is not let in. */

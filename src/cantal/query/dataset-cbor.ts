@@ -52,6 +52,11 @@ export function datasetsToCbor(values: Readonly<Record<string, Dataset>>): unkno
   return Object.fromEntries(Object.entries(values).map(([id, dataset]) => [id, datasetToCbor(dataset)]));
 }
 
+/** Host id → rule id → dataset. */
+export function byHostToCbor(byHost: Readonly<Record<string, Readonly<Record<string, Dataset>>>>): unknown {
+  return Object.fromEntries(Object.entries(byHost).map(([id, values]) => [id, datasetsToCbor(values)]));
+}
+
 /** Spec cantal 3.5: a CBOR map of text to text, sorted by name (byte order); the empty key is no bytes. */
 export function keyToCbor(labels: Labels): Uint8Array {
   const sorted = Object.entries(labels)

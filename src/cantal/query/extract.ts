@@ -13,13 +13,17 @@ export const mostSamplesPerQuery = 2_000_000;
 
 export class TooMuch extends Error {}
 
-/** What the rule's series hold; `budget` is what the query may still read. */
-export function extract(rule: Rule, source: SeriesSource, budget: Budget): Result {
-  if (rule.source === 'Tip') return { kind: 'tips', tips: statesOf(rule, source) };
-  const ids = source.index.match(rule.condition).filter((id) => source.kind(id) !== undefined);
-  const newest = source.scanTimes[0];
-  if (newest === undefined) return { kind: 'series', series: [] };
+export interface Selected {
+  readonly ids: readonly number[];
+  /** How many scans are asked for. */
+  readonly samples: number;
+  readonly timestamps: readonly number[];
+}
 
+/** Which series the rule means, and how much of them; taken from what the query may still read. */
+export function select(rule: Rule, source: SeriesSource, budget: Budget): Selected {
+  const ids = source.index.match(rule.condition).filter((id) => source.kind(id) !== undefined);
+  if (source.scanTimes.length === 0) return { ids: [], samples: 0, timestamps: [] };
   const samples = samplesOf(rule.extract, source.scanTimes);
   budget.samples -= ids.length * samples;
   if (budget.samples < 0) {
@@ -27,7 +31,14 @@ export function extract(rule: Rule, source: SeriesSource, budget: Budget): Resul
       `${ids.length} series of ${samples} samples are more than the ${mostSamplesPerQuery} that a query may read: narrow the condition or the time`,
     );
   }
-  const timestamps = source.scanTimes.slice(0, samples);
+  return { ids, samples, timestamps: source.scanTimes.slice(0, samples) };
+}
+
+/** What the rule's series hold; `budget` is what the query may still read. */
+export function extract(rule: Rule, source: SeriesSource, budget: Budget): Result {
+  if (rule.source === 'Tip') return { kind: 'tips', tips: statesOf(rule, source) };
+  const { ids, samples, timestamps } = select(rule, source, budget);
+  const newest = timestamps[0] ?? 0;
   const series = ids.map(
     (id): Series => ({
       key: source.index.labels(id) ?? {},

@@ -40,7 +40,7 @@ function overSeries(result: Result, apply: (series: readonly Series[]) => Result
 }
 
 /** Per second, from each sample to the one before it; null where either is missing or the value fell. */
-function derivative({ key, values, timestamps }: Series): Series {
+export function derivative({ key, values, timestamps }: Series): Series {
   return {
     key,
     kind: 'Float',
@@ -58,7 +58,7 @@ const growth = (newer: number | bigint, older: number | bigint): number =>
     ? Number(subtract(newer, older, Number.isInteger(Number(newer)) ? 'Integer' : 'Float'))
     : newer - older;
 
-function rate({ key, values, timestamps }: Series): Tip {
+export function rate({ key, values, timestamps }: Series): Tip {
   const there = timestamps.filter((_, index) => (values[index] ?? null) !== null);
   const newest = there[0] ?? timestamps[0] ?? 0;
   return {
@@ -113,7 +113,10 @@ function joinSeries(series: readonly Series[], key: Labels, how: Across): Result
   if (others.some(({ timestamps }) => !sameTimes(timestamps, first.timestamps)))
     return incompatible('CantSumTimestamps');
   const columns = series.map(({ values }) => values);
-  const values = first.timestamps.map((_, index) => combine(columns, index, first.kind, how));
+  const values =
+    first.kind === 'Float'
+      ? combineFloats(columns, first.timestamps.length, how)
+      : first.timestamps.map((_, index) => combine(columns, index, first.kind, how));
   return { kind: 'series', series: [{ key, kind: kindAfter(first.kind, how), timestamps: first.timestamps, values }] };
 }
 
@@ -168,6 +171,29 @@ function combine(columns: readonly (readonly Sample[])[], row: number, kind: Num
   }
   if (how === 'count') return there;
   return how === 'avg' && joined !== null ? Number(joined) / there : joined;
+}
+
+/** The same for all rows of floats, column by column: each is read as it lies in memory. */
+function combineFloats(columns: readonly (readonly Sample[])[], rows: number, how: Across): readonly Sample[] {
+  const joined = new Float64Array(rows);
+  const there = new Uint32Array(rows);
+  for (const column of columns) {
+    for (let row = 0; row < rows; row++) {
+      const sample = column[row];
+      if (typeof sample !== 'number') continue;
+      const before = joined[row] ?? 0;
+      if (there[row] === 0) joined[row] = sample;
+      else if (how === 'sum' || how === 'avg') joined[row] = before + sample;
+      else if (how === 'min' ? sample < before : how === 'max' && sample > before) joined[row] = sample;
+      there[row] = (there[row] ?? 0) + 1;
+    }
+  }
+  return Array.from(joined, (value, row): Sample => {
+    const count = there[row] ?? 0;
+    if (how === 'count') return count;
+    if (count === 0) return null;
+    return how === 'avg' ? value / count : value;
+  });
 }
 
 function join(a: number | bigint, b: number | bigint, kind: NumberKind, how: Across): number | bigint {

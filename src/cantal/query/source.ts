@@ -13,5 +13,10 @@ export interface SeriesSource {
   tip(id: number): Sample;
   /** `values[i]` belongs to `scanTimes[i]`, for the newest `samples` scans; null = missing. */
   history(id: number, samples: number): readonly Sample[];
+  /**
+   * The same as plain numbers, NaN = missing, without a copy where possible; null where one of them is beyond what a
+   * number holds exactly, or the scans do not lie side by side. Not to be kept or changed.
+   */
+  floats(id: number, samples: number): Float64Array | null;
   states(): readonly StateValue[];
 }

@@ -171,6 +171,7 @@ function sourceOf(
     kind: (id) => slots[id]?.kind,
     tip: (id) => valueAt(id, 0),
     history: (id, samples) => Array.from({ length: Math.min(samples, scanTimes.length) }, (_, row) => valueAt(id, row)),
+    floats: () => null,
     states: () => states.map(({ timestamp, ...state }): StateValue => ({ ...state, timestamp: timestamp ?? scanTime })),
   };
 }

@@ -1,6 +1,6 @@
 import { type HttpReply, type HttpRequest, json, problem, type Route } from '../../http/route.ts';
-import { type CostLimit, samplesIn, tooMuchAsked } from '../query/cost.ts';
-import { datasetsToCbor } from '../query/dataset-cbor.ts';
+import { type CostLimit, clusterQueryCost, tooMuchAsked } from '../query/cost.ts';
+import { byHostToCbor } from '../query/dataset-cbor.ts';
 import type { Cantal } from '../shell.ts';
 import { peerFoldPath } from './across-hosts.ts';
 import { peerQueryPath, RefusedQuery } from './by-host.ts';
@@ -23,13 +23,10 @@ export function remoteRoutes(
       if (rules === null) return problem(400, 'the body is {"rules": {ID: rule}}');
       const wait = cost.refusal(remoteAddress);
       if (wait !== null) return tooMuchAsked(wait);
+      cost.charge(remoteAddress, clusterQueryCost);
       const { byHost: answers, kept, missing, sources } = await there.queryByHost(rules, deadlineMs);
       const all = { ...kept, ...answers };
-      cost.charge(
-        remoteAddress,
-        Object.values(all).reduce((sum, values) => sum + samplesIn(values), 0),
-      );
-      const inCbor = () => Object.fromEntries(Object.entries(all).map(([id, values]) => [id, datasetsToCbor(values)]));
+      const inCbor = () => byHostToCbor(all);
       if (!whole) return { status: 200, json: all, cbor: inCbor };
       const json = { by_host: all, missing, sources };
       return { status: 200, json, cbor: () => ({ ...json, by_host: inCbor() }) };

@@ -24,6 +24,7 @@ export function momentAt(moment: Moment, index: number): Moment {
     kind: (id) => now.kind(id),
     tip: (id) => now.history(id, index + 1)[index] ?? null,
     history: (id, samples) => now.history(id, samples + index).slice(index),
+    floats: (id, samples) => now.floats(id, samples + index)?.subarray(index) ?? null,
     states: () => [],
   };
   return { ...moment, source, processes: pastProcesses(source) };

@@ -1,7 +1,6 @@
-import type { World } from '../../../src/cantal/graphql/resolve.ts';
+import type { ClusterQueries, World } from '../../../src/cantal/graphql/resolve.ts';
 import { costLimit } from '../../../src/cantal/query/cost.ts';
 import type { ClusterMember } from '../../../src/cantal/remote/by-host.ts';
-import type { Remote } from '../../../src/cantal/remote/remote.ts';
 import { startCantal } from '../../../src/cantal/shell.ts';
 import { SeriesKind } from '../../../src/native/scanner.ts';
 import { type MemoryScanner, memoryScanner, processRow } from '../memory-scanner.ts';
@@ -21,7 +20,7 @@ export interface TestWorld extends World {
 }
 
 /** An agent with a load, a counter of two nodes, a state, four processes, and a peer. */
-export function testWorld(remote: Partial<Pick<Remote, 'members' | 'queryByHost'>> = {}): TestWorld {
+export function testWorld(remote: Partial<ClusterQueries> = {}): TestWorld {
   const scanner = memoryScanner();
   const load = scanner.series({ metric: 'load' }, SeriesKind.float);
   const requests = ['n1', 'n2'].map((node) => scanner.series({ metric: 'requests', node }, SeriesKind.counter));

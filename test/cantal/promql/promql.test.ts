@@ -2,6 +2,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { exposition } from '../../../src/cantal/openmetrics/exposition.ts';
 import { parsePromql } from '../../../src/cantal/promql/parse.ts';
 import { promqlRoutes } from '../../../src/cantal/promql/routes.ts';
 import { durationOf, numberOf, stringOf } from '../../../src/cantal/promql/text.ts';
@@ -115,6 +116,52 @@ test('/api/v1/query_range has a value at each step', async () => {
       ],
     },
   });
+});
+
+test('a range is what the same expression is worth at each of its steps', async () => {
+  const expressions = [
+    'rate(cantal_requests_total[7s])',
+    'cantal_load or cantal_requests_total > 500',
+    'sum(cantal_requests_total offset 1m) / 3',
+    'topk(1, cantal_requests_total)',
+  ];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...expressions),
+      fc.integer({ min: 990, max: 1200 }),
+      fc.integer({ min: 1, max: 40 }),
+      async (query, start, step) => {
+        const range = await get('query_range', {
+          query,
+          start: String(start),
+          end: String(start + 3 * step),
+          step: String(step),
+        });
+        const drawn = (range.data as { result: { metric: object; values: [number, string][] }[] }).result.flatMap(
+          ({ metric, values }) => values.map((value) => ({ metric, value })),
+        );
+        const single: { metric: object; value: [number, string] }[] = [];
+        for (let at = start; at <= start + 3 * step; at += step) {
+          single.push(...((await get('query', { query, time: String(at) })).data as { result: typeof single }).result);
+        }
+        const sorted = (all: readonly unknown[]) => all.map((each) => JSON.stringify(each)).sort();
+        expect(sorted(drawn)).toEqual(sorted(single));
+      },
+    ),
+    { numRuns: 20 },
+  );
+});
+
+test('names are those of /metrics', async () => {
+  const cantal = startCantal({ scanner, intervalMs: 2000, version: 'test' });
+  const scraped = exposition(
+    cantal.metrics(() => true),
+    'text',
+  );
+  for (const name of (await get('label/__name__/values')).data as string[]) {
+    // A load that the newest scan did not see is not scraped.
+    if (name !== 'cantal_load') expect(scraped).toContain(`\n${name}{`);
+  }
 });
 
 test('series, labels, values and metadata are listed', async () => {
