@@ -102,6 +102,7 @@ export function ProcessesPage({ place }: PageProps) {
           label="Processes"
           columns={columns}
           count={rows.length}
+          choice={`${order} ${words.join(' ')}`}
           row={(index) => {
             const row = rows[index];
             if (row === undefined) return null;

@@ -77,6 +77,7 @@ export function RemoteContainersPage({ place }: PageProps) {
           label="Containers"
           columns={columns}
           count={rows.length}
+          choice={`${order} ${words.join(' ')}`}
           row={(index) => {
             const row = rows[index];
             if (row === undefined) return null;

@@ -87,6 +87,7 @@ export function RemoteGridPage({ place }: PageProps) {
           label="Hosts"
           columns={columns}
           count={shown.length}
+          choice={filter}
           rowHeightPx={rowPx}
           row={(index) => {
             const row = shown[index];
