@@ -59,6 +59,8 @@ export function LongList({ label, columns, count, row, rowHeightPx, choice, onSe
     if (box.current) box.current.scrollTop = 0;
   }, [choice]);
 
+  // One more than there are would be a column of its own.
+  const shown = columns.filter(({ roomy }) => !(isNarrow && roomy)).length;
   const rowPx = rowHeightPx ?? (isNarrow ? touchRowPx : usualRowPx);
   const seen = Math.floor(view.top / rowPx);
   const first = Math.max(0, Math.min(seen - spareRows, count));
@@ -87,9 +89,9 @@ export function LongList({ label, columns, count, row, rowHeightPx, choice, onSe
           </tr>
         </thead>
         <tbody>
-          <Space rows={first} rowPx={rowPx} columns={columns.length} />
+          <Space rows={first} rowPx={rowPx} columns={shown} />
           {Array.from({ length: Math.max(0, last - first) }, (_, index) => row(first + index))}
-          <Space rows={count - last} rowPx={rowPx} columns={columns.length} />
+          <Space rows={count - last} rowPx={rowPx} columns={shown} />
         </tbody>
       </table>
     </section>
