@@ -46,7 +46,7 @@ export function RemoteContainersPage({ place }: PageProps) {
     all.filter(({ name, host }) => words.every((word) => `${name} ${host}`.includes(word))),
     order,
   );
-  const missing = hosts.filter(({ answers }) => answers === null);
+  const missing = hosts.filter((host) => host.missing);
   return (
     <Frame title="Containers" of={`${hosts.length} hosts`} problem={problem}>
       <section aria-labelledby="all-title">

@@ -10,7 +10,9 @@ export interface RemoteHost {
   readonly hostname: string;
   /** Of its UI; empty: this page's. */
   readonly origin: string;
-  /** Null: it did not answer in time. */
+  /** It did not answer in time: if there are answers, they are old. */
+  readonly missing: boolean;
+  /** Null: nothing is known of it. */
   readonly answers: Answers | null;
 }
 
@@ -45,6 +47,7 @@ export function useRemote(rules: Rules, everyMs = remoteEveryMs): RemoteAnswer {
       id,
       hostname: (own ? status.hostname : peer?.hostname) ?? id.slice(0, 8),
       origin: own || peer === undefined ? '' : `http://${peer.addr}`,
+      missing: value === null || datasets === undefined || value.missing.includes(id),
       answers: datasets === undefined ? null : answersOf(datasets),
     };
   });

@@ -145,7 +145,7 @@ function Times({ status, latencyMs }: { status: Status; latencyMs: number | null
       </dl>
       {threads.length > 0 && (
         <details class="threads">
-          <summary>{threads.length} threads</summary>
+          <summary>{threads.length === 1 ? '1 thread' : `${threads.length} threads`}</summary>
           <table>
             <thead>
               <tr>
