@@ -123,10 +123,9 @@ interface RowProps {
 }
 
 function ProcessRow({ row: { process, depth, children, folded }, index, share, onToggle }: RowProps) {
-  const indent = { paddingLeft: `${Math.min(depth, 24) * 14}px` };
   return (
     <tr aria-rowindex={index + 2}>
-      <th scope="row" style={indent} class="cut">
+      <th scope="row" style={{ '--depth': depth }} class="cut branch">
         {children > 0 ? (
           <button type="button" class="fold" aria-expanded={!folded} onClick={() => onToggle(process.pid)}>
             {process.name}
