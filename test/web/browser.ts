@@ -30,6 +30,11 @@ export function launch(): Promise<Browser> {
   });
 }
 
+/** A busy machine is no failure. */
+export const patienceMs = 40_000;
+/** Of a test that opens some pages. */
+export const pageTestMs = 120_000;
+
 export interface Watched {
   readonly page: Page;
   /** Errors and warnings of the console, and requests to any other host. */
@@ -45,6 +50,8 @@ export async function openPage(browser: Browser, url: string, options: { height?
     viewport: { width: 1440, height: options.height ?? 1000 },
     colorScheme: 'light',
   });
+  // Shorter than the test's own time, so that it is told what was waited for.
+  page.setDefaultTimeout(patienceMs);
   const { host } = new URL(url);
   const [complaints, asked, messages]: [string[], string[], Record<string, unknown>[]] = [[], [], []];
   page.on('console', (message) => {

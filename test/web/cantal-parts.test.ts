@@ -21,7 +21,7 @@ import { cpuBetween, type Process, processRows, rootsOf } from '../../web/src/ca
 import { rangeOf } from '../../web/src/cantal/range.ts';
 import { hourOf, memoryUse, wholeDisk } from '../../web/src/cantal/rules.ts';
 import { conditionOf, parseSearch, passes } from '../../web/src/cantal/search.ts';
-import { placesOf, portRows, runsOf } from '../../web/src/cantal/sockets.ts';
+import { busiest, placesOf, portRows, runsOf } from '../../web/src/cantal/sockets.ts';
 import { stateGroups } from '../../web/src/cantal/state-groups.ts';
 import { formatPercent, unitOf } from '../../web/src/cantal/units.ts';
 
@@ -426,6 +426,13 @@ describe('sockets', () => {
       'passive-33-80',
     ]);
     expect(portRows('passive', users, '33').map(({ port }) => port)).toEqual(['80']);
+  });
+
+  it('are cut to the busiest ports where they are many', () => {
+    const port = (count: number) => ({ stats: { ...stats, by_state: { LISTEN: count } } });
+    const rows = portRows('active', { 0: { 1: port(5), 2: port(1), 3: port(9) } }, null);
+    expect(busiest(rows, 2).map((row) => row.port)).toEqual(['1', '3']);
+    expect(busiest(rows, 3)).toBe(rows);
   });
 
   it('name some places and count the rest', () => {

@@ -52,6 +52,8 @@ describe.skipIf(noBrowser('the page in a browser'))('the page in Chromium', () =
     expect(await page.locator('table.containers').textContent()).toMatch(/exit 1 \d s ago, starts in \d s/);
     expect(await page.locator('table.matrix').textContent()).toMatch(/worker2 \/ 2▲1 \/ 2 missing/);
     expect(page.url()).not.toContain('token');
+    await page.getByText('1 thread', { exact: true }).click();
+    expect(await page.locator('.threads table').textContent()).toMatch(/scanner0\.2 %0\.5 %/);
     await page.waitForTimeout(600);
     await page.screenshot({ path: join(results, 'web-light.png'), fullPage: true });
     expect(complaints).toEqual([]);

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Overview } from './api.ts';
 import { type Connection, type ConnectionEvent, connecting, stepConnection } from './connection.ts';
+import { hangUp } from './hang-up.ts';
 
 export interface Live {
   readonly connection: Connection;
@@ -56,7 +57,7 @@ export function useLive(): Live {
     const close = () => {
       const old = socket;
       socket = null;
-      old?.close();
+      if (old) hangUp(old);
     };
 
     const wake = () => {

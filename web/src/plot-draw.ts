@@ -45,7 +45,7 @@ export function drawPlot(place: HTMLElement, props: () => PlotProps, onCursor: (
       },
     },
     axes: [
-      { ...axis, size: 28, space: 64, values: (_plot, stamps) => stamps.map(clock) },
+      { ...axis, size: 28, space: 64, values: (_plot, stamps) => stamps.map((stamp) => clock(stamp, isFine(stamps))) },
       {
         ...axis,
         size: own === undefined ? 52 : 68,
@@ -89,8 +89,12 @@ function zoom(plot: uPlot, told: PlotProps['onZoom']): void {
   plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
 }
 
-function clock(stamp: number): string {
-  return new Date(stamp).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+/** Less than a minute from mark to mark. */
+const isFine = (stamps: readonly number[]): boolean => (stamps[1] ?? Infinity) - (stamps[0] ?? 0) < 60_000;
+
+function clock(stamp: number, seconds: boolean): string {
+  const minutes = { hour: '2-digit', minute: '2-digit' } as const;
+  return new Date(stamp).toLocaleTimeString('en-GB', seconds ? { ...minutes, second: '2-digit' } : minutes);
 }
 
 function drawThreshold(plot: uPlot, threshold: number | null, colour: string): void {

@@ -18,6 +18,9 @@ interface Props {
   readonly processes: readonly Process[];
 }
 
+/** The whole first. */
+const cpuOrder = ['usage', 'user', 'system', 'throttled_time'];
+
 const asShares = (lines: readonly ChartLine[]): ChartLine[] =>
   lines.map(({ label, column }) => ({ label, column: asPercent(column) }));
 
@@ -45,7 +48,11 @@ export function CgroupDetail({ name, place, answers, timestamp, processes }: Pro
             <Chart
               title="CPU, of one core"
               times={table('cpu').times}
-              lines={asShares(byMetric(table('cpu'), /^cgroup\.cpu\./))}
+              lines={asShares(
+                byMetric(table('cpu'), /^cgroup\.cpu\./).sort(
+                  (a, b) => cpuOrder.indexOf(a.label) - cpuOrder.indexOf(b.label),
+                ),
+              )}
               range={range}
               unit={percent}
             />

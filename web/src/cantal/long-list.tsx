@@ -19,6 +19,8 @@ interface Props {
   /** A table row: a head and a cell for each column, with the class of the column. */
   readonly row: (index: number) => ComponentChildren;
   readonly rowHeightPx?: number;
+  /** What the rows were chosen by: another choice is looked at from its start. */
+  readonly choice?: string;
   /** Told which rows can be seen, at first and when that has changed. */
   readonly onSeen?: (first: number, last: number) => void;
 }
@@ -31,7 +33,7 @@ const narrow = '(max-width: 760px)';
 const spareRows = 12;
 
 /** A table of any length, of which only what can be seen is in the document. */
-export function LongList({ label, columns, count, row, rowHeightPx, onSeen }: Props) {
+export function LongList({ label, columns, count, row, rowHeightPx, choice, onSeen }: Props) {
   const box = useRef<HTMLElement>(null);
   const [view, setView] = useState({ top: 0, height: 600 });
   const [isNarrow, setNarrow] = useState(() => matchMedia(narrow).matches);
@@ -53,6 +55,12 @@ export function LongList({ label, columns, count, row, rowHeightPx, onSeen }: Pr
     };
   }, []);
 
+  useEffect(() => {
+    if (box.current) box.current.scrollTop = 0;
+  }, [choice]);
+
+  // One more than there are would be a column of its own.
+  const shown = columns.filter(({ roomy }) => !(isNarrow && roomy)).length;
   const rowPx = rowHeightPx ?? (isNarrow ? touchRowPx : usualRowPx);
   const seen = Math.floor(view.top / rowPx);
   const first = Math.max(0, Math.min(seen - spareRows, count));
@@ -81,9 +89,9 @@ export function LongList({ label, columns, count, row, rowHeightPx, onSeen }: Pr
           </tr>
         </thead>
         <tbody>
-          <Space rows={first} rowPx={rowPx} columns={columns.length} />
+          <Space rows={first} rowPx={rowPx} columns={shown} />
           {Array.from({ length: Math.max(0, last - first) }, (_, index) => row(first + index))}
-          <Space rows={count - last} rowPx={rowPx} columns={columns.length} />
+          <Space rows={count - last} rowPx={rowPx} columns={shown} />
         </tbody>
       </table>
     </section>

@@ -133,6 +133,7 @@ export function MetricsPage({ place: { params } }: PageProps) {
           label="All metrics"
           columns={columns}
           count={metrics.length}
+          choice={text}
           onSeen={(first, last) => setSeen([first, last])}
           row={(index) => {
             const metric = metrics[index];
@@ -304,7 +305,7 @@ function shortName(labels: Labels, same: ReadonlySet<string>): string {
   return (
     [
       same.has('metric') ? undefined : metric,
-      ...words.filter(([label]) => label !== 'metric').map(([, value]) => value),
+      ...words.filter(([label]) => label !== 'metric').map(([label, value]) => `${label}=${value}`),
     ]
       .filter(Boolean)
       .join(' ') ||

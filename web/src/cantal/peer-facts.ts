@@ -82,9 +82,11 @@ function factsOf(id: string, peer: JsonRecord, nowMs: number): PeerFacts {
     hearsayMs: roundtripOf(peer.random_peer_roundtrip),
     skewMs: asNumber(peer.skewMs),
     peers: asNumber(report.peers),
-    hasRemote: typeof report.has_remote === 'boolean' ? report.has_remote : null,
+    hasRemote: asTruth(report.has_remote) ?? asTruth(peer.hasRemote),
   };
 }
+
+const asTruth = (value: unknown): boolean | null => (typeof value === 'boolean' ? value : null);
 
 /** A time, or a tuple or record that begins with one: (ms, addr). */
 function timeOf(value: unknown): number | null {

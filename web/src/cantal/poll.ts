@@ -16,6 +16,8 @@ export interface Polled<T> {
 export const nothingPolled = { value: null, before: null, problem: null, missing: false, latencyMs: null } as const;
 
 const requestTimeoutMs = 10_000;
+/** What could not be had is asked for again sooner than what only gets older. */
+const retryMs = 3_000;
 
 /** Asks once more `everyMs` after each answer. A `body` makes it a POST. */
 export function usePoll<T>(path: string, everyMs: number, body?: unknown): Polled<T> {
@@ -35,7 +37,7 @@ export function usePoll<T>(path: string, everyMs: number, body?: unknown): Polle
           ? { value: answer.value, before: held.value, problem: null, missing: false, latencyMs }
           : { ...held, problem: answer.problem, missing: answer.missing, latencyMs: null },
       );
-      timer = setTimeout(poll, everyMs);
+      timer = setTimeout(poll, answer.kind === 'value' ? everyMs : Math.min(everyMs, retryMs));
     };
     void poll();
     return () => {

@@ -102,6 +102,7 @@ export function ProcessesPage({ place }: PageProps) {
           label="Processes"
           columns={columns}
           count={rows.length}
+          choice={`${order} ${words.join(' ')}`}
           row={(index) => {
             const row = rows[index];
             if (row === undefined) return null;
@@ -122,10 +123,9 @@ interface RowProps {
 }
 
 function ProcessRow({ row: { process, depth, children, folded }, index, share, onToggle }: RowProps) {
-  const indent = { paddingLeft: `${Math.min(depth, 24) * 14}px` };
   return (
     <tr aria-rowindex={index + 2}>
-      <th scope="row" style={indent} class="cut">
+      <th scope="row" style={{ '--depth': depth }} class="cut branch">
         {children > 0 ? (
           <button type="button" class="fold" aria-expanded={!folded} onClick={() => onToggle(process.pid)}>
             {process.name}

@@ -46,7 +46,7 @@ export function RemoteContainersPage({ place }: PageProps) {
     all.filter(({ name, host }) => words.every((word) => `${name} ${host}`.includes(word))),
     order,
   );
-  const missing = hosts.filter(({ answers }) => answers === null);
+  const missing = hosts.filter((host) => host.missing);
   return (
     <Frame title="Containers" of={`${hosts.length} hosts`} problem={problem}>
       <section aria-labelledby="all-title">
@@ -77,6 +77,7 @@ export function RemoteContainersPage({ place }: PageProps) {
           label="Containers"
           columns={columns}
           count={rows.length}
+          choice={`${order} ${words.join(' ')}`}
           row={(index) => {
             const row = rows[index];
             if (row === undefined) return null;

@@ -2,8 +2,8 @@ import { formatBytes, unknown } from '../format.ts';
 import type { PageProps } from '../lazy-page.tsx';
 import { Mark } from '../mark.tsx';
 import { setParams } from '../place.ts';
-import { type Column, lastKnown } from '../plot-data.ts';
-import { type Answers, tableIn, tipsIn } from './answer.ts';
+import type { Column } from '../plot-data.ts';
+import { type Answers, emptyTable, tableIn, tipsIn } from './answer.ts';
 import { Donut } from './donut.tsx';
 import { Frame } from './frame.tsx';
 import { type ListColumn, LongList } from './long-list.tsx';
@@ -17,6 +17,7 @@ import {
   type MemoryUse,
   memoryUse,
   perSecondFold,
+  rateOf,
   sumOfAll,
   tipOf,
 } from './rules.ts';
@@ -25,13 +26,14 @@ import { TimeAxis } from './strips.tsx';
 import { percent } from './units.ts';
 import { Zoom, zoomTo } from './zoom.tsx';
 
-/** 120 of them in the hour: as much as 500 hosts can be asked for. */
-const stepMs = 30_000;
-
-const rules = {
-  cpu: hourOf(busyTicks, perSecondFold, sumOfAll, ['Step', stepMs]),
+/** Asked often: the agent has it from the streams of the others. */
+const nowRules = {
+  cpu: rateOf(busyTicks, 4, sumOfAll),
   memory: tipOf(like('metric', '^memory\\.(MemTotal|MemFree|Buffers|Cached)$')),
 };
+/** Asked of each host anew, so seldom; 120 steps are as much as of 500 hosts can be had. */
+const hourRules = { cpu: hourOf(busyTicks, perSecondFold, sumOfAll, ['Step', 30_000]) };
+const hourEveryMs = 60_000;
 
 const rowPx = 44;
 const columns: readonly ListColumn[] = [
@@ -44,15 +46,18 @@ const columns: readonly ListColumn[] = [
 interface Row {
   readonly host: RemoteHost;
   readonly memory: MemoryUse | null;
+  readonly cpu: number | null;
   readonly times: readonly number[];
   readonly busy: Column;
 }
 
 /** One row for each host, neighbours by domain beside each other. */
 export function RemoteGridPage({ place }: PageProps) {
-  const { hosts, problem, waiting } = useRemote(rules);
+  const { hosts, problem, waiting } = useRemote(nowRules);
+  const { hosts: hours } = useRemote(hourRules, hourEveryMs);
+  const hourById = new Map(hours.map(({ id, answers }) => [id, answers]));
   const filter = place.params.get('q') ?? '';
-  const rows = hosts.map(rowOf);
+  const rows = hosts.map((host) => rowOf(host, hourById.get(host.id) ?? null));
   const shown = rows.filter(({ host }) => host.hostname.includes(filter));
   const newest = rows.reduce((latest, { times }) => Math.max(latest, times.at(-1) ?? 0), 0);
   const span = rows.reduce(
@@ -60,7 +65,7 @@ export function RemoteGridPage({ place }: PageProps) {
     { oldest: newest, newest },
   );
   const range = rangeOf(place.params, span);
-  const missing = hosts.filter(({ answers }) => answers === null).length;
+  const missing = hosts.filter((host) => host.missing).length;
   return (
     <Frame title="Hosts" of={`${hosts.length} hosts`} problem={problem}>
       <section aria-labelledby="hosts-title">
@@ -87,6 +92,7 @@ export function RemoteGridPage({ place }: PageProps) {
           label="Hosts"
           columns={columns}
           count={shown.length}
+          choice={filter}
           rowHeightPx={rowPx}
           row={(index) => {
             const row = shown[index];
@@ -98,31 +104,25 @@ export function RemoteGridPage({ place }: PageProps) {
   );
 }
 
-/** So that a strip is drawn anew only when its host has answered anew. */
-const read = new WeakMap<Answers, Omit<Row, 'host'>>();
-
-function rowOf(host: RemoteHost): Row {
+function rowOf(host: RemoteHost, hour: Answers | null): Row {
   const { answers } = host;
-  if (answers === null) return { host, memory: null, times: [], busy: [] };
-  const held = read.get(answers) ?? figuresOf(answers);
-  read.set(answers, held);
-  return { host, ...held };
+  if (answers === null) return { host, memory: null, cpu: null, times: [], busy: [] };
+  const tip = (metric: string) => tipsIn(answers, 'memory').find(({ labels }) => labels.metric === metric)?.value;
+  const cpu = tipsIn(answers, 'cpu')[0]?.value ?? null;
+  const { times, lines } = hour === null ? emptyTable : tableIn(hour, 'cpu');
+  const highest = lines.find(({ labels }) => labels.stat === undefined || labels.stat === 'max');
+  return { host, memory: memoryUse(tip), cpu, times, busy: highest?.values ?? noValues };
 }
 
-function figuresOf(answers: Answers): Omit<Row, 'host'> {
-  const cpu = tableIn(answers, 'cpu');
-  const highest = cpu.lines.find(({ labels }) => labels.stat === undefined || labels.stat === 'max');
-  const memory = memoryUse((metric) => tipsIn(answers, 'memory').find(({ labels }) => labels.metric === metric)?.value);
-  return { memory, times: cpu.times, busy: highest?.values ?? [] };
-}
+const noValues: Column = [];
 
 function HostRow({ index, row, range }: { index: number; row: Row; range: Range }) {
-  const { host, memory, times, busy } = row;
-  const now = percent.format(lastKnown(busy));
+  const { host, memory, cpu, times, busy } = row;
+  const now = percent.format(cpu);
   return (
     <tr aria-rowindex={index + 2}>
       <th scope="row" class="cut">
-        <Mark tone={host.answers === null ? 'bad' : 'good'} />
+        <Mark tone={host.answers === null ? 'bad' : host.missing ? 'warn' : 'good'} />
         <a href={`${host.origin}/local/status`}>{host.hostname}</a>
       </th>
       {host.answers === null ? (

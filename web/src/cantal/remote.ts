@@ -10,7 +10,9 @@ export interface RemoteHost {
   readonly hostname: string;
   /** Of its UI; empty: this page's. */
   readonly origin: string;
-  /** Null: it did not answer in time. */
+  /** It did not answer in time: if there are answers, they are old. */
+  readonly missing: boolean;
+  /** Null: nothing is known of it. */
   readonly answers: Answers | null;
 }
 
@@ -28,15 +30,15 @@ export interface RemoteAnswer {
 }
 
 export const remoteEveryMs = 6_000;
-const peersEveryMs = 30_000;
 
 /** Asks every host the same through the own agent. */
 export function useRemote(rules: Rules, everyMs = remoteEveryMs): RemoteAnswer {
   const { value, problem }: Polled<ByHost> = usePoll('/v1/query_by_host', everyMs, { rules });
-  const { value: peers } = usePoll<unknown>('/all_peers', peersEveryMs);
+  const { value: peers } = usePoll<unknown>('/all_peers', remoteEveryMs);
   const { value: status } = useStatus();
   const known = new Map(peerFacts(peers, null, 0).map((peer) => [peer.id, peer]));
-  const ids = [...new Set([...Object.keys(value?.by_host ?? {}), ...(value?.missing ?? [])])];
+  // Dead ones are not asked; somebody may look for them.
+  const ids = [...new Set(value === null ? [] : [...Object.keys(value.by_host), ...value.missing, ...known.keys()])];
   const hosts = ids.map((id): RemoteHost => {
     const datasets = value?.by_host[id];
     const peer = known.get(id);
@@ -45,6 +47,7 @@ export function useRemote(rules: Rules, everyMs = remoteEveryMs): RemoteAnswer {
       id,
       hostname: (own ? status.hostname : peer?.hostname) ?? id.slice(0, 8),
       origin: own || peer === undefined ? '' : `http://${peer.addr}`,
+      missing: value === null || datasets === undefined || value.missing.includes(id),
       answers: datasets === undefined ? null : answersOf(datasets),
     };
   });

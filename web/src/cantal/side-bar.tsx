@@ -75,7 +75,7 @@ export function SideBar({ path }: { path: string }) {
           </div>
           <p>
             <b>{percent.format(busyNow)}</b>{' '}
-            <span class="muted">CPU of {cores === null ? 'all cores' : percent.format(100 * cores)}, the hour</span>
+            <span class="muted">CPU{cores !== null && ` of ${percent.format(100 * cores)}`}, the hour</span>
           </p>
           <Strip
             label={`CPU of the last hour, now ${percent.format(busyNow)}`}
@@ -145,7 +145,7 @@ function Times({ status, latencyMs }: { status: Status; latencyMs: number | null
       </dl>
       {threads.length > 0 && (
         <details class="threads">
-          <summary>{threads.length} threads</summary>
+          <summary>{threads.length === 1 ? '1 thread' : `${threads.length} threads`}</summary>
           <table>
             <thead>
               <tr>

@@ -4,7 +4,9 @@ import { setParams } from '../place.ts';
 import { ProcessList } from './process-list.tsx';
 import type { Process } from './process-tree.ts';
 import {
+  busiest,
   countOf,
+  mostPorts,
   type Port,
   type PortRow,
   placesOf,
@@ -166,7 +168,9 @@ function Ports({ title, kind, rows, opened }: PortsProps) {
     <section aria-label={title}>
       <div class="bar">
         <h2>{title}</h2>
-        <p class="muted">{rows.length}</p>
+        <p class="muted">
+          {rows.length > mostPorts ? `the ${mostPorts} busiest of ${formatCount(rows.length)}` : rows.length}
+        </p>
       </div>
       {rows.length === 0 ? (
         <p class="muted">{kind === 'passive' ? 'Nothing listens.' : 'There is no connection to elsewhere.'}</p>
@@ -185,7 +189,7 @@ function Ports({ title, kind, rows, opened }: PortsProps) {
               <th scope="col">{kind === 'passive' ? 'Listens at' : 'Asks'}</th>
             </tr>
           </thead>
-          {rows.map(({ uid, port, held, id }) => (
+          {busiest(rows).map(({ uid, port, held, id }) => (
             <tbody key={id}>
               <tr>
                 <th scope="row">

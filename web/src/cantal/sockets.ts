@@ -49,6 +49,16 @@ export function portRows(kind: string, users: PortsByUser, uid: string | null): 
     .sort((a, b) => Number(a.port) - Number(b.port) || Number(a.uid) - Number(b.uid));
 }
 
+/** Beyond these a table of ports is no help: each connection to elsewhere may have a port of its own. */
+export const mostPorts = 200;
+
+/** Those with the most sockets, in the order that they had. */
+export function busiest(rows: readonly PortRow[], most = mostPorts): readonly PortRow[] {
+  if (rows.length <= most) return rows;
+  const kept = new Set([...rows].sort((a, b) => totalOf(b.held.stats) - totalOf(a.held.stats)).slice(0, most));
+  return rows.filter((row) => kept.has(row));
+}
+
 export const countOf = ({ by_state }: Stats, state: string): number => by_state[state] ?? 0;
 export const totalOf = ({ by_state }: Stats): number => Object.values(by_state).reduce((sum, count) => sum + count, 0);
 

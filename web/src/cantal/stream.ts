@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Connection, type ConnectionEvent, connecting, stepConnection } from '../connection.ts';
+import { hangUp } from '../hang-up.ts';
 import { type Answers, type StreamMessage, take } from './answer.ts';
 
 export interface Streamed {
@@ -74,7 +75,7 @@ export function useStream(rules: Rules): Streamed {
     const close = () => {
       const old = socket;
       socket = null;
-      old?.close();
+      if (old) hangUp(old);
     };
     const wake = () => {
       if (document.visibilityState === 'visible') dispatch({ kind: 'wake', nowMs: Date.now() });
