@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/native/load.ts';
+import { freePort } from '../cantal/prometheus.ts';
 import { skipped } from '../skipped.ts';
 
 const program = join(packageRoot(), 'bin/stellwerk.js');
@@ -40,16 +42,19 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** One scan of a process as the unit starts it: an ordinary user, these capabilities, and no way to others. */
-function scan(kept: readonly string[]) {
+/** As the unit starts it: an ordinary user, these capabilities, and no way to others. */
+function asUser(kept: readonly string[]): readonly string[] {
   const caps = ['-all', ...kept.map((name) => `+${name}`)].join(',');
-  const words = [
+  return [
     ...['--reuid', String(nobody), '--regid', String(nobody), '--clear-groups', '--no-new-privs'],
     ...['--inh-caps', caps, '--ambient-caps', caps, '--bounding-set', caps],
   ];
+}
+
+function scan(kept: readonly string[]) {
   const { stdout, stderr, status } = spawnSync(
     'setpriv',
-    [...words, process.execPath, program, 'cantal-agent', '--once'],
+    [...asUser(kept), process.execPath, program, 'cantal-agent', '--once'],
     { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, cwd: '/' },
   );
   expect(status, stderr).toBe(0);
