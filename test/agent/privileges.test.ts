@@ -77,6 +77,31 @@ describe.skipIf(
     expect(secret).toEqual(['Counter', 77]);
   });
 
+  it('names in /status what it may not read', async () => {
+    const hidden = async (kept: readonly string[]): Promise<number> => {
+      const port = await freePort();
+      const words = [...asUser(kept), process.execPath, program, 'cantal-agent', '-p', String(port)];
+      const child = spawn('setpriv', words, { stdio: 'ignore', cwd: '/' });
+      try {
+        for (let attempt = 0; attempt < 1000; attempt++) {
+          const health = await fetch(`http://127.0.0.1:${port}/v1/health`).catch(() => null);
+          if (health?.status === 200) break;
+          await sleep(20);
+        }
+        const status = (await (await fetch(`http://127.0.0.1:${port}/status`)).json()) as {
+          unreadable: readonly { processes: number; needs: string }[];
+        };
+        for (const { needs } of status.unreadable) expect(needs).toContain('CAP_SYS_PTRACE');
+        return status.unreadable.reduce((sum, { processes }) => sum + processes, 0);
+      } finally {
+        child.kill('SIGKILL');
+      }
+    };
+    // One that vanishes under the scan may be counted, or the first one of a sandbox; root's are many.
+    expect(await hidden(capabilities)).toBeLessThan(5);
+    expect(await hidden([])).toBeGreaterThan(5);
+  }, 60_000);
+
   it('sees neither without them, and the rest all the same', () => {
     const { row, secret } = scan([]);
     expect(row).toMatchObject({ uid: stranger, readBytes: null });

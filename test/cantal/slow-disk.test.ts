@@ -37,7 +37,11 @@ beforeAll(() => {
 });
 afterAll(() => {
   spawnSync('fsfreeze', ['-u', mounted], { stdio: 'ignore' });
-  if (thaw?.pid !== undefined) process.kill(-thaw.pid, 'SIGKILL');
+  try {
+    if (thaw?.pid !== undefined) process.kill(-thaw.pid, 'SIGKILL');
+  } catch {
+    // It has done its work.
+  }
   spawnSync('umount', [mounted], { stdio: 'ignore' });
   rmSync(disk, { recursive: true, force: true });
 });
