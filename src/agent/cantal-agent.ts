@@ -82,12 +82,9 @@ function checkConfig(options: CantalAgentOptions): number {
     say((error as Error).message);
   }
   for (const warning of folderWarnings(options)) say(`warning: ${warning}`);
-  const { sinks, warnings } = loadSinks(options.configDir);
-  for (const warning of warnings) {
-    bad = true;
-    say(warning);
-  }
-  if (bad) return exitCodes.badStart;
+  const { sinks, warnings, broken } = loadSinks(options.configDir);
+  for (const warning of warnings) say(warning);
+  if (bad || broken) return exitCodes.badStart;
   const names = [...sinks.keys()];
   process.stdout.write(`fine; receivers: ${names.length === 0 ? 'none' : names.join(', ')}\n`);
   return exitCodes.stopped;

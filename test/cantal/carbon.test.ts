@@ -69,7 +69,7 @@ describe('the config folder', () => {
         /notes\.yaml: not used: the name of a receiver ends in \.carbon\.yaml, \.remote-write\.yaml, \.otlp\.yaml/,
       ),
     ]);
-    expect(loadSinks(join(folder, 'none'))).toEqual({ sinks: new Map(), warnings: [] });
+    expect(loadSinks(join(folder, 'none'))).toEqual({ sinks: new Map(), warnings: [], broken: false });
   });
 });
 
