@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { printOnce } from '../cantal/print.ts';
 import { loadSinks } from '../cantal/sinks/config.ts';
 import { ListenError } from '../http/listen-error.ts';
@@ -56,6 +57,8 @@ function identityOf(options: CantalAgentOptions): Identity {
   }
   return readIdentity({
     host,
+    // Whole, with its dots: Graphite's names have it so (spec cantal 8). The short one is verwalter's.
+    hostname: hostname(),
     gossips: clusterName !== undefined,
     ...(nodeName === undefined ? {} : { name: nodeName }),
     ...(overrideMachineId === undefined ? {} : { machineId: overrideMachineId }),
