@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { printOnce } from '../cantal/print.ts';
 import { loadSinks } from '../cantal/sinks/config.ts';
 import { ListenError } from '../http/listen-error.ts';
@@ -56,6 +57,8 @@ function identityOf(options: CantalAgentOptions): Identity {
   }
   return readIdentity({
     host,
+    // Whole, with its dots: Graphite's names have it so (spec cantal 8). The short one is verwalter's.
+    hostname: hostname(),
     gossips: clusterName !== undefined,
     openCluster: options.openCluster,
     ...(nodeName === undefined ? {} : { name: nodeName }),
@@ -85,12 +88,9 @@ function checkConfig(options: CantalAgentOptions): number {
     say((error as Error).message);
   }
   for (const warning of folderWarnings(options)) say(`warning: ${warning}`);
-  const { sinks, warnings } = loadSinks(options.configDir);
-  for (const warning of warnings) {
-    bad = true;
-    say(warning);
-  }
-  if (bad) return exitCodes.badStart;
+  const { sinks, warnings, broken } = loadSinks(options.configDir);
+  for (const warning of warnings) say(warning);
+  if (bad || broken) return exitCodes.badStart;
   const names = [...sinks.keys()];
   process.stdout.write(`fine; receivers: ${names.length === 0 ? 'none' : names.join(', ')}\n`);
   return exitCodes.stopped;

@@ -46,14 +46,16 @@ export async function printValues(words: readonly string[], asJson: boolean): Pr
 export async function watchValues(words: readonly string[], asJson: boolean, periodMs: number): Promise<0 | 1> {
   const end = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => end.abort());
-  const { isTTY: isTerminal = false, rows = Number.POSITIVE_INFINITY } = process.stdout;
+  const isTerminal = process.stdout.isTTY === true;
   let failed = false;
   let said: ReadonlySet<string> = new Set();
   while (!end.signal.aborted) {
     const seen = look(words, asJson);
     failed = seen.failed;
     if (isTerminal) {
-      await write(screen([...seen.lines, ...seen.problems.map((problem) => `cantal: ${problem}`)], rows));
+      await write(
+        screen([...seen.lines, ...seen.problems.map((problem) => `cantal: ${problem}`)], process.stdout.rows),
+      );
     } else {
       for (const problem of seen.problems) if (!said.has(problem)) process.stderr.write(`cantal: ${problem}\n`);
       said = new Set(seen.problems);
@@ -66,7 +68,8 @@ export async function watchValues(words: readonly string[], asJson: boolean, per
 
 /** From the top, each line to its end, and nothing below: no flicker (ECMA-48: CUP, EL, ED). */
 function screen(lines: readonly string[], rows: number): string {
-  const room = Math.max(1, rows - 1);
+  // A terminal that does not know its size has 0.
+  const room = rows > 1 ? rows - 1 : lines.length;
   const kept = lines.length > room ? [...lines.slice(0, room - 1), `… ${lines.length - room + 1} more`] : lines;
   return `\x1b[H${kept.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`;
 }

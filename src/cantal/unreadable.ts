@@ -13,7 +13,8 @@ export interface Unreadable {
  * A process whose io cannot be read is one whose exported numbers are not looked for either.
  */
 export function unreadable(rows: readonly ProcessRow[]): readonly Unreadable[] {
-  const hidden = rows.filter(({ readBytes }) => readBytes === null).length;
+  // The kernel's own threads and the dead have no memory, and no io that is asked for.
+  const hidden = rows.filter(({ readBytes, vsize }) => readBytes === null && vsize > 0).length;
   if (hidden === 0) return [];
   return [
     {

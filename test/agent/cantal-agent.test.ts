@@ -73,7 +73,10 @@ function freePort(): Promise<number> {
 }
 
 const run = (...words: readonly string[]) =>
-  spawnSync(process.execPath, [program, 'cantal', 'agent', ...words], { encoding: 'utf8' });
+  spawnSync(process.execPath, [program, 'cantal', 'agent', ...words], {
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+  });
 
 /** Node has no datagram sockets of this kind; Python has. */
 const listener = `
@@ -94,7 +97,7 @@ describe('cantal-agent', () => {
     const agent = await launch([...more, '--override-machine-id', 'ab'.repeat(16)]);
     const status = (await (await agent.get('/status', '127.0.0.2')).json()) as Record<string, unknown>;
     expect(status).toMatchObject({ id: 'ab'.repeat(16), name: 'node-7', cluster_name: null, num_peers: 0 });
-    expect((await agent.get('/v1/health')).status).toBe(200);
+    expect((await agent.get('/v1')).status).toBe(200);
     expect((await agent.get('/v1/peers')).status).toBe(404);
     const hex = agent.port.toString(16).toUpperCase().padStart(4, '0');
     expect(readFileSync('/proc/net/udp', 'utf8')).not.toContain(`:${hex} `);
@@ -112,10 +115,10 @@ describe('cantal-agent', () => {
     expect(readdirSync(storage)).not.toContain('peers.json');
   });
 
-  it('of one cluster find each other, and never lead', async () => {
+  it('of one cluster find each other, never lead, and remember each other where they may', async () => {
     const first = await launch(['--cluster-name', 'c', '--override-machine-id', '1'.repeat(32)]);
-    const join = ['--join', `127.0.0.1:${first.port}`];
-    const second = await launch(['--cluster-name', 'c', '--override-machine-id', '2'.repeat(32), ...join]);
+    const more = ['--join', `127.0.0.1:${first.port}`, '-d', folder];
+    const second = await launch(['--cluster-name', 'c', '--override-machine-id', '2'.repeat(32), ...more]);
     let peers: readonly object[] = [];
     for (let attempt = 0; attempt < 500 && peers.length === 0; attempt++) {
       ({ peers } = (await (await first.get('/all_peers')).json()) as { peers: object[] });
@@ -124,6 +127,9 @@ describe('cantal-agent', () => {
     expect(peers).toMatchObject([{ id: '2'.repeat(32), primary_addr: `127.0.0.1:${second.port}` }]);
     const election = (await (await first.get('/v1/election')).json()) as Record<string, unknown>;
     expect(JSON.stringify(election)).not.toContain('"leader":"1');
+    expect(await second.end('SIGTERM')).toBe(0);
+    const remembered = JSON.parse(readFileSync(join(folder, 'peers.json'), 'utf8')) as object;
+    expect(remembered).toEqual({ ip_addresses: [`127.0.0.1:${first.port}`] });
   });
 
   it.skipIf(skipped(canNotify, 'systemd’s notifications', 'libsystemd, ffi-napi or python3 is missing'))(
@@ -226,6 +232,12 @@ describe('cantal-agent', () => {
   it('says with --check-config what a start would stumble over', () => {
     writeFileSync(join(folder, 'a.otlp.yaml'), 'url: http://127.0.0.1:4318/v1/metrics\n');
     expect(run('--check-config', '-c', folder)).toMatchObject({ status: 0, stdout: 'fine; receivers: a.otlp\n' });
+    // What is no receiver's file is warned of, as at the start.
+    writeFileSync(join(folder, 'notes.txt'), '');
+    expect(run('--check-config', '-c', folder)).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining('notes.txt: not used'),
+    });
     writeFileSync(join(folder, 'b.remote-write.yaml'), 'url: prometheus\npattern: "("\n');
     const { status, stderr } = run('--check-config', '-c', folder, '--http-token-file', join(folder, 'none'));
     expect(status).toBe(2);

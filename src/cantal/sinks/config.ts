@@ -17,6 +17,8 @@ export interface SinkFiles {
   readonly sinks: ReadonlyMap<string, SinkConfig>;
   /** A line for each file that is not used, and why. */
   readonly warnings: readonly string[];
+  /** One of them is meant to be a receiver, or the folder cannot be read. */
+  readonly broken: boolean;
 }
 
 const schemas = { carbon: carbonSchema, 'remote-write': remoteWriteSchema, otlp: otlpSchema } as const;
@@ -30,10 +32,15 @@ export function loadSinks(folder: string): SinkFiles {
     files = readdirSync(folder).sort();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    return { sinks: new Map(), warnings: code === 'ENOENT' ? [] : [`${folder} cannot be read (${code})`] };
+    return {
+      sinks: new Map(),
+      warnings: code === 'ENOENT' ? [] : [`${folder} cannot be read (${code})`],
+      broken: code !== 'ENOENT',
+    };
   }
   const sinks = new Map<string, SinkConfig>();
   const warnings: string[] = [];
+  let broken = false;
   for (const name of files) {
     const file = join(folder, name);
     const kind = names.find((each) => name.endsWith(`.${each}.yaml`));
@@ -42,8 +49,12 @@ export function loadSinks(folder: string): SinkFiles {
       continue;
     }
     const loaded = loadConfig<object>(file, schemas[kind]);
-    if (loaded.kind === 'loaded') sinks.set(name.slice(0, -'.yaml'.length), { kind, ...loaded.value } as SinkConfig);
-    else warnings.push(...loaded.problems.map((problem) => `not used: ${formatProblem(problem)}`));
+    if (loaded.kind === 'loaded') {
+      sinks.set(name.slice(0, -'.yaml'.length), { kind, ...loaded.value } as SinkConfig);
+      continue;
+    }
+    broken = true;
+    warnings.push(...loaded.problems.map((problem) => `not used: ${formatProblem(problem)}`));
   }
-  return { sinks, warnings };
+  return { sinks, warnings, broken };
 }

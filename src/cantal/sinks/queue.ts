@@ -7,26 +7,27 @@ export interface LineQueue {
   push(lines: readonly string[]): void;
   /** The oldest, at most so many characters of them but at least one line; null: none waits. */
   take(characters: number): readonly string[] | null;
-  /** What was taken has left. */
+  /** What was taken first of all that is on its way has left. */
   confirm(): void;
-  /** What was taken may not have arrived; it is older than all that waits. */
+  /** What is on its way may not have arrived; it is older than all that waits. */
   giveBack(): void;
 }
 
 export function lineQueue(most: number): LineQueue {
   let waiting: string[] = [];
-  let taken: readonly string[] = [];
+  let taken: readonly (readonly string[])[] = [];
   let dropped = 0;
+  const onTheWay = (): number => taken.reduce((sum, lines) => sum + lines.length, 0);
   return {
     get size() {
-      return waiting.length + taken.length;
+      return waiting.length + onTheWay();
     },
     get dropped() {
       return dropped;
     },
     push(lines) {
       const all = [...waiting, ...lines];
-      const over = Math.min(all.length, Math.max(0, all.length + taken.length - most));
+      const over = Math.min(all.length, Math.max(0, all.length + onTheWay() - most));
       waiting = all.slice(over);
       dropped += over;
     },
@@ -40,14 +41,14 @@ export function lineQueue(most: number): LineQueue {
       }
       if (count === 0) return null;
       const lines = waiting.splice(0, count);
-      taken = [...taken, ...lines];
+      taken = [...taken, lines];
       return lines;
     },
     confirm() {
-      taken = [];
+      taken = taken.slice(1);
     },
     giveBack() {
-      waiting = [...taken, ...waiting];
+      waiting = [...taken.flat(), ...waiting];
       taken = [];
     },
   };

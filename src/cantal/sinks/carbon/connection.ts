@@ -5,8 +5,12 @@ import { lineQueue } from '../queue.ts';
 /** Spec cantal 8. */
 export const mostQueued = 10_000;
 const writeTimeoutMs = 10_000;
-/** At most so much is in the kernel's and our hands at a time: what is lost with a connection stays small. */
-const mostInFlight = 60_000;
+/**
+ * Characters that are on their way: filled up to the upper mark, and again once less than the lower one is left. They go
+ * in pieces, so that each piece that the kernel takes is a sign of life of a slow receiver.
+ */
+const lowWater = 60_000;
+const highWater = 1_048_576;
 const connectTimeoutMs = 10_000;
 const keepAliveMs = 60_000;
 
@@ -50,6 +54,7 @@ export function carbonConnection(options: ConnectionOptions): CarbonConnection {
   let socket: Socket | null = null;
   let connected = false;
   let inFlight = 0;
+  let filling = true;
   let failures = 0;
   let sent = 0;
   let lastError: string | null = null;
@@ -91,28 +96,43 @@ export function carbonConnection(options: ConnectionOptions): CarbonConnection {
   };
 
   const flush = (): void => {
-    if (!connected || socket === null || inFlight > 0) return;
-    let lines = queue.take(mostInFlight);
-    if (lines === null && !stopped) {
-      queue.push(options.more?.() ?? []);
-      lines = queue.take(mostInFlight);
+    if (!connected || socket === null) return;
+    if (inFlight < lowWater) filling = true;
+    while (filling && connected) {
+      const lines = nextLines();
+      if (lines === null) break;
+      write(socket, lines);
+      filling = inFlight < highWater;
     }
-    if (lines === null) {
-      idle?.();
-      return;
-    }
-    const mine = socket;
-    inFlight = lines.length;
-    watch = setTimeout(() => mine.destroy(new Error(`the receiver took nothing for ${patience} ms`)), patience);
-    mine.write(lines.join(''), (error) => {
+    if (inFlight === 0) idle?.();
+  };
+
+  const nextLines = (): readonly string[] | null => {
+    const waiting = queue.take(lowWater);
+    // One period of the past at a time: to read many would take the event loop for long.
+    if (waiting !== null || stopped || inFlight > 0) return waiting;
+    queue.push(options.more?.() ?? []);
+    return queue.take(lowWater);
+  };
+
+  const write = (mine: Socket, lines: readonly string[]): void => {
+    const text = lines.join('');
+    if (inFlight === 0) watchWrites(mine);
+    inFlight += text.length;
+    mine.write(text, (error) => {
       if (error || mine !== socket) return;
       clearTimeout(watch);
       failures = 0;
       sent += lines.length;
-      inFlight = 0;
+      inFlight -= text.length;
       queue.confirm();
+      if (inFlight > 0) watchWrites(mine);
       flush();
     });
+  };
+
+  const watchWrites = (mine: Socket): void => {
+    watch = setTimeout(() => mine.destroy(new Error(`the receiver took nothing for ${patience} ms`)), patience);
   };
 
   open();

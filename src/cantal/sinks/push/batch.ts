@@ -26,8 +26,8 @@ export interface Chosen {
   readonly processes: boolean;
 }
 
-/** Of one request. A whole series goes into one, so it may have more. */
-const mostSamples = 20_000;
+/** Of one request, which is read in one turn of the event loop. A whole series goes into one, so it may have more. */
+const mostSamples = 5_000;
 
 /** All that came after a time; null: nothing did. */
 export function newBatch(scanTimes: readonly number[], afterMs: number): Batch | null {
