@@ -122,7 +122,9 @@ function query(folder: string, replay: (...words: readonly string[]) => string):
   const labels = (index: number) => ({ metric: `m${index}`, block: String(Math.floor(index / 1000)) });
   writeFileSync(
     keys,
-    packKeys(Array.from({ length: series }, (_, index) => ({ kind: index % 2, labels: labels(index) }))),
+    packKeys(
+      Array.from({ length: series }, (_, index) => ({ kind: Math.floor(index / 1000) % 2, labels: labels(index) })),
+    ),
   );
   const nowMs = Date.now();
   replay(keys, snapshot, String(nowMs));
@@ -142,7 +144,8 @@ function query(folder: string, replay: (...words: readonly string[]) => string):
     if (rules.kind === 'bad') throw new Error(rules.reason);
     const start = performance.now();
     const answer = evaluate(rules.value, source.now());
-    if (answer.kind !== 'values' || JSON.stringify(answer.values).length < leastScans) throw new Error('no answer');
+    if (answer.kind !== 'values' || JSON.stringify(answer.values).length < leastScans)
+      throw new Error(`no answer: ${JSON.stringify(answer).slice(0, 200)}`);
     return performance.now() - start;
   });
   return median(took);
