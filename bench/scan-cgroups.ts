@@ -12,7 +12,7 @@ const v1Shares: readonly (readonly [controller: string, share: number])[] = [
   ['cpu', 1],
   ['cpuacct', 1],
   ['pids', 1],
-  ['memory', 0.2],
+  ['memory', 0.4],
 ];
 const root = '/sys/fs/cgroup';
 

@@ -12,7 +12,7 @@ void OwnMetrics::put(ScanContext& context, const Health& before, const Reported&
     }
     set(context, "scan.files_read", Kind::Integer, before.filesRead);
     set(context, "history.bytes", Kind::Integer, before.historyBytes);
-    set(context, "series.count", Kind::Integer, before.series);
+    set(context, "series.number", Kind::Integer, before.series);
   }
   set(context, "scan.missed", Kind::Counter, before.missedScans);
   set(context, "series.refused", Kind::Counter, before.refusedSeries);

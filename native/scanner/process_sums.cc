@@ -8,7 +8,7 @@ namespace {
 constexpr std::uint64_t kScansKeptEmpty = 30;
 
 constexpr std::array<std::pair<const char*, Kind>, 10> kMetrics = {{
-    {"processes.count", Kind::Integer},
+    {"processes.number", Kind::Integer},
     {"processes.num_threads", Kind::Integer},
     {"processes.num_fds", Kind::Integer},
     {"processes.vsize", Kind::Integer},

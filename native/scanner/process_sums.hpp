@@ -40,7 +40,7 @@ public:
   const std::string& process() const noexcept { return process_; }
 
 private:
-  static constexpr std::size_t kLevels = 6; // count, num_threads, num_fds, vsize, rss, swap
+  static constexpr std::size_t kLevels = 6; // number, num_threads, num_fds, vsize, rss, swap
   std::shared_ptr<const CgroupIdentity> cgroup_;
   std::string process_;
   std::uint64_t seen_ = 0;

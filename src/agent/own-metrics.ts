@@ -32,10 +32,10 @@ export function agentMetrics({ webSocketClients, backlog, packets }: AgentNumber
 /** The scanner's own, for those who read the exported file; in the history it puts them itself. */
 export function scannerMetrics(health: ScannerHealth): readonly OwnMetric[] {
   return [
-    { name: 'scan.count', kind: 'counter', value: health.scans },
+    { name: 'scan.number', kind: 'counter', value: health.scans },
     { name: 'scan.missed', kind: 'counter', value: health.missedScans },
     { name: 'scan.duration', kind: 'integer', value: Math.round(health.lastScanMs * 1000) },
-    { name: 'series.count', kind: 'integer', value: health.series },
+    { name: 'series.number', kind: 'integer', value: health.series },
     { name: 'series.refused', kind: 'counter', value: health.refusedSeries },
     { name: 'history.bytes', kind: 'integer', value: health.historyBytes },
   ];

@@ -31,7 +31,7 @@ TEST(ProcessSums, AreThereForEachGroupEvenWithoutMetricsOfSingleProcesses) {
     machine.folder.write("proc/100/fd/" + std::to_string(fd), "");
   }
   machine.scan();
-  EXPECT_EQ(machine.sum("count"), 2u);
+  EXPECT_EQ(machine.sum("number"), 2u);
   EXPECT_EQ(machine.sum("num_threads"), 8u);
   EXPECT_GE(machine.sum("num_fds"), 3u);
   EXPECT_EQ(machine.sum("rss"), 2u * 25 * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)));
@@ -41,7 +41,7 @@ TEST(ProcessSums, AreThereForEachGroupEvenWithoutMetricsOfSingleProcesses) {
   EXPECT_EQ(machine.sum("system_time"), 6u);
   EXPECT_EQ(machine.sum("read_bytes"), 2u * 4096);
   EXPECT_EQ(machine.sum("write_bytes"), 2u * 8192);
-  EXPECT_EQ(machine.sum("count", "system.db"), 1u);
+  EXPECT_EQ(machine.sum("number", "system.db"), 1u);
   EXPECT_EQ(machine.rig.series.count(), 20u) << "processes in no group are in no sum";
 }
 
@@ -54,7 +54,7 @@ TEST(ProcessSums, NeverRunBackwardsWhenProcessesEndOrTheirNumbersAreReused) {
   fs::remove_all(machine.folder.path + "/proc/100");
   writeStat(machine.folder, {.pid = 101, .userTime = 60});
   machine.scan();
-  EXPECT_EQ(machine.sum("count"), 1u);
+  EXPECT_EQ(machine.sum("number"), 1u);
   EXPECT_EQ(machine.sum("user_time"), 1060u);
   // Another process under the same number, in the same scan.
   writeProcess(machine.folder, {.pid = 101, .startTime = 9000, .userTime = 5});
@@ -120,7 +120,7 @@ TEST(ProcessSums, ByNameHaveNoSeriesOfSingleProcesses) {
   writeProcess(machine.folder, {.pid = 103, .name = "cron", .cgroup = ""});
   machine.scan();
   const auto count = [&](LabelMap labels) {
-    labels.emplace("metric", "processes.count");
+    labels.emplace("metric", "processes.number");
     return machine.rig.value(labels);
   };
   EXPECT_EQ(count({{"cgroup", "system.web"}, {"process", "web"}}), 2u);
