@@ -14,7 +14,6 @@ import { readIdentity } from './identity.ts';
 import { liveStream } from './live.ts';
 import { isNodeReport, nodeReport } from './node-report.ts';
 import { collectOverview } from './overview.ts';
-import { agentMetrics, exportOwn, scannerMetrics } from './own-metrics.ts';
 import { agentRoutes, reportPath } from './routes.ts';
 import { treeOf } from './tree.ts';
 
