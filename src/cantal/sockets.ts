@@ -68,10 +68,9 @@ export function socketTable(sockets: readonly SocketRow[]): SocketTable {
   const listeners = sockets.filter(isListener);
   const ports = new Set(listeners.map(({ localPort }) => localPort));
   const listening = new Set(
-    listeners
-      .flatMap(({ protocol, local, localPort, family }) =>
-        isWildcard(local) ? [`${protocol} ${localPort}`] : [`${protocol} ${family} ${local}`],
-      ),
+    listeners.flatMap(({ protocol, local, localPort, family }) =>
+      isWildcard(local) ? [`${protocol} ${localPort}`] : [`${protocol} ${family} ${local}`],
+    ),
   );
   // Most sockets use a port that nobody listens at; texts are made for the others only.
   const serves = (socket: SocketRow): boolean =>
