@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -68,8 +68,10 @@ describe('the agent’s own numbers', () => {
 
   it('are not exported without it, and where that fails the agent goes on and says why', () => {
     expect(exportOwn({}, [], () => expect.unreachable())).toBeNull();
+    const file = join(dir, 'file');
+    writeFileSync(file, '');
     const said: string[] = [];
-    expect(exportOwn({ CANTAL_PATH: '/proc/none/agent' }, [], (line) => said.push(line))).toBeNull();
-    expect(said[0]).toContain('CANTAL_PATH=/proc/none/agent');
+    expect(exportOwn({ CANTAL_PATH: join(file, 'agent') }, [], (line) => said.push(line))).toBeNull();
+    expect(said[0]).toContain(`CANTAL_PATH=${join(file, 'agent')}`);
   });
 });

@@ -1,5 +1,5 @@
 // The least that a scan can cost: files named on standard input are opened once, and each round preads them whole.
-// Prints the median of the rounds in microseconds.
+// Prints the median of the rounds, processor time in microseconds.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 static double now(void) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
   return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
