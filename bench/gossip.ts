@@ -13,6 +13,7 @@ const second = 1_000;
 /** Probing and its timers have come into step by then. */
 const warmUpMs = 3 * second;
 const restMs = 4 * second;
+/** At most: it ends when all know of all crashes. */
 const slowMs = 22 * second;
 /** Every so many packets of a kind are encoded for their size. */
 const sampleEvery = 64;
@@ -107,7 +108,7 @@ function run(config: Partial<GossipConfig>, loss: number, seed: number): Figures
   const firstMs = crashed.map(() => Number.POSITIVE_INFINITY);
   const allMs = crashed.map(() => Number.POSITIVE_INFINITY);
   traffic.reset();
-  while (sim.nowMs() < startMs + slowMs) {
+  while (sim.nowMs() < startMs + slowMs && allMs.includes(Number.POSITIVE_INFINITY)) {
     sim.runTo(sim.nowMs() + 50);
     for (const [number, { node, atMs }] of crashed.entries()) {
       const holders = heldDead.get(node.id)?.size ?? 0;
@@ -122,8 +123,9 @@ function run(config: Partial<GossipConfig>, loss: number, seed: number): Figures
     if (isSlow(index)) slowBuried += times;
     else if (!crashed.some(({ node }) => node.index === index)) wronglyBuried += times;
   }
-  const slowBytesPerSecond = traffic.bytes() / (slowMs / second) / nodes;
-  const nodeHours = (well * slowMs) / 3_600_000;
+  const watchedMs = sim.nowMs() - startMs;
+  const slowBytesPerSecond = traffic.bytes() / (watchedMs / second) / nodes;
+  const nodeHours = (well * watchedMs) / 3_600_000;
   return { restBytesPerSecond, slowBytesPerSecond, firstMs, allMs, wronglyBuried, slowBuried, nodeHours };
 }
 

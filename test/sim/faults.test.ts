@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { leadsWithoutQuorum, neverObjects, speaksForOthers, votesAtOnce, votesTwice } from '../../src/sim/broken.ts';
 import { describeFailure, runSeed, runSeeds } from '../../src/sim/runs.ts';
 
-describe('small clusters under random faults', () => {
+describe('small clusters under random faults', { timeout: 120_000 }, () => {
   it('keep every promise and come to rest, over 300 plans of crashes, pauses, partitions and weather', () => {
     const { failures, slowestRest, steps } = runSeeds({ from: 1, count: 300 });
     expect(failures.map(describeFailure)).toEqual([]);

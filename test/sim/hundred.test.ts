@@ -24,7 +24,7 @@ const say = (what: string, ms: number): void => {
   process.stdout.write(`${nodes} nodes: ${what} after ${(ms / second).toFixed(1)} virtual s\n`);
 };
 
-describe('100 nodes', () => {
+describe('100 nodes', { timeout: 120_000 }, () => {
   it('find each other and one leader while a tenth of all packets is lost and the rest is late', () => {
     const sim = started(11, bad);
     say('all know all and one leads', settle(sim, 60 * second));
