@@ -105,6 +105,8 @@ export interface Verwalter {
 const tickMs = 100;
 const fetchTimeoutMs = 3000;
 const actionDeadlineMs = 60_000;
+/** Of the debug log of a round that failed. */
+const loggedLines = 100;
 /** Somebody who asks what became of an action asks soon. */
 const keptActions = 10_000;
 
@@ -317,6 +319,10 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       lastLog = run.ok ? run.log : `${run.log}\n${run.message}\n${run.traceback}`;
       lastRound = { durationMs: run.durationMs, ok: run.ok, atMs };
       if (!run.ok) {
+        // Once for each error: it comes again every second.
+        if (state.errors.scheduler !== run.message) {
+          for (const line of run.log.split('\n').slice(-loggedLines)) if (line !== '') log(`scheduler log: ${line}`);
+        }
         fail(run.message);
         return;
       }
