@@ -44,8 +44,8 @@ struct Apps {
   std::uint32_t exported() const {
     std::uint32_t count = 0;
     for (std::uint32_t id = 0; id < rig.series.keyCount(); ++id) {
-      const std::string* key = rig.series.key(id);
-      count += key != nullptr && labelsOf(*key).contains("pid") ? 1 : 0;
+      const auto key = rig.series.key(id);
+      count += key && labelsOf(*key).contains("pid") ? 1 : 0;
     }
     return count;
   }
