@@ -12,7 +12,7 @@ import { type Cantal, startCantal } from '../cantal/shell.ts';
 import { sinkRoutes } from '../cantal/sinks/routes.ts';
 import { startSinks } from '../cantal/sinks/sinks.ts';
 import { type JoinTarget, startDiscovery } from '../cluster/discovery.ts';
-import { clusterRoutes } from '../cluster/routes.ts';
+import { clusterRoutes, noClusterRoutes } from '../cluster/routes.ts';
 import { type Cluster, startCluster } from '../cluster/shell.ts';
 import { type PeerClient, peerHttp } from '../http/peer-http.ts';
 import type { Route, Stream } from '../http/route.ts';
@@ -170,7 +170,7 @@ export async function startCantalPart(
           ...exportRoutes(cantal, { hostname, cluster: clusterName }, cost),
           ...graphqlRoutes(graphql),
           ...promqlRoutes(cantal, cost),
-          ...(cluster === null ? [] : clusterRoutes(cluster)),
+          ...(cluster === null ? noClusterRoutes() : clusterRoutes(cluster)),
           ...more.routes,
         ],
         streams: [queryStream(cantal, cost), graphqlStream(graphql), ...more.streams],

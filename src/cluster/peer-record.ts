@@ -16,10 +16,17 @@ export interface PeerRecord {
   readonly pongs_received: number;
   readonly last_roundtrip: readonly [addr: string, atMs: number, tookMs: number] | null;
   readonly random_peer_roundtrip: readonly [atMs: number, tookMs: number] | null;
-  readonly report: readonly [atMs: number, { readonly peers: number; readonly scan_ms: number | null }] | null;
+  readonly report: readonly [atMs: number, PeerReport] | null;
   readonly state: PeerView['freshness'];
   readonly liveness: PeerView['liveness'];
   readonly incarnation: number;
+}
+
+/** Its own figures. `has_remote`: it holds connections to the others for queries about the whole cluster. */
+interface PeerReport {
+  readonly peers: number;
+  readonly scan_ms: number | null;
+  readonly has_remote: boolean;
 }
 
 export function peerRecord(view: PeerView): PeerRecord {
@@ -39,7 +46,8 @@ export function peerRecord(view: PeerView): PeerRecord {
     pongs_received: view.pongsReceived,
     last_roundtrip: roundtrip === null ? null : [roundtrip.addr, roundtrip.at, roundtrip.ms],
     random_peer_roundtrip: hearsayRoundtrip === null ? null : [hearsayRoundtrip.at, hearsayRoundtrip.ms],
-    report: report === null ? null : [report.at, { peers: report.peers, scan_ms: report.scanMs }],
+    report:
+      report === null ? null : [report.at, { peers: report.peers, scan_ms: report.scanMs, has_remote: view.hasRemote }],
     state: view.freshness,
     liveness: view.liveness,
     incarnation: view.incarnation,

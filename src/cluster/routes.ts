@@ -23,6 +23,19 @@ export function clusterRoutes(
     },
     {
       method: 'GET',
+      path: '/peers_with_remote',
+      access: 'read',
+      summary: 'Those of them that hold connections for queries about the whole cluster',
+      handle: () =>
+        json({
+          peers: cluster
+            .peerViews()
+            .filter(({ hasRemote }) => hasRemote)
+            .map(peerRecord),
+        }),
+    },
+    {
+      method: 'GET',
       path: '/v1/election',
       access: 'read',
       summary: 'Who leads, in which epoch, by whose votes, and this node’s timers',
@@ -44,6 +57,26 @@ export function clusterRoutes(
     },
   ];
 }
+
+/** The same of an agent that is in no cluster: it knows nobody, and says why it gets to know nobody. */
+export const noClusterRoutes = (): Route[] => [
+  ...['/all_peers', '/peers_with_remote'].map(
+    (path): Route => ({
+      method: 'GET',
+      path,
+      access: 'read',
+      summary: 'No other agents: this one is in no cluster',
+      handle: () => json({ peers: [] }),
+    }),
+  ),
+  {
+    method: 'POST',
+    path: '/add_host',
+    access: 'act',
+    summary: 'Refused: this agent is in no cluster',
+    handle: () => problem(409, 'this agent is in no cluster: start it with --cluster-name'),
+  },
+];
 
 function addHost(cluster: Pick<Cluster, 'addHost'>, body: unknown): HttpReply {
   const addr = typeof body === 'object' && body !== null && 'addr' in body ? body.addr : undefined;

@@ -409,9 +409,6 @@ describe('cluster-wide', () => {
       400,
       { error: 'rules.r: an object, not 1' },
     ]);
-    expect(await (await fetch(`${server.url}/peers_with_remote`)).json()).toMatchObject({
-      peers: [{ id: 'busy', primary_addr: '127.0.0.1:2', report: { has_remote: true } }],
-    });
     const status = await (await fetch(`${server.url}/status.json`)).json();
     expect(status).toMatchObject({ num_peers: 2, num_stale: 1, labels: { role: 'web' } });
   });

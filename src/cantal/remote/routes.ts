@@ -61,10 +61,13 @@ export function remoteRoutes(
       access: 'read',
       summary:
         '{"rules": {ID: rule}, "fold": {step, across, by}, "hosts": condition} → {"values": {ID: dataset}, …}: sums over hosts',
-      handle: ({ body, query }) =>
+      handle: ({ body, query, remoteAddress }) =>
         answered(remote, query.get('deadline_ms'), async (there, deadlineMs) => {
           const checked = checkClusterQuery(body);
           if (checked.kind === 'bad') return problem(400, `${checked.path}: ${checked.reason}`);
+          const wait = cost.refusal(remoteAddress);
+          if (wait !== null) return tooMuchAsked(wait);
+          cost.charge(remoteAddress, clusterQueryCost);
           return json(await there.queryCluster({ ...checked.value, since: new Map() }, deadlineMs));
         }),
     },
@@ -78,21 +81,6 @@ export function remoteRoutes(
         if (checked.kind === 'bad') return problem(400, `${checked.path}: ${checked.reason}`);
         return remote === null ? problem(404, noCluster) : json(remote.part(checked.value));
       },
-    },
-    {
-      method: 'GET',
-      path: '/peers_with_remote',
-      access: 'read',
-      summary: 'The other agents that hold connections for queries about the whole cluster',
-      handle: () =>
-        json({
-          peers: (remote?.members() ?? [])
-            .filter(({ hasRemote }) => hasRemote === true)
-            .map(({ id, addr, hostname, name, knownSince, lastReportDirect, liveness }) => ({
-              ...{ id, primary_addr: addr, name, hostname, known_since: knownSince },
-              ...{ last_report_direct: lastReportDirect, liveness, report: { has_remote: true } },
-            })),
-        }),
     },
     {
       method: 'POST',
