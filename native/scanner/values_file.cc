@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <span>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -104,7 +105,7 @@ bool ValuesFile::replaced() const noexcept {
 }
 
 void ValuesFile::collect(ScanContext& context, const ValuesOwner& owner, SeenInodes& seen,
-                         std::vector<StateRow>& states) {
+                         std::vector<StateRow>& states, ValuesRoom& room) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if ((!meta_ || replaced()) && open(context, owner) == Opened::Nothing) {
       return;
@@ -130,7 +131,7 @@ void ValuesFile::collect(ScanContext& context, const ValuesOwner& owner, SeenIno
       continue;
     }
     if (whole) {
-      publish(context, buffer.data());
+      publish(context, buffer.data(), room);
       readStates(context, states);
     }
     if (!keep(context.reader.budget, kDescriptors)) {
@@ -257,8 +258,13 @@ void ValuesFile::label(ScanContext& context, const ValuesOwner& owner, Meta&& me
   }
 }
 
-void ValuesFile::publish(ScanContext& context, const char* bytes) {
-  for (Slot& slot : slots_) {
+void ValuesFile::publish(ScanContext& context, const char* bytes, ValuesRoom& room) {
+  const auto taken = static_cast<std::uint32_t>(std::min<std::size_t>(slots_.size(), room.left));
+  const auto refused = static_cast<std::uint32_t>(slots_.size()) - taken;
+  room.left -= taken;
+  room.refused += refused;
+  // They are from the file's last entry to its first: the first ones stay.
+  for (Slot& slot : std::span(slots_).subspan(refused)) {
     if (!context.series.live(slot.ref)) {
       std::vector<Label> labels(slot.labels.begin(), slot.labels.end());
       slot.ref = context.series.intern(labels, kindOf(slot.type));
