@@ -55,12 +55,17 @@ public:
   void close() noexcept;
 
 private:
+  // There may be tens of thousands: they hold their key as bytes, a quarter of what its labels take.
   struct Slot {
     ValueType type;
+    std::uint32_t offset;
+    SeriesRef ref;
+    HeldKey key;
+  };
+  struct StateSlot {
     std::uint32_t size;
     std::uint32_t offset;
     std::vector<OwnedLabel> labels;
-    SeriesRef ref;
   };
   enum class Opened { Ready, Nothing };
 
@@ -81,7 +86,7 @@ private:
   std::pair<dev_t, ino_t> inode_;
   std::uint64_t size_ = 0;
   std::vector<Slot> slots_;
-  std::vector<Slot> states_;
+  std::vector<StateSlot> states_;
   // Set while the file of this generation is refused.
   const char* refusedFor_ = nullptr;
   std::string refusal_; // the last; also of one that is not kept open, so that it is said once

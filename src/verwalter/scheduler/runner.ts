@@ -43,7 +43,7 @@ export const startRunner = (options: RunnerOptions = {}): SchedulerRunner => {
       const started = performance.now();
       clearTimeout(idle);
       if (worker === undefined) {
-        worker = new Worker(url, { resourceLimits: { maxOldGenerationSizeMb: 256 } });
+        worker = new Worker(url, { resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 } });
         worker.unref();
         worker.setMaxListeners(0);
       }
