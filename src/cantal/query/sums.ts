@@ -83,8 +83,11 @@ function joinedSeries(
   const sum: Sum = { values: new Float64Array(rows), there: new Uint32Array(rows) };
   for (const { id } of members) {
     const floats = source.floats(id, samples);
-    if (floats === null || (derived && !derive(floats, seconds, steps))) return null;
-    if (!addTo(sum, derived ? steps : floats, kind, how)) return null;
+    if (floats === null) return null;
+    if (derived && (how === 'sum' || how === 'avg')) {
+      if (!addDerivative(sum, floats, seconds)) return null;
+    } else if (derived && !derive(floats, seconds, steps)) return null;
+    else if (!addTo(sum, derived ? steps : floats, kind, how)) return null;
   }
   const shared = derived ? timestamps.slice(0, -1) : timestamps;
   return { key, kind: kindAfter(kind, how), timestamps: shared, values: samplesOf(sum, how) };
@@ -101,8 +104,26 @@ function derive(values: Float64Array, seconds: Float64Array, into: Float64Array)
     const lasted = seconds[row] ?? 0;
     // What is missing is in no order.
     const grew = newer >= older && lasted > 0;
-    if (grew && newer === older && newer - older !== 0) return false;
-    into[row] = grew ? (newer - older) / lasted : Number.NaN;
+    const step = grew ? (newer - older) / lasted : Number.NaN;
+    if (grew && Number.isNaN(step)) return false;
+    into[row] = step;
+    newer = older;
+  }
+  return true;
+}
+
+/** derive() and addTo() in one pass: what pages ask most. No step is below 0, so that each can be added to nothing. */
+function addDerivative({ values, there }: Sum, column: Float64Array, seconds: Float64Array): boolean {
+  let newer = column[0] ?? Number.NaN;
+  for (let row = 0; row < values.length; row++) {
+    const older = column[row + 1] ?? Number.NaN;
+    const lasted = seconds[row] ?? 0;
+    if (newer >= older && lasted > 0) {
+      const step = (newer - older) / lasted;
+      if (Number.isNaN(step)) return false;
+      values[row] = (values[row] ?? 0) + step;
+      there[row] = (there[row] ?? 0) + 1;
+    }
     newer = older;
   }
   return true;
