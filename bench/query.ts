@@ -75,6 +75,7 @@ async function queries(folder: string): Promise<readonly BenchRow[]> {
         benchRow({ bench: 'query', figure: `${figure}, CPU`, value: median(used), unit: 'ms' }, aim),
       ];
     };
+    const plain = post(body(['Sum', 'Ignore']));
     const promql = encodeURIComponent('sum by (node) (rate({node!=""}[1h]))');
     return [
       ...(await rows('Rate, SumBy', post(body(['Rate'], ['SumBy', 'node', 'Ignore'])), /"MultiTip"/, 50)),
@@ -82,7 +83,9 @@ async function queries(folder: string): Promise<readonly BenchRow[]> {
         'NonNegativeDerivative, SumBy',
         post(body(['NonNegativeDerivative'], ['SumBy', 'node', 'Ignore'])),
         /"MultiSeries"/,
+        50,
       )),
+      ...(await rows('Sum', plain, /"SingleSeries"/, 50)),
       ...(await rows(
         'PromQL sum by (node) (rate(x[1h]))',
         get(`/api/v1/query?query=${promql}`),
@@ -190,8 +193,9 @@ async function serve(folder: string, size: { programs: number; countersEach: num
 }
 
 function unstarted(scanner: Scanner): Scanner {
-  const { snapshot, keysSince, keyGeneration, history, processes, states, health, messages } = scanner;
-  const read = { snapshot, keysSince, keyGeneration, history, processes, states, health, messages };
+  const { snapshot, keysSince, keyGeneration, history, floats, processes, states, anomalies, health, messages } =
+    scanner;
+  const read = { snapshot, keysSince, keyGeneration, history, floats, processes, states, anomalies, health, messages };
   const names = Object.keys(read) as (keyof typeof read)[];
   // The addon's functions want their own object.
   const own = Object.fromEntries(names.map((name) => [name, read[name].bind(scanner)])) as unknown as typeof read;

@@ -1,9 +1,11 @@
+#include "history/floats.hpp"
 #include "history/history.hpp"
 
 #include "history/watch.hpp"
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <bit>
 #include <functional>
 #include <limits>
@@ -216,6 +218,42 @@ TEST(History, KeepsExactlyTheMissingScans) {
     history.read(0, 0, missing + 2, [&](std::uint32_t scan, std::uint64_t) { scans.push_back(scan); });
     EXPECT_EQ(scans, (std::vector<std::uint32_t>{0, missing + 1}));
   }
+}
+
+TEST(History, ReadsPlainNumbersFromTheAskedScanBack) {
+  History history(1'000'000);
+  for (std::int64_t scan = 0; scan < 5; ++scan) {
+    history.beginScan(scan * 2000);
+    if (scan != 2) {
+      history.append(0, Kind::Integer, static_cast<std::uint64_t>(-scan));
+    }
+  }
+  std::array<double, 6> numbers{};
+  // The newest scan has come since the question was asked.
+  ASSERT_TRUE(readFloats(history, 0, Kind::Integer, 6000, numbers));
+  EXPECT_EQ(numbers[0], -3);
+  EXPECT_TRUE(std::isnan(numbers[1]));
+  EXPECT_EQ(numbers[2], -1);
+  EXPECT_EQ(numbers[3], 0);
+  EXPECT_TRUE(std::isnan(numbers[4]) && std::isnan(numbers[5])); // before there were any
+  EXPECT_FALSE(readFloats(history, 0, Kind::Integer, 6001, numbers));
+}
+
+TEST(History, ReadsNoPlainNumbersBeyondWhatTheyHoldExactly) {
+  constexpr std::uint64_t kMost = (std::uint64_t{1} << 53) - 1;
+  const auto exact = [](Kind kind, std::uint64_t word) {
+    History history(1'000'000);
+    history.beginScan(2000);
+    history.append(0, kind, word);
+    double number = 0;
+    return readFloats(history, 0, kind, 2000, {&number, 1});
+  };
+  EXPECT_TRUE(exact(Kind::Counter, kMost));
+  EXPECT_FALSE(exact(Kind::Counter, kMost + 1));
+  EXPECT_FALSE(exact(Kind::Counter, ~std::uint64_t{0}));
+  EXPECT_TRUE(exact(Kind::Integer, -kMost));
+  EXPECT_FALSE(exact(Kind::Integer, -kMost - 1));
+  EXPECT_TRUE(exact(Kind::Float, bits(1e300)));
 }
 
 TEST(History, DropsWhatIsOlderThanItKeepsAndThenNeedsNoMoreMemory) {

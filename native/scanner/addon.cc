@@ -1,5 +1,6 @@
 // Node-API face of the scanner; src/native/scanner.ts is its contract.
 #include "base/failure_text.hpp"
+#include "history/floats.hpp"
 #include "scanner/addon_objects.hpp"
 #include "scanner/scan_thread.hpp"
 #include "scanner/socket_table.hpp"
@@ -40,7 +41,8 @@ public:
                         InstanceMethod<&Self::scanOnce>("scanOnce"), InstanceMethod<&Self::snapshot>("snapshot"),
                         InstanceMethod<&Self::keysSince>("keysSince"),
                         InstanceMethod<&Self::keyGeneration>("keyGeneration"),
-                        InstanceMethod<&Self::history>("history"), InstanceMethod<&Self::processes>("processes"),
+                        InstanceMethod<&Self::history>("history"), InstanceMethod<&Self::floats>("floats"),
+                        InstanceMethod<&Self::processes>("processes"),
                         InstanceMethod<&Self::states>("states"), InstanceMethod<&Self::anomalies>("anomalies"),
                         InstanceMethod<&Self::health>("health"), InstanceMethod<&Self::messages>("messages"),
                         InstanceMethod<&Self::report>("reportNumbers"),
@@ -294,6 +296,31 @@ private:
         break;
       }
     });
+  }
+
+  Napi::Value floats(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    if (info.Length() < 3 || !info[0].IsNumber() || !info[1].IsNumber() || !info[2].IsTypedArray() ||
+        info[2].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
+      fail(env, "floats: expected an id, a time and a Float64Array");
+      return env.Undefined();
+    }
+    const std::uint32_t id = info[0].As<Napi::Number>().Uint32Value();
+    const double newest = info[1].As<Napi::Number>().DoubleValue();
+    auto into = info[2].As<Napi::Float64Array>();
+    SeriesTable& table = scan_->series();
+    Kind kind{};
+    {
+      std::lock_guard lock(table.keysMutex());
+      if (id >= table.keyCount() || !table.key(id)) {
+        return Napi::Boolean::New(env, false);
+      }
+      kind = table.keyKind(id);
+    }
+    const std::span<double> all(into.Data(), into.ElementLength());
+    return Napi::Boolean::New(env, scan_->publication().withHistory([&](const History& history) {
+      return readFloats(history, id, kind, newest, all);
+    }));
   }
 
   Napi::Value processes(const Napi::CallbackInfo& info) {

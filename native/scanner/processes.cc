@@ -20,6 +20,8 @@ constexpr std::uint64_t kScansBetweenLooks = 30;
 // How many files are open; and of processes that have not run, what others can change: memory that the kernel takes away.
 constexpr std::uint64_t kScansBetweenFullReads = 5;
 constexpr std::size_t kMostCommandLine = 4096;
+// A group that has too many series is told of once in this time.
+constexpr std::int64_t kRefusalsSaidEveryMs = 60'000;
 // USER_HZ is 100 on x86_64 and arm64.
 constexpr double kMillisPerTick = 10;
 
@@ -91,9 +93,14 @@ void Processes::collect(ScanContext& context) {
     }
     Process& process = next->second;
     if (read(context, pid, process)) {
+      // Of one that lives no longer than a scan, a dozen series would be kept for an hour, of one sample each. What is there
+      // at the first scan has lived before.
+      const bool stays = process.seen != 0 || context.scan == 1;
       process.seen = context.scan;
       (*table)[count] = process.row;
-      put(context, pid, process);
+      if (stays) {
+        put(context, pid, process);
+      }
       sum(context, process);
       ++count;
     }
@@ -405,10 +412,24 @@ void Processes::sum(ScanContext& context, Process& process) {
 
 void Processes::collectValues(ScanContext& context, std::vector<StateRow>& states) {
   seenInodes_.clear();
+  std::map<std::string_view, ValuesRoom> rooms;
   // By pid, so that of a family the same member owns a file at each scan.
   for (auto& [pid, process] : known_) {
     if (process.values) {
-      process.values->collect(context, {pid, process.row.cgroup.get(), process.appname}, seenInodes_, states);
+      const CgroupIdentity* group = process.row.cgroup.get();
+      // The entries of one .meta are bounded too: what is in no group is its own.
+      ValuesRoom alone;
+      ValuesRoom& room = group == nullptr ? alone : rooms[group->name];
+      process.values->collect(context, {pid, group, process.appname}, seenInodes_, states, room);
+    }
+  }
+  std::erase_if(refusalsSaid_, [&](const auto& said) { return said.second + kRefusalsSaidEveryMs <= context.timestamp; });
+  for (const auto& [group, room] : rooms) {
+    if (room.refused > 0) {
+      context.notes.reject("too-many-series",
+                           "refused " + std::to_string(room.refused) + " series of applications in the cgroup " +
+                               std::string(group) + ": at most " + std::to_string(kMostSeriesOfGroup) + " of one group are kept",
+                           refusalsSaid_.emplace(group, context.timestamp).second);
     }
   }
 }

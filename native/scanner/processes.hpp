@@ -90,6 +90,7 @@ private:
   std::array<std::shared_ptr<std::vector<ProcessRow>>, 3> tables_;
   std::shared_ptr<std::vector<ProcessRow>> table_ = std::make_shared<std::vector<ProcessRow>>();
   SeenInodes seenInodes_;
+  std::map<std::string, std::int64_t, std::less<>> refusalsSaid_; // by cgroup: when it was said that it has too many series
 };
 
 } // namespace stellwerk

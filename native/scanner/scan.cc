@@ -15,6 +15,7 @@ using Clock = std::chrono::steady_clock;
 
 // Series that have gone are forgotten within a minute after their hour (spec/cantal.md 5.4).
 constexpr std::int64_t kExpireEveryMs = 60'000;
+constexpr std::int64_t kSayRefusedEveryMs = 60'000;
 // What a clock may be stepped forward without a word: ntpd slews less.
 constexpr std::int64_t kLeastStepMs = 1'000;
 
@@ -86,6 +87,7 @@ double Scan::scan(std::int64_t wallMs, std::int64_t bootMs) {
   timed("processes", [&] { processes_->collect(context); });
   states_.clear();
   timed("values", [&] { processes_->collectValues(context, states_); });
+  sayRefused();
   own_.put(context, publication_.health(), reported_);
   timed("history", [&] { remember(timestamp_); });
 
@@ -215,6 +217,18 @@ void Scan::followClock(std::int64_t wallMs, std::int64_t elapsedMs, std::int64_t
   if (scans_ > 0 && before == 0 && forward > std::max<std::int64_t>(options_.intervalMs, kLeastStepMs)) {
     notes_.say("the clock was set forward by " + std::to_string(forward) + " ms: the history has a gap");
   }
+}
+
+// A table that is full refuses at each scan.
+void Scan::sayRefused() {
+  const std::uint64_t more = series_.refused() - refusedSaid_;
+  if (more == 0 || (refusedSaid_ > 0 && timestamp_ - refusedSaidAt_ < kSayRefusedEveryMs)) {
+    return;
+  }
+  notes_.say("refused " + std::to_string(more) + " new series: there are " + std::to_string(options_.maxSeries) +
+             " already (--max-metrics)");
+  refusedSaid_ = series_.refused();
+  refusedSaidAt_ = timestamp_;
 }
 
 void Scan::see(const Timeline& timeline, std::uint32_t id, Kind kind, std::uint64_t word, std::uint32_t scan) {

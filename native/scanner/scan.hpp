@@ -50,6 +50,7 @@ private:
   void remember(std::int64_t timestamp);
   void see(const Timeline& timeline, std::uint32_t id, Kind kind, std::uint64_t word, std::uint32_t scan);
   void expire(std::uint32_t firstKept);
+  void sayRefused();
   void followClock(std::int64_t wallMs, std::int64_t elapsedMs, std::int64_t stepMs);
 
   ScanOptions options_;
@@ -69,6 +70,8 @@ private:
   std::atomic<std::uint64_t> storageSystemUs_ = 0;
   std::uint64_t scans_ = 0;
   std::uint64_t missed_ = 0;
+  std::uint64_t refusedSaid_ = 0;
+  std::int64_t refusedSaidAt_ = 0;
   std::int64_t timestamp_ = 0;
   std::int64_t bootMs_ = 0; // at timestamp_
   std::int64_t expiredAt_ = 0;

@@ -34,7 +34,11 @@ bool checkKey(std::string_view key, std::vector<Label>& labels) {
 
 SeriesRef SeriesTable::intern(std::vector<Label>& labels, Kind kind) {
   encodeKey(labels, scratch_);
-  if (const auto found = ids_.find(scratch_, keyOf())) {
+  return intern(scratch_, kind);
+}
+
+SeriesRef SeriesTable::intern(std::string_view key, Kind kind) {
+  if (const auto found = ids_.find(key, keyOf())) {
     SeriesRef ref{*found, generations_[*found]};
     if (kinds_[ref.id] == kind) {
       return ref;
@@ -61,7 +65,7 @@ SeriesRef SeriesTable::intern(std::vector<Label>& labels, Kind kind) {
     values_[id] = 0;
     ++keyGeneration_; // followers who saw this id under its old key must look again
   }
-  keys_[id] = HeldKey(scratch_);
+  keys_[id] = HeldKey(key);
   ids_.insert(id, keyOf());
   return {id, generations_[id]};
 }

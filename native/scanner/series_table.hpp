@@ -66,6 +66,8 @@ public:
   // Finds or makes. A key whose kind has changed starts a new series. Over the limit: a refused ref, which stays live
   // until there is room, so that a flood of keys is not looked up again each scan.
   SeriesRef intern(std::vector<Label>& labels, Kind kind);
+  // `key`: as encodeKey() makes it.
+  SeriesRef intern(std::string_view key, Kind kind);
 
   void set(SeriesRef ref, std::uint64_t word) noexcept {
     if (ref.id < values_.size()) {

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <span>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -104,7 +105,7 @@ bool ValuesFile::replaced() const noexcept {
 }
 
 void ValuesFile::collect(ScanContext& context, const ValuesOwner& owner, SeenInodes& seen,
-                         std::vector<StateRow>& states) {
+                         std::vector<StateRow>& states, ValuesRoom& room) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if ((!meta_ || replaced()) && open(context, owner) == Opened::Nothing) {
       return;
@@ -130,7 +131,7 @@ void ValuesFile::collect(ScanContext& context, const ValuesOwner& owner, SeenIno
       continue;
     }
     if (whole) {
-      publish(context, buffer.data());
+      publish(context, buffer.data(), room);
       readStates(context, states);
     }
     if (!keep(context.reader.budget, kDescriptors)) {
@@ -222,10 +223,11 @@ ValuesFile::Opened ValuesFile::refuse(ScanContext& context, const ValuesOwner& o
 void ValuesFile::label(ScanContext& context, const ValuesOwner& owner, Meta&& meta) {
   slots_.clear();
   states_.clear();
-  std::set<std::vector<OwnedLabel>> taken;
+  std::set<std::string> taken;
+  std::string key;
   // From the end, because of a repeated label set the later entry counts.
   for (auto entry = meta.entries.rbegin(); entry != meta.entries.rend(); ++entry) {
-    Slot slot{entry->type, entry->size, entry->offset, {}, {}};
+    std::vector<OwnedLabel> labels;
     bool speaksForUs = true;
     for (auto& [name, value] : entry->labels) {
       const bool ours = std::find(kOwnLabels.begin(), kOwnLabels.end(), name) != kOwnLabels.end();
@@ -233,35 +235,46 @@ void ValuesFile::label(ScanContext& context, const ValuesOwner& owner, Meta&& me
       speaksForUs = speaksForUs && name == "metric" && own;
       const std::string label = ours ? "app_" + name : name;
       // Sorted, an `app_pid` of its own stands before its `pid`, and stays.
-      if (std::none_of(slot.labels.begin(), slot.labels.end(), [&](const OwnedLabel& other) { return other.first == label; })) {
-        slot.labels.emplace_back(label, value);
+      if (std::none_of(labels.begin(), labels.end(), [&](const OwnedLabel& other) { return other.first == label; })) {
+        labels.emplace_back(label, value);
       }
     }
-    if (speaksForUs && !slot.labels.empty()) {
-      context.notes.say("pid " + std::to_string(owner.pid) + ": " + path_ + ".meta: \"" + slot.labels.front().second +
+    if (speaksForUs && !labels.empty()) {
+      context.notes.say("pid " + std::to_string(owner.pid) + ": " + path_ + ".meta: \"" + labels.front().second +
                         "\" is a metric of the scanner's own, skipped");
       continue;
     }
-    slot.labels.emplace_back("pid", std::to_string(owner.pid));
+    labels.emplace_back("pid", std::to_string(owner.pid));
     if (owner.cgroup != nullptr) {
       std::vector<Label> group;
       owner.cgroup->appendTo(group);
-      slot.labels.insert(slot.labels.end(), group.begin(), group.end());
+      labels.insert(labels.end(), group.begin(), group.end());
     } else if (!owner.appname.empty()) {
-      slot.labels.emplace_back("appname", owner.appname);
+      labels.emplace_back("appname", owner.appname);
     }
-    std::sort(slot.labels.begin(), slot.labels.end());
-    if (taken.insert(slot.labels).second) {
-      (slot.type == ValueType::State ? states_ : slots_).push_back(std::move(slot));
+    std::sort(labels.begin(), labels.end());
+    std::vector<Label> texts(labels.begin(), labels.end());
+    encodeKey(texts, key);
+    if (!taken.insert(key).second) {
+      continue;
+    }
+    if (entry->type == ValueType::State) {
+      states_.push_back({entry->size, entry->offset, std::move(labels)});
+    } else {
+      slots_.push_back({entry->type, entry->offset, {}, HeldKey(key)});
     }
   }
 }
 
-void ValuesFile::publish(ScanContext& context, const char* bytes) {
-  for (Slot& slot : slots_) {
+void ValuesFile::publish(ScanContext& context, const char* bytes, ValuesRoom& room) {
+  const auto taken = static_cast<std::uint32_t>(std::min<std::size_t>(slots_.size(), room.left));
+  const auto refused = static_cast<std::uint32_t>(slots_.size()) - taken;
+  room.left -= taken;
+  room.refused += refused;
+  // They are from the file's last entry to its first: the first ones stay.
+  for (Slot& slot : std::span(slots_).subspan(refused)) {
     if (!context.series.live(slot.ref)) {
-      std::vector<Label> labels(slot.labels.begin(), slot.labels.end());
-      slot.ref = context.series.intern(labels, kindOf(slot.type));
+      slot.ref = context.series.intern(slot.key.text(), kindOf(slot.type));
     }
     std::uint64_t word = wordAt(bytes + slot.offset);
     if (slot.type == ValueType::Unsigned && word > static_cast<std::uint64_t>(INT64_MAX)) {
@@ -275,7 +288,7 @@ void ValuesFile::publish(ScanContext& context, const char* bytes) {
 bool ValuesFile::readStates(ScanContext& context, std::vector<StateRow>& states) {
   constexpr std::size_t kTime = sizeof(std::uint64_t);
   std::vector<char>& buffer = context.reader.buffer;
-  for (const Slot& slot : states_) {
+  for (const StateSlot& slot : states_) {
     char* bytes = buffer.data() + slot.offset;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
       char again[kTime];

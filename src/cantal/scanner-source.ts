@@ -9,7 +9,7 @@ const kindNames: readonly (NumberKind | undefined)[] = ['Counter', 'Integer', 'F
 /** Longer than any history that is kept: "all". */
 const allSamples = 0x7fff_ffff;
 
-type Narrow = Pick<Scanner, 'snapshot' | 'keysSince' | 'keyGeneration' | 'history' | 'states'>;
+type Narrow = Pick<Scanner, 'snapshot' | 'keysSince' | 'keyGeneration' | 'history' | 'floats' | 'states'>;
 
 /**
  * The scanner as a query sees it. The index grows with the scanner's table of keys and is made anew where ids were
@@ -46,13 +46,17 @@ export function scannerSource(scanner: Narrow): { now(): SeriesSource } {
       follow();
       const snapshot = scanner.snapshot();
       const known = scanTimes(snapshot);
+      const floats = floatsReader(scanner, known);
       return {
         index,
         scanTimes: known,
         kind: (id) => kindNames[kinds[id] ?? SeriesKind.state],
         tip: (id) => (snapshot.fresh[id] === 1 ? tipOf(snapshot, id, kinds[id]) : null),
-        history: (id, samples) => aligned(scanner, id, known, samples),
-        floats: (id, samples) => floatsOf(scanner, id, known, samples),
+        history(id, samples) {
+          const plain = floats(id, samples);
+          return plain === null ? exact(scanner, id, known, samples) : boxed(plain);
+        },
+        floats,
         states: () => scanner.states(),
       };
     },
@@ -87,40 +91,43 @@ function tipOf(snapshot: Snapshot, id: number, kind: number | undefined): Sample
   }
 }
 
-/** The history on the given times; both lists run from newest to oldest. */
-function aligned(scanner: Narrow, id: number, scanTimes: readonly number[], samples: number): Sample[] {
+/** Plain numbers of one series on the given times, in one memory that is used again; null: they are not exact. */
+function floatsReader(scanner: Narrow, scanTimes: readonly number[]): SeriesSource['floats'] {
+  const newest = scanTimes[0] ?? 0;
+  let all = new Float64Array(0);
+  let view = all;
+  return (id, samples) => {
+    const wanted = Math.min(samples, scanTimes.length);
+    if (wanted > all.length) all = new Float64Array(scanTimes.length);
+    if (view.buffer !== all.buffer || view.length !== wanted) view = all.subarray(0, wanted);
+    return scanner.floats(id, newest, view) ? view : null;
+  };
+}
+
+function boxed(floats: Float64Array): Sample[] {
+  const values: Sample[] = [];
+  for (const value of floats) values.push(Number.isNaN(value) ? null : value);
+  return values;
+}
+
+/** The history on the given times; both lists run from newest to oldest. Also of numbers beyond 2^53. */
+function exact(scanner: Narrow, id: number, scanTimes: readonly number[], samples: number): Sample[] {
   // One more than asked for each scan that may have ended since: two in a row would take longer than any query.
   const history = scanner.history(id, samples + 2);
   const values: Sample[] = [];
   let at = 0;
   const wanted = Math.min(samples, scanTimes.length);
   if (history === null) return Array.from({ length: wanted }, () => null);
-  const { timestamps, values: known, exact, kind } = history;
+  const { timestamps, values: known, exact: bits, kind } = history;
   for (let index = 0; index < wanted; index++) {
     const time = scanTimes[index] ?? 0;
     while ((timestamps[at] ?? Number.NEGATIVE_INFINITY) > time) at += 1;
     const value = timestamps[at] === time ? (known[at] ?? Number.NaN) : Number.NaN;
     if (Number.isNaN(value)) values.push(null);
     else if (kind === SeriesKind.float || Number.isSafeInteger(value)) values.push(value);
-    else values.push(exactOf(kind, exact[at] ?? 0n));
+    else values.push(exactOf(kind, bits[at] ?? 0n));
   }
   return values;
-}
-
-function floatsOf(scanner: Narrow, id: number, scanTimes: readonly number[], samples: number): Float64Array | null {
-  const wanted = Math.min(samples, scanTimes.length);
-  const history = scanner.history(id, samples + 2);
-  if (history === null) return null;
-  const { timestamps, values, kind } = history;
-  // Scans that ended since come first.
-  let newer = 0;
-  while ((timestamps[newer] ?? Number.NEGATIVE_INFINITY) > (scanTimes[0] ?? 0)) newer += 1;
-  if (timestamps.length - newer < wanted) return null;
-  for (let index = 0; index < wanted; index++) if (timestamps[newer + index] !== scanTimes[index]) return null;
-  const own = values.subarray(newer, newer + wanted);
-  if (kind === SeriesKind.float) return own;
-  for (const value of own) if (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER) return null;
-  return own;
 }
 
 /** `exact` holds the bits; those of a counter are unsigned. */

@@ -180,6 +180,11 @@ export interface Scanner {
   keyGeneration(): number;
   /** The newest `samples` scans of one series (at most what is kept), or null for an unknown id. */
   history(id: number, samples: number): SeriesHistory | null;
+  /**
+   * Puts the samples from the scan stamped `newestMs` back, newest first, into all of `into`; NaN = missing. False, and
+   * `into` is not to be used: there is no such series or scan, or a whole number is beyond what a number holds exactly.
+   */
+  floats(id: number, newestMs: number, into: Float64Array): boolean;
   processes(): readonly ProcessRow[];
   states(): readonly StateValue[];
   /** Of the newest scan (native/history/watch.hpp). */

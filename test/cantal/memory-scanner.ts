@@ -100,6 +100,20 @@ export function memoryScanner(): MemoryScanner {
         exact: BigInt64Array.from(values, bits),
       };
     },
+    floats(id, newestMs, into) {
+      scanner.beforeHistory?.();
+      const series = kept[id];
+      const newestAt = times.indexOf(newestMs);
+      if (series === undefined || series.key.kind === SeriesKind.state || newestAt < 0) return false;
+      const values = series.values.slice(0, newestAt + 1).reverse();
+      for (let index = 0; index < into.length; index++) {
+        const value = values[index] ?? null;
+        if (series.key.kind !== SeriesKind.float && value !== null && !Number.isSafeInteger(Number(value)))
+          return false;
+        into[index] = value === null ? Number.NaN : Number(value);
+      }
+      return true;
+    },
     processes: () => processes,
     states: () => states,
     anomalies: () => [],

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/native/load.ts';
-import { createScanner, readPss, type Scanner } from '../../src/native/scanner.ts';
+import { createScanner, readPss, type Scanner, SeriesKind } from '../../src/native/scanner.ts';
 import { skipped } from '../skipped.ts';
 
 const addon = join(packageRoot(), 'build', 'Release', 'scanner.node');
@@ -276,6 +276,28 @@ describe('the scanner', () => {
     const worker = `const { Worker } = require('node:worker_threads'); const w = new Worker(${JSON.stringify(`${start} setTimeout(() => process.exit(0), 100)`)}, { eval: true }); w.on('exit', (code) => console.log('worker', code));`;
     const workers = spawnSync(process.execPath, ['-e', worker], { timeout: 10_000, encoding: 'utf8' });
     expect([workers.status, workers.signal, workers.stdout]).toEqual([0, null, 'worker 0\n']);
+  });
+
+  it('gives the numbers of any series plain, the same as its history, from any scan back', () => {
+    const scanner = createScanner();
+    for (let scan = 0; scan < 6; scan++) scanner.scanOnce();
+    let plain = 0;
+    for (const { id, kind } of scanner.keysSince(0)) {
+      const history = scanner.history(id, 6);
+      if (history === null) continue;
+      for (const newer of [0, 2]) {
+        const floats = new Float64Array(6);
+        const exact =
+          kind === SeriesKind.float || history.values.subarray(newer).every((value) => !(Math.abs(value) >= 2 ** 53));
+        expect(scanner.floats(id, history.timestamps[newer] ?? 0, floats)).toBe(exact);
+        if (!exact) continue;
+        plain += 1;
+        expect([...floats]).toEqual([...history.values.subarray(newer), ...Array(newer).fill(Number.NaN)]);
+      }
+    }
+    expect(plain).toBeGreaterThan(200);
+    expect(scanner.floats(123_456_789, scanner.snapshot().timestamp, new Float64Array(1))).toBe(false);
+    expect(() => scanner.floats(0, 0, new Float32Array(4) as unknown as Float64Array)).toThrow('floats: expected');
   });
 
   it('has nothing, and does not mind being asked, before its first scan', () => {

@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runScheduler, type SchedulerLimits } from '../../src/verwalter/scheduler/engine.ts';
 import { type SchedulerRunner, startRunner } from '../../src/verwalter/scheduler/runner.ts';
@@ -426,6 +427,24 @@ describe('the scheduler’s thread', () => {
     const result = await runner.run({ sources: lua(body), input: {}, seed: 1 });
     expect(result).toMatchObject({ ok: false, kind: 'time', message: expect.stringContaining('library call') });
     expect(await runner.run({ sources: lua('return "{}"'), input: {}, seed: 1 })).toMatchObject({ ok: true });
+  });
+
+  it('is ended when there is nothing to run for a while, and begun again for the next round', async () => {
+    const seldom = startRunner({ workerUrl: worker.url, limits: short, idleMs: 20 });
+    const begun: Worker[] = [];
+    const note = (thread: Worker) => begun.push(thread);
+    process.on('worker', note);
+    try {
+      for (let round = 1; round <= 2; round++) {
+        expect(await seldom.run({ sources: lua('return "{}"'), input: {}, seed: 1 })).toMatchObject({ ok: true });
+        expect(begun.length).toBe(round);
+        // Of a thread that has ended there is no id.
+        await expect.poll(() => begun.at(-1)?.threadId, { timeout: 10_000 }).toBe(-1);
+      }
+    } finally {
+      process.off('worker', note);
+      await seldom.stop();
+    }
   });
 
   it('says what is wrong when its file is missing', async () => {

@@ -93,6 +93,8 @@ TEST(Processes, UnderAReusedNumberStartNewSeries) {
   // Within one interval: the same number, another start.
   writeProcess(machine.folder, {.startTime = 9000, .userTime = 90'000});
   machine.scan();
+  EXPECT_FALSE(machine.rig.series.fresh(*first));
+  machine.scan();
   const auto second = idOf(machine.rig.series, labels);
   EXPECT_NE(first, second) << "a rate would be made of two processes";
   EXPECT_EQ(machine.rig.series.value(*second), 90'000u);
@@ -102,8 +104,31 @@ TEST(Processes, UnderAReusedNumberStartNewSeries) {
   machine.scan();
   writeProcess(machine.folder, {.startTime = 9500, .userTime = 95'000});
   machine.scan();
+  machine.scan();
   EXPECT_NE(idOf(machine.rig.series, labels), second);
   EXPECT_EQ(machine.value("user_time"), 95'000u);
+}
+
+TEST(Processes, HaveSeriesOfTheirOwnFromTheirSecondScanOn) {
+  Machine machine;
+  writeProcess(machine.folder, {});
+  machine.scan();
+  const std::uint32_t count = machine.rig.series.count();
+  EXPECT_EQ(machine.value("rss"), 25u * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE))) << "it was there before us";
+  const LabelMap number{{"cgroup", "system.web"}, {"metric", "processes.number"}};
+  for (std::uint32_t pid = 200; pid < 220; ++pid) {
+    writeProcess(machine.folder, {.pid = pid});
+    machine.scan();
+    EXPECT_EQ(machine.processes->rows().size(), 2u);
+    EXPECT_EQ(machine.rig.value(number), 2u) << "what its group is worth counts it at once";
+    fs::remove_all(machine.folder.path + "/proc/" + std::to_string(pid));
+  }
+  EXPECT_EQ(machine.rig.series.count(), count) << "none of those that came and went between two scans is kept";
+  writeProcess(machine.folder, {.pid = 300});
+  machine.scan();
+  EXPECT_FALSE(machine.value("user_time", "300"));
+  machine.scan();
+  EXPECT_EQ(machine.value("user_time", "300"), 7u);
 }
 
 TEST(Processes, KeepTheirSeriesFromScanToScan) {

@@ -214,6 +214,7 @@ TEST(Scan, ForgetsDeadProcessesAfterTheirHourAndUsesTheirIdsAgain) {
   for (std::uint32_t pid = 200; pid < 400; ++pid) {
     writeProcess(host.machine, {.pid = pid});
     host.at(720'000 + pid * 100'000, 0);
+    host.at(720'000 + pid * 100'000 + 2000, 2000);
     fs::remove_all(host.machine.path + "/proc/" + std::to_string(pid));
   }
   EXPECT_LE(host.scan->series().size(), with + 8 * 8);
@@ -252,6 +253,15 @@ TEST(Scan, HasATopOnItsSeriesAndCountsWhatItRefuses) {
   const Health health = host.scan->publication().health();
   EXPECT_GT(health.refusedSeries, 0u);
   EXPECT_EQ(health.series, 20u);
+  EXPECT_EQ(host.scan->notes().take().size(), 1u) << "said once a minute";
+  // A process that is new is refused anew.
+  writeProcess(host.machine, {.pid = 300});
+  for (int scan = 60; scan <= 62; ++scan) {
+    host.at(scan * 1000, scan * 1000);
+  }
+  const auto said = host.scan->notes().take();
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_TRUE(said[0].ends_with("new series: there are 20 already (--max-metrics)")) << said[0];
 }
 
 TEST(Scan, OfAnyKernelTextIsSafe) {

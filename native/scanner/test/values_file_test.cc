@@ -450,6 +450,43 @@ TEST(Values, BeyondTheLimitOfSeriesLeaveOthersUnharmed) {
   EXPECT_GE(apps.rig.series.refused(), 2900u);
 }
 
+TEST(Values, OfOneCgroupHaveATopAndLeaveOtherGroupsUnharmed) {
+  Apps apps;
+  std::string meta;
+  for (int i = 0; i < 9000; ++i) {
+    meta += "counter 8: {\"metric\":\"m" + std::to_string(i) + "\"}\n";
+  }
+  const auto write = [&](std::uint32_t pid, const std::string& name, const std::string& cgroup) {
+    writeProcess(apps.machine, {.pid = pid, .environ = "CANTAL_PATH=/run/" + name, .cgroup = cgroup});
+    apps.machine.replace("root/run/" + name + ".values", std::string(9000 * 8, 'x'));
+    apps.machine.replace("root/run/" + name + ".meta", meta);
+  };
+  for (std::uint32_t pid : {100u, 101u, 102u}) {
+    write(pid, "flood" + std::to_string(pid), "0::/system.slice/web.service\n");
+  }
+  write(103, "other", "0::/system.slice/db.service\n");
+  apps.scan();
+  EXPECT_EQ(apps.exported(), 20'000u + 9000u);
+  EXPECT_TRUE(apps.value("m8999", "101"));
+  EXPECT_TRUE(apps.value("m1999", "102")) << "of the one that finds the group full, the first entries stay";
+  EXPECT_FALSE(apps.value("m2000", "102"));
+  EXPECT_TRUE(apps.rig.value({{"cgroup", "system.db"}, {"metric", "m8999"}, {"pid", "103"}}));
+  const std::vector<std::string> said{"refused 7000 series of applications in the cgroup system.web: at most 20000 of one "
+                                      "group are kept"};
+  EXPECT_EQ(apps.rig.notes.take(), said);
+  for (int scan = 0; scan < 59; ++scan) {
+    apps.scan();
+  }
+  EXPECT_EQ(apps.rig.notes.rejected()["too-many-series"].count, 60u);
+  EXPECT_TRUE(apps.rig.notes.take().empty()) << "a second is no reason to say it again";
+  apps.scan();
+  EXPECT_EQ(apps.rig.notes.take(), said) << "a minute is";
+  // Where another of the group ends there is room.
+  fs::remove_all(apps.machine.path + "/proc/100");
+  apps.scan();
+  EXPECT_TRUE(apps.value("m8999", "102"));
+}
+
 TEST(Values, WithoutDescriptorsToKeepAreReadAllTheSame) {
   Apps apps;
   apps.rig.reader.budget = FdBudget(1);

@@ -30,8 +30,6 @@ export interface Words {
   misunderstood(reason: string): { readonly text: string } | { readonly code: number };
 }
 
-export const subprotocols = ['graphql-transport-ws', 'graphql-ws'] as const;
-
 const said = (message: Readonly<Record<string, unknown>>): string => JSON.stringify(message);
 
 /** Of subscriptions-transport-ws, its PROTOCOL.md; called `graphql-ws` on the wire. */

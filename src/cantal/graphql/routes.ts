@@ -2,7 +2,6 @@ import { type HttpReply, type HttpRequest, json, type Route } from '../../http/r
 import { tooMuchAsked } from '../query/cost.ts';
 import { mostSamplesPerQuery } from '../query/extract.ts';
 import { explorerRoutes } from './explorer.ts';
-import { askedOf, prepare } from './operation.ts';
 import type { World } from './resolve.ts';
 
 /** GraphQL over HTTP: spec cantal 7.3. */
@@ -21,6 +20,8 @@ export function graphqlRoutes(world: World): readonly Route[] {
 
 async function reply(world: World, { body, remoteAddress }: HttpRequest): Promise<HttpReply> {
   const fatal = (message: string) => json({ errors: [{ message }] }, 400);
+  // Half a megabyte of code that most agents never need.
+  const { askedOf, prepare } = await import('./operation.ts');
   const asked = askedOf(body);
   if (typeof asked === 'string') return fatal(asked);
   const wait = world.cost.refusal(remoteAddress);

@@ -55,7 +55,7 @@ export function prepare(expr: Expr, { source, catalog, budget }: Moment, fromMs:
       const values = new Float64Array(times.length).fill(Number.NaN);
       const floats = source.floats(id, samples);
       if (floats !== null) {
-        values.set(floats.toReversed(), times.length - floats.length);
+        for (let back = 0; back < floats.length; back++) values[times.length - 1 - back] = floats[back] ?? Number.NaN;
         return { tags, values };
       }
       for (const [back, value] of source.history(id, samples).entries()) {

@@ -6,10 +6,12 @@ import type { Cantal } from '../shell.ts';
 import { type Data, instant, mostSteps, overRange } from './answer.ts';
 import { type Catalog, catalogs, type Entry } from './catalog.ts';
 import type { Moment } from './evaluate.ts';
-import { parsePromql, parseSelector } from './parse.ts';
 import { labelValue, toObject } from './tags.ts';
 import { durationOf, numberOf } from './text.ts';
 import { Unanswerable } from './vector.ts';
+
+type Parser = typeof import('./parse.ts');
+type Answer = (request: HttpRequest, catalog: Catalog, parser: Parser) => unknown;
 
 interface Failure {
   readonly status: number;
@@ -39,9 +41,11 @@ export function promqlRoutes(
 ): readonly Route[] {
   const catalogOf = catalogs();
 
-  const asked = (request: HttpRequest, answer: (request: HttpRequest, catalog: Catalog) => unknown): HttpReply => {
+  const asked = async (request: HttpRequest, answer: Answer): Promise<HttpReply> => {
     try {
-      return json({ status: 'success', data: answer(request, catalogOf(cantal.moment())) });
+      // The grammar's tables are of no use until somebody asks.
+      const parser = await import('./parse.ts');
+      return json({ status: 'success', data: answer(request, catalogOf(cantal.moment()), parser) });
     } catch (error) {
       if (error instanceof Refused) return failed(error.failure);
       if (error instanceof Unanswerable) return failed({ status: 422, errorType: 'execution', error: error.message });
@@ -63,7 +67,7 @@ export function promqlRoutes(
     }
   };
 
-  const both = (path: string, summary: string, answer: (request: HttpRequest, catalog: Catalog) => unknown) =>
+  const both = (path: string, summary: string, answer: Answer) =>
     (['GET', 'POST'] as const).map(
       (method): Route => ({
         ...{ method, path, access: 'read', summary, form: method === 'POST' },
@@ -72,33 +76,36 @@ export function promqlRoutes(
     );
 
   return [
-    ...both('/api/v1/query', 'PromQL at one time: ?query=EXPR&time=T', (request) =>
+    ...both('/api/v1/query', 'PromQL at one time: ?query=EXPR&time=T', (request, _catalog, parser) =>
       evaluated(request, (moment) => {
         const at = request.query.get('time');
-        return instant(exprOf(request), moment, at === null ? nowMs() : timeOf('time', at));
+        return instant(exprOf(request, parser), moment, at === null ? nowMs() : timeOf('time', at));
       }),
     ),
-    ...both('/api/v1/query_range', 'PromQL over time: ?query=EXPR&start=T&end=T&step=DURATION', (request) =>
-      evaluated(request, (moment) => {
-        const expr = exprOf(request);
-        const { start, end, step } = rangeOf(request.query);
-        return overRange(expr, moment, start, end, step);
-      }),
+    ...both(
+      '/api/v1/query_range',
+      'PromQL over time: ?query=EXPR&start=T&end=T&step=DURATION',
+      (request, _catalog, parser) =>
+        evaluated(request, (moment) => {
+          const expr = exprOf(request, parser);
+          const { start, end, step } = rangeOf(request.query);
+          return overRange(expr, moment, start, end, step);
+        }),
     ),
-    ...both('/api/v1/series', 'Series that fulfil ?match[]=SELECTOR', ({ query }, catalog) => {
+    ...both('/api/v1/series', 'Series that fulfil ?match[]=SELECTOR', ({ query }, catalog, parser) => {
       if (query.getAll('match[]').length === 0) throw new Refused('the parameter match[] is missing');
-      return matching(query, catalog).map(({ tags }) => toObject(tags));
+      return matching(query, catalog, parser).map(({ tags }) => toObject(tags));
     }),
-    ...both('/api/v1/labels', 'Names of labels; ?match[]=SELECTOR narrows', ({ query }, catalog) =>
-      sorted(matching(query, catalog).flatMap(({ tags }) => tags.pairs.map(([label]) => label))),
+    ...both('/api/v1/labels', 'Names of labels; ?match[]=SELECTOR narrows', ({ query }, catalog, parser) =>
+      sorted(matching(query, catalog, parser).flatMap(({ tags }) => tags.pairs.map(([label]) => label))),
     ),
     {
       ...{ method: 'GET', path: '/api/v1/label/:name/values', access: 'read' },
       summary: 'Values of a label; ?match[]=SELECTOR narrows',
       handle: (request) =>
-        asked(request, ({ query, params }, catalog) =>
+        asked(request, ({ query, params }, catalog, parser) =>
           sorted(
-            matching(query, catalog)
+            matching(query, catalog, parser)
               .map(({ tags }) => labelValue(tags, params.name ?? ''))
               .filter((value) => value !== ''),
           ),
@@ -118,14 +125,14 @@ const failed = ({ status, errorType, error }: Failure): HttpReply =>
 
 const sorted = (values: readonly string[]): readonly string[] => [...new Set(values)].sort();
 
-function exprOf({ query }: HttpRequest) {
+function exprOf({ query }: HttpRequest, { parsePromql }: Parser) {
   const parsed = parsePromql(query.get('query') ?? '');
   if (parsed.kind === 'bad') throw new Refused(`query: ${parsed.reason}`);
   return parsed.expr;
 }
 
 /** All, or those of any of the selectors. */
-function matching(query: URLSearchParams, catalog: Catalog): readonly Entry[] {
+function matching(query: URLSearchParams, catalog: Catalog, { parseSelector }: Parser): readonly Entry[] {
   const written = query.getAll('match[]');
   if (written.length === 0) return catalog.all;
   const found = new Set<Entry>();

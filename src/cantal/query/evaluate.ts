@@ -6,6 +6,7 @@ import { extractRates } from './rates.ts';
 import { ratio } from './ratio.ts';
 import type { Fold, Rule } from './rule.ts';
 import type { SeriesSource } from './source.ts';
+import { extractSums, type Summed } from './sums.ts';
 
 export type Evaluated =
   | { readonly kind: 'values'; readonly values: Readonly<Record<string, Dataset>> }
@@ -40,11 +41,8 @@ export function resultsOf(
     if (before !== undefined || rule === undefined) return before ?? { kind: 'series', series: [] };
     const apply = (result: Result, what: Fold): Result =>
       what.kind === 'ratio' ? ratio(result, resultOf(what.by)) : fold(result, what);
-    const rates = extractRates(rule, source, budget);
-    const result =
-      rates === null
-        ? rule.functions.reduce(apply, extract(rule, source, budget))
-        : rule.functions.slice(1).reduce(apply, rates);
+    const { result: begun, functions } = begin(rule, source, budget);
+    const result = rule.functions.slice(functions).reduce(apply, begun);
     known.set(id, result);
     return result;
   };
@@ -59,4 +57,12 @@ export function resultsOf(
     }
   }
   return { kind: 'results', results };
+}
+
+/** What the rule reads, with as many of its first functions applied as can be while it is read. */
+function begin(rule: Rule, source: SeriesSource, budget: Budget): Summed {
+  const sums = extractSums(rule, source, budget);
+  if (sums !== null) return sums;
+  const rates = extractRates(rule, source, budget);
+  return rates === null ? { result: extract(rule, source, budget), functions: 0 } : { result: rates, functions: 1 };
 }

@@ -141,7 +141,7 @@ function joinTips(tips: readonly Tip[], key: Labels, how: Across): Result {
   };
 }
 
-function kindAfter(kind: NumberKind, how: Across): NumberKind {
+export function kindAfter(kind: NumberKind, how: Across): NumberKind {
   switch (how) {
     case 'sum':
     case 'min':
@@ -232,7 +232,7 @@ function acrossBy(result: Result, how: Across, labels: readonly string[], total:
 }
 
 /** By the values of all `labels`; what lacks one of them is dropped. */
-function groups<T extends { readonly key: Labels }>(
+export function groups<T extends { readonly key: Labels }>(
   all: readonly T[],
   labels: readonly string[],
 ): readonly (readonly [key: Labels, members: readonly T[]])[] {
@@ -261,7 +261,7 @@ function rekeyed(result: Result, key: Labels): Result {
 }
 
 /** The groups as one result, with their total behind them where there are several and it is asked for. */
-function gathered(sums: readonly Result[], total: boolean): Result {
+export function gathered(sums: readonly Result[], total: boolean): Result {
   const broken = sums.find(({ kind }) => kind === 'incompatible');
   if (broken !== undefined) return broken;
   const series = sums.flatMap((sum) => (sum.kind === 'series' ? sum.series : []));

@@ -14,8 +14,8 @@ export interface SeriesSource {
   /** `values[i]` belongs to `scanTimes[i]`, for the newest `samples` scans; null = missing. */
   history(id: number, samples: number): readonly Sample[];
   /**
-   * The same as plain numbers, NaN = missing, without a copy where possible; null where one of them is beyond what a
-   * number holds exactly, or the scans do not lie side by side. Not to be kept or changed.
+   * The same as plain numbers, NaN = missing; null where one of them is beyond what a number holds exactly. Good until
+   * the next call of floats() or history(), and not to be changed.
    */
   floats(id: number, samples: number): Float64Array | null;
   states(): readonly StateValue[];

@@ -12,7 +12,12 @@ export interface RunnerOptions {
   /** The bundled worker.ts; by default it lies beside the program's bundle. */
   readonly workerUrl?: URL;
   readonly limits?: SchedulerLimits;
+  /** How long the thread is kept with nothing to run; by default longer than a leader waits between rounds. */
+  readonly idleMs?: number;
 }
+
+/** A thread holds some 10 MiB. Who does not lead runs the scheduler only to see that it loads. */
+const defaultIdleMs = 30_000;
 
 /** Lua's hook cannot fire inside one long C function (a pattern match): then the whole thread is ended, after this. */
 const graceMs = 1000;
@@ -20,11 +25,14 @@ const graceMs = 1000;
 export const startRunner = (options: RunnerOptions = {}): SchedulerRunner => {
   const limits = options.limits ?? defaultLimits;
   const url = options.workerUrl ?? new URL('./scheduler-worker.js', import.meta.url);
+  const idleMs = options.idleMs ?? defaultIdleMs;
   let worker: Worker | undefined;
+  let idle: NodeJS.Timeout | undefined;
   let last: Promise<unknown> = Promise.resolve();
   let nextId = 1;
 
   const drop = async (): Promise<void> => {
+    clearTimeout(idle);
     const old = worker;
     worker = undefined;
     await old?.terminate();
@@ -33,8 +41,9 @@ export const startRunner = (options: RunnerOptions = {}): SchedulerRunner => {
   const once = (request: SchedulerRequest): Promise<SchedulerRun> =>
     new Promise((resolve) => {
       const started = performance.now();
+      clearTimeout(idle);
       if (worker === undefined) {
-        worker = new Worker(url, { resourceLimits: { maxOldGenerationSizeMb: 256 } });
+        worker = new Worker(url, { resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 } });
         worker.unref();
         worker.setMaxListeners(0);
       }
@@ -43,6 +52,7 @@ export const startRunner = (options: RunnerOptions = {}): SchedulerRunner => {
       const settle = (run: SchedulerRun): void => {
         clearTimeout(watchdog);
         current.off('message', onMessage).off('error', onError).off('exit', onExit);
+        idle = setTimeout(() => void drop(), idleMs).unref();
         resolve(run);
       };
       const fail = (kind: 'time' | 'run', message: string): void =>

@@ -73,11 +73,11 @@ function indexNotAfter(times: readonly number[], timeMs: number): number {
 }
 
 function read(source: SeriesSource, id: number, from: number, to: number): FreshSeries['samples'] {
-  const history = source.history(id, to);
+  const history = source.floats(id, to) ?? source.history(id, to);
   const samples: (readonly [number, number | bigint])[] = [];
   for (let index = to - 1; index >= from; index--) {
     const value = history[index] ?? null;
-    if (value !== null) samples.push([source.scanTimes[index] ?? 0, value]);
+    if (value !== null && !Number.isNaN(value)) samples.push([source.scanTimes[index] ?? 0, value]);
   }
   return samples;
 }
