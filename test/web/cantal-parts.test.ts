@@ -180,7 +180,7 @@ describe('rules for single metrics', () => {
 const process = (pid: number, ppid: number, more: Partial<Process> = {}): Process => ({
   ...{ pid, ppid, uid: 0, gid: 0, name: `p${pid}`, state: 'S', rss: pid, num_threads: 1, start_time: pid },
   ...{ start_timestamp: 0, user_time: 0, system_time: 0, cmdline: 'x', read_bytes: null, write_bytes: null },
-  ...{ cgroup: null, ...more },
+  ...{ cgroup: null, container: null, runtime: null, ...more },
 });
 
 describe('the tree of processes', () => {

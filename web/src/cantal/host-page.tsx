@@ -28,9 +28,11 @@ import {
   tipOf,
   wholeDisk,
 } from './rules.ts';
+import { unreadableWords, useStatus } from './status.ts';
 import { useStream } from './stream.ts';
 import { type StripGroup, Strips } from './strips.tsx';
 import { bytesPerSecond, percent, perSecond, plain } from './units.ts';
+import { Unusual } from './unusual.tsx';
 import { Zoom } from './zoom.tsx';
 
 const rules = {
@@ -114,6 +116,8 @@ export function HostPage({ place }: PageProps) {
   ];
   return (
     <Frame title="Status" connection={connection} problem={error}>
+      <NotRead />
+      <Unusual />
       <Memory answers={answers} />
       <section aria-labelledby="strips-title">
         <div class="bar">
@@ -125,6 +129,12 @@ export function HostPage({ place }: PageProps) {
       <FileSystems answers={answers} />
     </Frame>
   );
+}
+
+function NotRead() {
+  const { value: status } = useStatus();
+  const words = status === null ? null : unreadableWords(status);
+  return words === null ? null : <p class="muted note not-read">{words}</p>;
 }
 
 /** Ticks are hundredths of a second: per second they are percent of one core. */

@@ -5,6 +5,7 @@ import { setParams } from '../place.ts';
 import { type Labels, lineId, type Table, type Tip, tableIn, tipsIn } from './answer.ts';
 import { Chart } from './chart.tsx';
 import { Frame } from './frame.tsx';
+import { labelText, shownLabels } from './label-words.tsx';
 import { type ListColumn, LongList } from './long-list.tsx';
 import { curlOf, exactly, folds, type Join, joins, labelsByName, type Metric, tipRules } from './metric-rules.ts';
 import { usePoll } from './poll.ts';
@@ -12,7 +13,6 @@ import { rangeOf, spanOf } from './range.ts';
 import { hourOf } from './rules.ts';
 import { conditionOf, parseSearch, passes } from './search.ts';
 import { useStream } from './stream.ts';
-import { labelText } from './tip-table.tsx';
 import { plain, unitOf } from './units.ts';
 import { Zoom } from './zoom.tsx';
 
@@ -257,7 +257,7 @@ interface RowProps {
 
 function Row({ index, metric, tip, seenAt, picked, onToggle }: RowProps) {
   const { labels } = metric;
-  const words = labelText(labels, metric.labels.metric === undefined ? ['state'] : ['metric']);
+  const without = metric.labels.metric === undefined ? ['state'] : ['metric'];
   return (
     <tr aria-rowindex={index + 2}>
       <th scope="row" class="cut" title={metric.name}>
@@ -271,8 +271,8 @@ function Row({ index, metric, tip, seenAt, picked, onToggle }: RowProps) {
           {metric.name}
         </label>
       </th>
-      <td class="muted cut" title={words}>
-        {words}
+      <td class="muted cut" title={labelText(labels, without)}>
+        {shownLabels(labels, without)}
       </td>
       <td class="muted roomy">{metric.kind.toLowerCase()}</td>
       <td class="number cut" title={String(metric.value)}>

@@ -1,3 +1,5 @@
+import { formatDuration, formatMs } from '../format.ts';
+import type { Tone } from '../mark.tsx';
 import { type Answers, type Dataset, readDataset } from './answer.ts';
 import { sortByDomain } from './domain.ts';
 import { peerFacts } from './peer-facts.ts';
@@ -10,15 +12,31 @@ export interface RemoteHost {
   readonly hostname: string;
   /** Of its UI; empty: this page's. */
   readonly origin: string;
-  /** It did not answer in time: if there are answers, they are old. */
-  readonly missing: boolean;
+  readonly provenance: Provenance;
   /** Null: nothing is known of it. */
   readonly answers: Answers | null;
+}
+
+/** Where the answers of a host are from. */
+export type Provenance =
+  /** `own`: this agent's history. `asked`: over HTTP. `stream`: what the host sends by itself. */
+  | { readonly kind: 'fresh'; readonly from: 'own' | 'asked' | 'stream'; readonly ageMs: number | null }
+  /** It does not answer: what it said before. */
+  | { readonly kind: 'mirror'; readonly ageMs: number | null }
+  /** Nothing is known of it now. */
+  | { readonly kind: 'missing' }
+  /** Gossip has given it up, so it is not asked. */
+  | { readonly kind: 'dead' };
+
+interface Source {
+  readonly from: 'own' | 'asked' | 'stream' | 'mirror';
+  readonly age_ms: number | null;
 }
 
 interface ByHost {
   readonly by_host: Readonly<Record<string, Readonly<Record<string, Dataset>>>>;
   readonly missing: readonly string[];
+  readonly sources: Readonly<Record<string, Source>>;
 }
 
 export interface RemoteAnswer {
@@ -47,7 +65,7 @@ export function useRemote(rules: Rules, everyMs = remoteEveryMs): RemoteAnswer {
       id,
       hostname: (own ? status.hostname : peer?.hostname) ?? id.slice(0, 8),
       origin: own || peer === undefined ? '' : `http://${peer.addr}`,
-      missing: value === null || datasets === undefined || value.missing.includes(id),
+      provenance: provenanceOf(value?.sources[id], peer?.liveness === 'dead'),
       answers: datasets === undefined ? null : answersOf(datasets),
     };
   });
@@ -64,3 +82,62 @@ function answersOf(datasets: Readonly<Record<string, Dataset>>): Answers {
   read.set(datasets, answers);
   return answers;
 }
+
+export function provenanceOf(source: Source | undefined, dead: boolean): Provenance {
+  if (source === undefined) return { kind: dead ? 'dead' : 'missing' };
+  const { from, age_ms: ageMs } = source;
+  return from === 'mirror' ? { kind: 'mirror', ageMs } : { kind: 'fresh', from, ageMs };
+}
+
+export function toneOf({ kind }: Provenance): Tone {
+  switch (kind) {
+    case 'fresh':
+      return 'good';
+    case 'mirror':
+      return 'warn';
+    case 'missing':
+    case 'dead':
+      return 'bad';
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** As a title, and beside the name where it is not as usual. */
+export function provenanceWords(provenance: Provenance): string {
+  const old = (ageMs: number | null) => (ageMs === null ? '' : `, ${formatDuration(ageMs)} old`);
+  switch (provenance.kind) {
+    case 'fresh': {
+      const words = { own: 'this agent’s own history', asked: 'asked just now', stream: 'from its stream' };
+      const { from, ageMs } = provenance;
+      return ageMs === null ? words[from] : `${words[from]}, ${formatMs(ageMs)} old`;
+    }
+    case 'mirror':
+      return `does not answer: what it said before${old(provenance.ageMs)}`;
+    case 'missing':
+      return 'did not answer in time';
+    case 'dead':
+      return 'dead';
+    default:
+      return provenance satisfies never;
+  }
+}
+
+/** "old figures of a; no answer from b, c": null where all answered. */
+export function lackWords(hosts: readonly RemoteHost[]): string | null {
+  const of = (kind: Provenance['kind']) =>
+    hosts.filter(({ provenance }) => provenance.kind === kind).map(({ hostname }) => hostname);
+  const said: readonly (readonly [readonly string[], string])[] = [
+    [of('mirror'), 'old figures of'],
+    [of('missing'), 'no answer from'],
+    [of('dead'), 'dead:'],
+  ];
+  const words = said.filter(([names]) => names.length > 0).map(([names, text]) => `${text} ${someOf(names)}`);
+  return words.length === 0 ? null : words.join('; ');
+}
+
+const mostNames = 4;
+const someOf = (names: readonly string[]): string =>
+  names.length <= mostNames
+    ? names.join(', ')
+    : `${names.slice(0, mostNames).join(', ')} and ${names.length - mostNames} more`;
