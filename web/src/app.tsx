@@ -73,9 +73,9 @@ function Content({ place, token }: { place: Place; token: string | null }) {
   const inCluster = useInCluster();
   const Page = Object.hasOwn(pages, place.path) ? pages[place.path] : undefined;
   if (Page === undefined) return <NoSuchPage path={place.path} />;
-  const isRemote = place.path.startsWith('/remote/');
-  if (isRemote && inCluster === false) return <NoClusterPage title={titleOf(place.path) ?? ''} />;
-  const there = place.path === '/' ? scheduler === true : !isRemote || inCluster === true;
+  const ofOthers = place.path.startsWith('/remote/') || place.path === '/local/peers';
+  if (ofOthers && inCluster === false) return <NoClusterPage title={titleOf(place.path) ?? ''} />;
+  const there = place.path === '/' ? scheduler === true : !ofOthers || inCluster === true;
   return there ? <Page key={place.path} place={place} token={token} /> : <main class="empty" aria-busy="true" />;
 }
 

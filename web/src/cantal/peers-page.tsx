@@ -23,7 +23,7 @@ export function PeersPage() {
           <p class="muted">
             This agent{status?.hostname === undefined ? '' : ` (${status.hostname})`} knows no other. Start another with{' '}
             <code>--join {location.host}</code>, or introduce one:{' '}
-            <code>{`curl -d '{"addr": "IP:PORT"}' ${location.origin}/add_host`}</code>
+            <code>{`curl -H "Authorization: Bearer $TOKEN" -d '{"addr": "IP:PORT"}' ${location.origin}/add_host`}</code>
           </p>
         </section>
       ) : (
