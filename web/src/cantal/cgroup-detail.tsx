@@ -66,7 +66,7 @@ export function CgroupDetail({ name, place, answers, timestamp, processes, conta
             <Chart
               title="CPU of its processes, of one core"
               times={table('processCpu').times}
-              lines={byMetric(table('processCpu'), /_time$/)}
+              lines={byMetric(table('processCpu'), /^processes\.|_time$/g)}
               range={range}
               unit={percent}
             />
@@ -83,7 +83,7 @@ export function CgroupDetail({ name, place, answers, timestamp, processes, conta
             <Chart
               title="Memory of its processes"
               times={table('processMemory').times}
-              lines={byMetric(table('processMemory'), /^$/)}
+              lines={byMetric(table('processMemory'), /^processes\./)}
               range={range}
               unit={bytes}
             />

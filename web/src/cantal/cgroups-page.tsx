@@ -21,7 +21,7 @@ const rateSamples = 16;
 const overview = {
   // Where the host has the controllers; where not, what the processes used.
   usage: rateOf(equal('metric', 'cgroup.cpu.usage'), rateSamples),
-  ticks: rateOf(all(like('metric', '^(user|system)_time$'), has('cgroup')), rateSamples, sumBy('cgroup')),
+  ticks: rateOf(like('metric', '^processes\\.(user|system)_time$'), rateSamples, sumBy('cgroup')),
   memory: tipOf(equal('metric', 'cgroup.memory.current')),
   limit: tipOf(equal('metric', 'cgroup.memory.max')),
   kills: tipOf(equal('metric', 'cgroup.memory.events.oom_kill')),
@@ -36,8 +36,8 @@ const detail = (name: string) => {
     io: hourOf(of('^cgroup\\.io\\.[rw]bytes$'), perSecondFold, sumBy('metric')),
     pids: hourOf(of('^cgroup\\.pids\\.current$')),
     pressure: hourOf(of('^psi\\..*\\.total$'), perSecondFold),
-    processCpu: hourOf(of('^(user|system)_time$'), perSecondFold, sumBy('metric')),
-    processMemory: hourOf(of('^(rss|swap)$'), sumBy('metric')),
+    processCpu: hourOf(of('^processes\\.(user|system)_time$'), perSecondFold, sumBy('metric')),
+    processMemory: hourOf(of('^processes\\.(rss|swap)$'), sumBy('metric')),
     own: tipOf(exported),
     states: { series: { source: 'Tip', condition: exported }, extract: ['Tip'], functions: [] },
   };

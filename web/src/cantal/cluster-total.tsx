@@ -1,8 +1,9 @@
 import { formatBytes, formatCount, unknown } from '../format.ts';
-import { type Dataset, readDataset, sumOf, type Table } from './answer.ts';
+import type { Column } from '../plot-data.ts';
+import { type Dataset, emptyTable, readDataset, sumOf, type Table } from './answer.ts';
 import { usePoll } from './poll.ts';
 import type { Range } from './range.ts';
-import { busyTicks, cpuTicks, hourOf, like, perSecondFold, sumBy, sumOfAll } from './rules.ts';
+import { cpuTicks, hourOf, like, perSecondFold, sumBy } from './rules.ts';
 import { Strips } from './strips.tsx';
 import { percent } from './units.ts';
 
@@ -10,8 +11,7 @@ const stepMs = 30_000;
 /** Each host folds its own, and sends only the steps since the last time. */
 const question = {
   rules: {
-    busy: hourOf(busyTicks, perSecondFold, sumOfAll),
-    all: hourOf(cpuTicks, perSecondFold, sumOfAll),
+    cpu: hourOf(cpuTicks, perSecondFold, sumBy('metric')),
     memory: hourOf(like('metric', '^memory\\.(MemTotal|MemFree|Buffers|Cached)$'), sumBy('metric')),
   },
   fold: { step: stepMs, across: 'Sum', by: ['metric'] },
@@ -30,8 +30,8 @@ export interface ClusterAnswer {
 export interface Total {
   readonly times: readonly number[];
   /** Percent of all cores, and of all memory. */
-  readonly cpu: readonly (number | null)[];
-  readonly memory: readonly (number | null)[];
+  readonly cpu: Column;
+  readonly memory: Column;
   /** Of the newest step that has them. */
   readonly cores: number | null;
   readonly memoryUsed: number | null;
@@ -40,36 +40,36 @@ export interface Total {
   readonly hosts: readonly [number, number] | null;
 }
 
-const tableOf = (answer: ClusterAnswer, rule: string): Table | null => {
+const tableOf = (answer: ClusterAnswer, rule: string): Table => {
   const dataset = answer.values[rule];
   const read = dataset === undefined ? null : readDataset(dataset);
-  return read?.kind === 'table' ? read.table : null;
+  return read?.kind === 'table' ? read.table : emptyTable;
 };
 
 export function totalOf(answer: ClusterAnswer): Total {
-  const [busy, all, memory] = ['busy', 'all', 'memory'].map((rule) => tableOf(answer, rule));
-  const times = [...new Set([busy, all, memory].flatMap((table) => table?.times ?? []))].sort((a, b) => a - b);
-  const columnOf = (table: Table | null | undefined, metric: string | null): readonly (number | null)[] => {
-    if (!table) return times.map(() => null);
-    const sums = sumOf(table, (labels) => metric === null || labels.metric === metric);
+  const [cpu, memory] = [tableOf(answer, 'cpu'), tableOf(answer, 'memory')];
+  const times = [...new Set([...cpu.times, ...memory.times])].sort((a, b) => a - b);
+  const columnOf = (table: Table, passes: (metric: string) => boolean): Column => {
+    const sums = sumOf(table, ({ metric = '' }) => passes(metric));
     const at = new Map(table.times.map((time, index) => [time, sums[index] ?? null]));
     return times.map((time) => at.get(time) ?? null);
   };
-  const [busyTicksPerSecond, ticksPerSecond] = [columnOf(busy, null), columnOf(all, null)];
+  const all = columnOf(cpu, () => true);
+  const busy = columnOf(cpu, (metric) => metric !== 'cpu.idle' && metric !== 'cpu.iowait');
   const [total, free, buffers, cached] = ['MemTotal', 'MemFree', 'Buffers', 'Cached'].map((name) =>
-    columnOf(memory, `memory.${name}`),
+    columnOf(memory, (metric) => metric === `memory.${name}`),
   );
   const used = times.map((_, index) => {
     const [of, ...rest] = [total, free, buffers, cached].map((column) => column?.[index] ?? null);
     return of == null ? null : rest.reduce<number>((left, part) => left - (part ?? 0), of);
   });
   // Of the newest step a scan or two may be all there is.
-  const last = (column: readonly (number | null)[] | undefined) => column?.findLast((value) => value !== null) ?? null;
-  const ticks = last(ticksPerSecond);
-  const counts = answer.hosts_per_bucket.busy ?? [];
+  const last = (column: Column | undefined) => column?.findLast((value) => value !== null) ?? null;
+  const ticks = last(all);
+  const counts = answer.hosts_per_bucket.cpu ?? [];
   return {
     times,
-    cpu: shares(busyTicksPerSecond, ticksPerSecond),
+    cpu: shares(busy, all),
     memory: shares(used, total ?? []),
     cores: ticks === null ? null : Math.round(ticks / ticksPerCore),
     memoryUsed: last(used),
@@ -78,7 +78,7 @@ export function totalOf(answer: ClusterAnswer): Total {
   };
 }
 
-const shares = (parts: readonly (number | null)[], wholes: readonly (number | null)[]): readonly (number | null)[] =>
+const shares = (parts: Column, wholes: Column): Column =>
   parts.map((part, index) => {
     const whole = wholes[index] ?? null;
     return part === null || whole === null || whole <= 0 ? null : (100 * part) / whole;
@@ -89,6 +89,7 @@ export function ClusterTotal({ range }: { range: Range }) {
   const { value, problem } = usePoll<ClusterAnswer>('/v1/query_cluster', stepMs, question);
   if (value === null) return problem === null ? null : <p class="trouble">{problem}</p>;
   const { times, cpu, memory, cores, memoryUsed, memoryTotal, hosts } = totalOf(value);
+  if (times.length === 0) return null;
   return (
     <section aria-labelledby="total-title">
       <div class="bar">

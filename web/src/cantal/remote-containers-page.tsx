@@ -8,19 +8,16 @@ import { ContainerWords, type Containment, containmentOf } from './cgroup-words.
 import { Frame } from './frame.tsx';
 import { type ListColumn, LongList } from './long-list.tsx';
 import { lackWords, type Provenance, provenanceWords, type RemoteHost, useRemote } from './remote.ts';
-import { all, equal, has, like, rateOf, sumBy, tipOf } from './rules.ts';
+import { equal, like, rateOf, sumBy, tipOf } from './rules.ts';
 import { percent } from './units.ts';
 
 const rateSamples = 16;
 const rules = {
-  usage: rateOf(equal('metric', 'cgroup.cpu.usage'), rateSamples, sumBy('cgroup', 'container', 'runtime')),
-  ticks: rateOf(
-    all(like('metric', '^(user|system)_time$'), has('cgroup')),
-    rateSamples,
-    sumBy('cgroup', 'container', 'runtime'),
-  ),
-  memory: tipOf(equal('metric', 'cgroup.memory.current'), sumBy('cgroup', 'container', 'runtime')),
-  rss: tipOf(all(equal('metric', 'rss'), has('cgroup')), sumBy('cgroup', 'container', 'runtime')),
+  // Where the host has the controllers; where not, what the processes used.
+  usage: rateOf(equal('metric', 'cgroup.cpu.usage'), rateSamples),
+  ticks: rateOf(like('metric', '^processes\\.(user|system)_time$'), rateSamples, sumBy('cgroup')),
+  memory: tipOf(equal('metric', 'cgroup.memory.current')),
+  rss: tipOf(equal('metric', 'processes.rss')),
 };
 
 interface Container extends Containment {
@@ -134,7 +131,7 @@ function containersOf({ id, hostname, origin, provenance, answers }: RemoteHost)
   const by = (id: string) => new Map(tipsIn(answers, id).map(({ labels, value }) => [labels.cgroup ?? '', value]));
   const [usage, ticks, memory, rss] = [by('usage'), by('ticks'), by('memory'), by('rss')];
   const labels = new Map(
-    Object.keys(answers).flatMap((rule) => tipsIn(answers, rule).map(({ labels }) => [labels.cgroup ?? '', labels])),
+    ['rss', 'usage'].flatMap((rule) => tipsIn(answers, rule).map(({ labels }) => [labels.cgroup ?? '', labels])),
   );
   const names = [...new Set([...usage.keys(), ...ticks.keys(), ...memory.keys(), ...rss.keys()])].filter(Boolean);
   return names.sort().map((name) => {

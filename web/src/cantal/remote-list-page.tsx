@@ -76,8 +76,12 @@ function Connections({ all }: { all: readonly Connection[] }) {
               {each.addr || unknown}
             </td>
             <td data-label="Last attempt" class="wrap">
-              {each.lastAttemptAt === null ? unknown : `${formatAge(each.lastAttemptAt, now)} ago`}
-              {each.lastAttemptReason !== null && <span class="muted"> {each.lastAttemptReason}</span>}
+              {each.lastAttemptReason}{' '}
+              {each.lastAttemptAt === null ? (
+                unknown
+              ) : (
+                <span class="muted">{formatAge(each.lastAttemptAt, now)} ago</span>
+              )}
             </td>
             <td data-label="Beacon" class="number">
               {each.beaconAt === null ? unknown : `${formatAge(each.beaconAt, now)} ago`}
