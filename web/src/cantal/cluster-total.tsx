@@ -8,6 +8,7 @@ import { Strips } from './strips.tsx';
 import { percent } from './units.ts';
 
 const stepMs = 30_000;
+const everyMs = 15_000;
 /** Each host folds its own, and sends only the steps since the last time. */
 const question = {
   rules: {
@@ -86,7 +87,7 @@ const shares = (parts: Column, wholes: Column): Column =>
 
 /** All hosts as if they were one. */
 export function ClusterTotal({ range }: { range: Range }) {
-  const { value, problem } = usePoll<ClusterAnswer>('/v1/query_cluster', stepMs, question);
+  const { value, problem } = usePoll<ClusterAnswer>('/v1/query_cluster', everyMs, question);
   if (value === null) return problem === null ? null : <p class="trouble">{problem}</p>;
   const { times, cpu, memory, cores, memoryUsed, memoryTotal, hosts } = totalOf(value);
   if (times.length === 0) return null;
@@ -106,7 +107,8 @@ export function ClusterTotal({ range }: { range: Range }) {
             title: 'Share of all',
             unit: percent,
             edges: shareEdges,
-            times,
+            // A strip draws a value up to its time; a step is stamped with its start.
+            times: times.map((time) => time + stepMs),
             lines: [
               { label: 'CPU', column: cpu },
               { label: 'memory', column: memory },

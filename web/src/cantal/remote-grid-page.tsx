@@ -156,7 +156,7 @@ function HostRow({ index, row, range }: { index: number; row: Row; range: Range 
               />
               <span>
                 {memory === null ? unknown : formatBytes(memory.used)}
-                <span class="muted of"> of {memory === null ? unknown : formatBytes(memory.total)}</span>
+                {memory !== null && <span class="muted of"> of {formatBytes(memory.total)}</span>}
               </span>
             </span>
           </td>
