@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkRules } from '../../src/cantal/query/rule.ts';
-import { exploreHref, scoreWords } from '../../web/src/cantal/anomalies.ts';
+import { exploreHref, scoreWords } from '../../web/src/cantal/anomaly.ts';
 import {
   append,
   type Line,
@@ -14,20 +14,20 @@ import {
 } from '../../web/src/cantal/answer.ts';
 import { bandOf, columnsOf, indexAt } from '../../web/src/cantal/bands.ts';
 import { decodeUnit, shownName } from '../../web/src/cantal/cgroup-name.ts';
-import { totalOf } from '../../web/src/cantal/cluster-total.tsx';
+import { totalOf } from '../../web/src/cantal/cluster-sum.ts';
 import { connectionsOf } from '../../web/src/cantal/connections.ts';
 import { sortByDomain } from '../../web/src/cantal/domain.ts';
 import { exactly, labelsByName, type Metric, tipRules } from '../../web/src/cantal/metric-rules.ts';
+import { notReadWords } from '../../web/src/cantal/not-read.ts';
 import { openOf } from '../../web/src/cantal/open-groups.ts';
 import { peerFacts } from '../../web/src/cantal/peer-facts.ts';
 import { cpuBetween, type Process, processRows, rootsOf } from '../../web/src/cantal/process-tree.ts';
+import { provenanceOf, provenanceWords, toneOf } from '../../web/src/cantal/provenance.ts';
 import { rangeOf } from '../../web/src/cantal/range.ts';
-import { provenanceOf, provenanceWords, toneOf } from '../../web/src/cantal/remote.ts';
 import { hourOf, memoryUse, wholeDisk } from '../../web/src/cantal/rules.ts';
 import { conditionOf, parseSearch, passes } from '../../web/src/cantal/search.ts';
 import { busiest, placesOf, portRows, runsOf } from '../../web/src/cantal/sockets.ts';
 import { stateGroups } from '../../web/src/cantal/state-groups.ts';
-import { type Status, unreadableWords } from '../../web/src/cantal/status.ts';
 import { formatPercent, unitOf } from '../../web/src/cantal/units.ts';
 
 const line = (name: string, values: (number | null)[]): Line => {
@@ -614,10 +614,9 @@ describe('what may not be read', () => {
   it('is one line, with what it would need; none where all can be', () => {
     const unreadable = [{ what: 'io', processes: 3, of: 9, needs: 'root' }];
     const denied = { io: { count: 3, reason: 'no' }, cgroup: { count: 2, reason: 'Permission denied' } };
-    const words = (more: object) => unreadableWords(more as Status);
-    expect(words({ unreadable, health: { denied } })).toBe(
+    expect(notReadWords({ unreadable, health: { denied } })).toBe(
       'Not all can be read: io (3 of 9 processes; it needs root); cgroups: 2 (Permission denied)',
     );
-    expect(words({ unreadable: [], health: { denied: {} } })).toBeNull();
+    expect(notReadWords({ unreadable: [], health: { denied: {} } })).toBeNull();
   });
 });

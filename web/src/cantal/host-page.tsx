@@ -5,6 +5,7 @@ import type { ChartLine } from './chart.tsx';
 import { Donut } from './donut.tsx';
 import { Frame } from './frame.tsx';
 import { asPercent, byMetric } from './lines.ts';
+import { notReadWords } from './not-read.ts';
 import { rangeOf, spanOf } from './range.ts';
 import {
   all,
@@ -28,7 +29,7 @@ import {
   tipOf,
   wholeDisk,
 } from './rules.ts';
-import { unreadableWords, useStatus } from './status.ts';
+import { useStatus } from './status.ts';
 import { useStream } from './stream.ts';
 import { type StripGroup, Strips } from './strips.tsx';
 import { bytesPerSecond, percent, perSecond, plain } from './units.ts';
@@ -133,7 +134,7 @@ export function HostPage({ place }: PageProps) {
 
 function NotRead() {
   const { value: status } = useStatus();
-  const words = status === null ? null : unreadableWords(status);
+  const words = status === null ? null : notReadWords(status);
   return words === null ? null : <p class="muted note not-read">{words}</p>;
 }
 

@@ -7,7 +7,8 @@ import { shownName } from './cgroup-name.ts';
 import { ContainerWords, type Containment, containmentOf } from './cgroup-words.tsx';
 import { Frame } from './frame.tsx';
 import { type ListColumn, LongList } from './long-list.tsx';
-import { lackWords, type Provenance, provenanceWords, type RemoteHost, useRemote } from './remote.ts';
+import { type Provenance, provenanceWords } from './provenance.ts';
+import { lackWords, type RemoteHost, useRemote } from './remote.ts';
 import { equal, like, rateOf, sumBy, tipOf } from './rules.ts';
 import { percent } from './units.ts';
 

@@ -8,8 +8,9 @@ import { ClusterTotal } from './cluster-total.tsx';
 import { Donut } from './donut.tsx';
 import { Frame } from './frame.tsx';
 import { type ListColumn, LongList } from './long-list.tsx';
+import { provenanceWords, toneOf } from './provenance.ts';
 import { type Range, rangeOf } from './range.ts';
-import { lackWords, provenanceWords, type RemoteHost, toneOf, useRemote } from './remote.ts';
+import { lackWords, type RemoteHost, useRemote } from './remote.ts';
 import {
   busyTicks,
   cpuEdges,

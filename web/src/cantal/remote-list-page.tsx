@@ -1,4 +1,4 @@
-import { formatAge, formatBytes, formatCount, unknown } from '../format.ts';
+import { formatAge, formatCount, unknown } from '../format.ts';
 import { Link } from '../link.tsx';
 import { Mark } from '../mark.tsx';
 import { type Connection, connectionsOf } from './connections.ts';
@@ -88,7 +88,6 @@ function Connections({ all }: { all: readonly Connection[] }) {
             </td>
             <td data-label="Values" class="number">
               {formatCount(each.values)}
-              {each.historyBytes !== null && <span class="muted"> {formatBytes(each.historyBytes)}</span>}
             </td>
             <td data-label="Its peers" class="number">
               {formatCount(each.peers)}

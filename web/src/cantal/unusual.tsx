@@ -1,6 +1,7 @@
 import { formatAge } from '../format.ts';
 import { Link } from '../link.tsx';
-import { type Anomaly, exploreHref, scoreWords, useAnomalies } from './anomalies.ts';
+import { useAnomalies } from './anomalies.ts';
+import { type Anomaly, exploreHref, scoreWords } from './anomaly.ts';
 import { LabelWords } from './label-words.tsx';
 
 /** On a screen with the rest of the status. */
