@@ -24,6 +24,8 @@ export function ClusterTotal({ range }: { range: Range }) {
   if (value === null) return problem === null ? null : <p class="trouble">{problem}</p>;
   const { times, cpu, memory, cores, memoryUsed, memoryTotal, hosts } = totalOf(value);
   if (times.length === 0) return null;
+  // The newest step has only begun.
+  const full = Math.max(1, times.length - 1);
   return (
     <section aria-labelledby="total-title">
       <div class="bar">
@@ -41,10 +43,10 @@ export function ClusterTotal({ range }: { range: Range }) {
             unit: percent,
             edges: shareEdges,
             // A strip draws a value up to its time; a step is stamped with its start.
-            times: times.map((time) => time + stepMs),
+            times: times.slice(0, full).map((time) => time + stepMs),
             lines: [
-              { label: 'CPU', column: cpu },
-              { label: 'memory', column: memory },
+              { label: 'CPU', column: cpu.slice(0, full) },
+              { label: 'memory', column: memory.slice(0, full) },
             ],
           },
         ]}
