@@ -83,7 +83,7 @@ function Peers({ title, peers }: { title: string; peers: readonly PeerFacts[] })
         <h2>{title}</h2>
         <p class="muted">{peers.length}</p>
       </div>
-      <table class="cards">
+      <table class="cards peers">
         <thead>
           <tr>
             <th scope="col">Host</th>
