@@ -52,11 +52,56 @@ export async function startAgents(hostnames: readonly string[]): Promise<TestAge
       const peers = await Promise.all(all.map((agent) => agent.get('/all_peers') as Promise<{ peers: unknown[] }>));
       return peers.every((each) => each.peers.length === all.length - 1);
     });
+    await until('they have the figures of the program', async () => {
+      const found = await Promise.all(all.map((agent) => agent.get('/v1/metrics?pattern=^requests$')));
+      return found.every((each) => (each as { metrics: unknown[] }).metrics.length > 0);
+    });
     return { all, programPid: program.pid ?? 0, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Monitoring alone, in no cluster; as a user that may not look into others' processes where this one can become it. */
+export async function startAlone(): Promise<TestAgent> {
+  const folder = mkdtempSync(join(tmpdir(), 'cantal-alone-'));
+  const port = await freePort();
+  const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534, cwd: '/' } : {};
+  const child = spawn(
+    process.execPath,
+    [
+      ...[join(root, 'bin', 'stellwerk.js'), 'cantal', 'agent', '--interval', '500', '--port', String(port)],
+      ...['--config-dir', join(folder, 'config'), '--node-name', 'alone'],
+    ],
+    { ...nobody, env: { ...process.env, CANTAL_LOG: 'error' }, stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  const agent = agentOf(child, `http://127.0.0.1:${port}`, 'alone', join(folder, 'log'));
+  const kill = async () => {
+    await agent.kill();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    await answers(agent, join(folder, 'log'), child);
+  } catch (error) {
+    await kill();
+    throw error;
+  }
+  return { ...agent, kill };
+}
+
+function agentOf(child: ChildProcess, origin: string, hostname: string, log: string): TestAgent {
+  const lines: Buffer[] = [];
+  child.stderr?.on('data', (chunk: Buffer) => {
+    lines.push(chunk);
+    writeFileSync(log, Buffer.concat(lines));
+  });
+  return {
+    origin,
+    hostname,
+    get: async (path) => (await fetch(origin + path, { signal: AbortSignal.timeout(5_000) })).json(),
+    kill: () => ended(child),
+  };
 }
 
 function startAgent(folder: string, number: number, hostname: string, port: number) {
@@ -76,18 +121,7 @@ function startAgent(folder: string, number: number, hostname: string, port: numb
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
-  const lines: Buffer[] = [];
-  child.stderr?.on('data', (chunk: Buffer) => {
-    lines.push(chunk);
-    writeFileSync(join(folder, `${number}.log`), Buffer.concat(lines));
-  });
-  const agent: TestAgent = {
-    origin,
-    hostname,
-    get: async (path) => (await fetch(origin + path, { signal: AbortSignal.timeout(5_000) })).json(),
-    kill: () => ended(child),
-  };
-  return { child, agent };
+  return { child, agent: agentOf(child, origin, hostname, join(folder, `${number}.log`)) };
 }
 
 async function answers(agent: TestAgent, log: string, child: ChildProcess): Promise<void> {

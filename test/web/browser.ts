@@ -78,18 +78,25 @@ export const weightOf = ({ asked }: Watched): number =>
     .concat('/index.html')
     .reduce((sum, path) => sum + statSync(`${join(builtUi, path)}.gz`).size, 0);
 
-/** In light, dark and on a phone, where nothing may stand out to the side. */
+/** In light, dark and on a phone; nothing may stand out to the side. */
 export async function photograph({ page }: Watched, name: string): Promise<void> {
   const shot = (look: string) => page.screenshot({ path: join(results, `cantal-${name}-${look}.png`), fullPage: true });
-  await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))');
+  const painted = () =>
+    page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))');
+  const beyond = () => page.locator('html').evaluate((html) => html.scrollWidth - html.clientWidth);
+  await painted();
   await shot('light');
+  expect(await beyond(), `${name} is wider than its window`).toBe(0);
   await page.emulateMedia({ colorScheme: 'dark' });
+  // Plots take their colours anew.
+  await painted();
   await shot('dark');
   await page.emulateMedia({ colorScheme: 'light' });
   await page.setViewportSize({ width: 375, height: 800 });
-  const beyond = await page.locator('html').evaluate((html) => html.scrollWidth - html.clientWidth);
+  await painted();
+  const beyondPhone = await beyond();
   await shot('phone');
-  expect(beyond, `${name} is wider than a phone`).toBe(0);
+  expect(beyondPhone, `${name} is wider than a phone`).toBe(0);
   await page.setViewportSize({ width: 1440, height: 1000 });
 }
 

@@ -59,12 +59,15 @@ describe.skipIf(noBrowser('the pages of cantal in a browser'))(
       expect(await words()).toMatch(/clusterpages.*version[\d.]+.*id0000…00000001/);
       expect(await words()).toMatch(/GiB of [\d.]+ GiB memory/);
       expect(await words()).toMatch(/machine up.*agent up.*scan[\d.]+ ms.*latency\d.* ms.*own memory.*MiB.*own CPU/);
-      const status = (await ask('/status')) as { processes: number; threads_report?: object };
+      const status = (await ask('/status')) as { threads_report: object };
       const menu = page.getByRole('navigation', { name: 'Pages' });
       expect(await menu.getByRole('link', { name: /^Processes/ }).textContent()).toMatch(/^Processes \d+$/);
       expect(await menu.getByRole('link', { name: /^Metrics/ }).textContent()).toMatch(/^Metrics [\d\s]+$/);
-      // Only agents that measure their threads tell of them.
-      expect(await facts.getByText(/^\d+ threads$/).count()).toBe(status.threads_report === undefined ? 0 : 1);
+      const threads = Object.keys(status.threads_report);
+      await facts.getByText(`${threads.length} threads`).press('Enter');
+      expect(await facts.getByRole('rowheader').allTextContents()).toEqual(threads);
+      expect(threads).toContain('scan');
+      expect(await facts.getByRole('row', { name: /^scan [\d.]+ % [\d.]+ %$/ }).isVisible()).toBe(true);
 
       await menu.getByRole('link', { name: 'All hosts' }).click();
       await page.getByRole('heading', { name: 'Hosts', exact: true }).waitFor();
@@ -275,7 +278,7 @@ describe.skipIf(noBrowser('the pages of cantal in a browser'))(
         'two deltas have come, and the figure has grown',
         async () => deltas().length >= 2 && (await value()) > before,
       );
-      expect(asked.slice(askedBefore).filter((path) => path !== '/status')).toEqual([]);
+      expect(asked.slice(askedBefore).filter((path) => !['/status', '/v1/anomalies'].includes(path))).toEqual([]);
       for (const { after, values } of deltas()) {
         // Newer samples only: what the page holds is not sent again.
         expect(Math.min(...plotTimes(values))).toBeGreaterThan(Number(after));
@@ -302,6 +305,9 @@ describe.skipIf(noBrowser('the pages of cantal in a browser'))(
         .check();
       await page.locator('figcaption').getByText('2 metrics').waitFor();
       await page.getByLabel('joined').selectOption('max');
+      // A counter and a level.
+      await page.getByText('of different kinds; per second they can be').waitFor();
+      await page.getByLabel('per second').check();
       await page.locator('figcaption').getByText('max of 2').waitFor();
       await page.reload();
       await page.locator('figcaption').getByText('max of 2').waitFor();
@@ -336,7 +342,17 @@ describe.skipIf(noBrowser('the pages of cantal in a browser'))(
       await until('they are named', async () => (await names()).join() === 'c.example.com,a.example.org,b.example.org');
       expect(await hosts.getByRole('img', { name: /^CPU of a\.example\.org, now \d/ }).count()).toBe(1);
       expect(await hosts.getByRole('row', { name: /c\.example\.com/ }).textContent()).toMatch(/GiB of [\d.]+ GiB\d+/);
-      await walkByKeyboard(watched, 10).then((walked) => expect(walked).toContain('c.example.com'));
+      expect(await hosts.getByRole('rowheader', { name: 'b.example.org' }).getAttribute('title')).toMatch(
+        /^b\.example\.org: this agent’s own history/,
+      );
+      const total = page.getByRole('region', { name: 'All hosts together' });
+      const { metrics } = (await ask('/v1/metrics?pattern=^cpu[.]idle$')) as {
+        metrics: { labels: { cpu?: string } }[];
+      };
+      const cores = 3 * metrics.filter(({ labels }) => labels.cpu !== undefined).length;
+      await total.getByText(new RegExp(`^${cores} cores, [\\d.]+ GiB of [\\d.]+ GiB memory`)).waitFor();
+      await total.getByRole('img', { name: /^Share of all, CPU: now \d.* %, highest \d/ }).waitFor();
+      await walkByKeyboard(watched, 14).then((walked) => expect(walked).toContain('c.example.com'));
       await finish(watched, 'grid');
     });
 
@@ -366,7 +382,11 @@ describe.skipIf(noBrowser('the pages of cantal in a browser'))(
 
     it('connections and enable: what a full mesh costs; the button needs the token', async () => {
       const list = await open('/remote/list');
-      await list.page.getByRole('heading', { name: 'Connections to other agents' }).waitFor();
+      const rows = list.page.getByRole('region', { name: 'Connections to other agents' }).getByRole('row');
+      await rows.filter({ hasText: /^a\.example\.org.*connected.*127\.0\.0\.3:\d+/ }).waitFor();
+      await until('beacons have come', async () =>
+        /c\.example\.com.* s ago[\d\u202f]+2[+-]?\d+ ms$/.test((await rows.nth(1).textContent()) ?? ''),
+      );
       await finish(list, 'connections');
 
       const without = await open('/remote/enable');
@@ -380,8 +400,44 @@ describe.skipIf(noBrowser('the pages of cantal in a browser'))(
       await button.waitFor();
       expect(await walkByKeyboard(watched, 4)).toContain('Connect to all 2 hosts');
       await button.press('Enter');
-      await page.getByText(/^It connects\.|does not serve \/start_remote/).waitFor();
+      await page.getByText('It connects. The connections stay while somebody asks for all hosts.').waitFor();
       expect(page.url()).not.toContain(token);
+      expect(watched.complaints).toEqual([]);
+      await page.close();
+      const other = await openPage(browser, `${origin(1)}/remote/enable`);
+      await other.page.getByRole('region', { name: 'Agents that do so already' }).getByText('b.example.org').waitFor();
+      await other.page.close();
+    });
+
+    it('status: what is unusual, with a link to the series; its count stands in the menu', async () => {
+      const { anomalies } = (await ask('/v1/anomalies')) as { anomalies: unknown[] };
+      const watched = await open('/local/status');
+      const { page } = watched;
+      const unusual = page.getByRole('region', { name: 'Unusual now' });
+      await unusual.waitFor();
+      // An agent this young has none: it watches a series from its 150th sample on.
+      if (anomalies.length === 0) await unusual.getByText('nothing: every series does what it did').waitFor();
+      // What such a host answers, made up: waiting for one would take minutes.
+      const labels = { metric: 'requests', pid: String(agents.programPid), group: 'http', appname: 'shop' };
+      const made = [
+        { labels: { ...labels, cgroup: 'system.my\\x2dshop' }, score: -14.2, since: Date.now() - 65_000 },
+        { labels: { metric: 'cpu.user' }, score: 12_345, since: Date.now() },
+      ];
+      await page.route('**/v1/anomalies', (route) =>
+        route.fulfill({ json: { timestamp: Date.now(), anomalies: made } }),
+      );
+      await page.reload();
+      const row = unusual.getByRole('row', { name: /^requests/ });
+      await row.waitFor();
+      expect(await row.textContent()).toMatch(/cgroup=system\.my-shop14 σ less1 min 0\d s ago$/);
+      expect(await unusual.getByRole('row', { name: /^cpu\.user/ }).textContent()).toContain('over 1000 σ more');
+      const menu = page.getByRole('navigation', { name: 'Pages' });
+      expect(await menu.getByRole('link', { name: /^Status/ }).textContent()).toBe('Status 2');
+      await photograph(watched, 'unusual');
+      await unusual.getByRole('link', { name: 'cpu.user' }).press('Enter');
+      await page.waitForURL(/\/local\/metrics\?.*pick=/);
+      await page.locator('figcaption').getByText('one metric').waitFor();
+      expect(watched.complaints).toEqual([]);
       await page.close();
     });
 
@@ -403,8 +459,19 @@ describe.skipIf(noBrowser('the pages of cantal in a browser'))(
       await lost.page.locator('header').getByText('the agent is not reachable').waitFor();
       expect(await lost.page.locator('section.memory').textContent()).toMatch(/MemTotal[\d.]+ GiB/);
       await photograph(lost, 'away');
-      await grid.page.getByRole('row', { name: /a\.example\.org did not answer in time/ }).waitFor();
+      const row = grid.page.getByRole('row', { name: /^a\.example\.org/ });
+      // First what its stream said before, then nothing: gossip gives it up.
+      await grid.page.getByText(/old figures of a\.example\.org/).waitFor();
+      expect(await row.textContent()).toMatch(/▲a\.example\.org \d+ s old/);
+      expect(await row.getByRole('rowheader').getAttribute('title')).toMatch(/does not answer: what it said before/);
+      await photograph(grid, 'grid-mirror');
       await grid.page.close();
+      const containers = await open('/remote/containers?by=host');
+      await containers.page
+        .getByRole('status')
+        .getByText(/a\.example\.org/)
+        .waitFor();
+      await containers.page.close();
       await lost.page.close();
     });
   },

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkRules } from '../../src/cantal/query/rule.ts';
+import { exploreHref, scoreWords } from '../../web/src/cantal/anomaly.ts';
 import {
   append,
   type Line,
@@ -12,12 +13,16 @@ import {
   take,
 } from '../../web/src/cantal/answer.ts';
 import { bandOf, columnsOf, indexAt } from '../../web/src/cantal/bands.ts';
+import { decodeUnit, shownName } from '../../web/src/cantal/cgroup-name.ts';
+import { totalOf } from '../../web/src/cantal/cluster-sum.ts';
 import { connectionsOf } from '../../web/src/cantal/connections.ts';
 import { sortByDomain } from '../../web/src/cantal/domain.ts';
 import { exactly, labelsByName, type Metric, tipRules } from '../../web/src/cantal/metric-rules.ts';
+import { notReadWords } from '../../web/src/cantal/not-read.ts';
 import { openOf } from '../../web/src/cantal/open-groups.ts';
 import { peerFacts } from '../../web/src/cantal/peer-facts.ts';
 import { cpuBetween, type Process, processRows, rootsOf } from '../../web/src/cantal/process-tree.ts';
+import { provenanceOf, provenanceWords, toneOf } from '../../web/src/cantal/provenance.ts';
 import { rangeOf } from '../../web/src/cantal/range.ts';
 import { hourOf, memoryUse, wholeDisk } from '../../web/src/cantal/rules.ts';
 import { conditionOf, parseSearch, passes } from '../../web/src/cantal/search.ts';
@@ -180,7 +185,7 @@ describe('rules for single metrics', () => {
 const process = (pid: number, ppid: number, more: Partial<Process> = {}): Process => ({
   ...{ pid, ppid, uid: 0, gid: 0, name: `p${pid}`, state: 'S', rss: pid, num_threads: 1, start_time: pid },
   ...{ start_timestamp: 0, user_time: 0, system_time: 0, cmdline: 'x', read_bytes: null, write_bytes: null },
-  ...{ cgroup: null, ...more },
+  ...{ cgroup: null, container: null, runtime: null, ...more },
 });
 
 describe('the tree of processes', () => {
@@ -520,5 +525,98 @@ describe('groups of cgroups', () => {
     expect([...openOf(groups, 500, null, 'web')]).toEqual(groups);
     expect([...openOf(groups, 5, 'lithos,gone', '')]).toEqual(['lithos']);
     expect([...openOf(groups, 5, 'none', '')]).toEqual([]);
+  });
+});
+
+describe('names of cgroups', () => {
+  it.each([
+    ['system.my\\x2dshop', 'system.my-shop'],
+    ['system.gr\\xc3\\xbcn', 'system.grün'],
+    ['system.\\xff\\xfe', 'system.\\xff\\xfe'],
+    ['a\\x00b\\x20c\\x0a', 'a\\x00b\\x20c\\x0a'],
+    ['a\\xZZ', 'a\\xZZ'],
+  ])('%s is shown as %s', (name, shown) => expect(decodeUnit(name)).toBe(shown));
+
+  it('have of a container’s id the digits that its runtime shows', () => {
+    const id = '0123456789abcdef'.repeat(4);
+    expect(shownName(`system.docker-${id}`)).toBe('system.docker-0123456789ab…');
+    expect(shownName(`a.${id}0`)).toBe(`a.${id}0`);
+  });
+
+  it('come back from systemd’s escapes, whatever was escaped', () => {
+    const escaped = (text: string) =>
+      [...new TextEncoder().encode(text)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const shown = decodeUnit(escaped(text));
+        expect([text, escaped(text)]).toContain(shown);
+        if (/^[\x21-\x7e]*$/.test(text)) expect(shown).toBe(text);
+      }),
+    );
+    fc.assert(fc.property(fc.string(), (text) => void shownName(text)));
+  });
+});
+
+describe('sums over hosts', () => {
+  const series = (metric: string, values: number[]) => [{ metric }, ['Float', values], [60_000, 30_000]];
+  const answer = {
+    values: {
+      cpu: [
+        'MultiSeries',
+        [series('cpu.user', [30, 100]), series('cpu.idle', [160, 290]), series('cpu.iowait', [10, 10])],
+      ],
+      memory: ['MultiSeries', [series('memory.MemTotal', [200, 400]), series('memory.MemFree', [100, 300])]],
+    },
+    hosts_per_bucket: { cpu: [1, 2], memory: [1, 2] },
+  } as const;
+
+  it('are shares of what all have together, oldest first, and tell how many hosts are in them', () => {
+    expect(totalOf(answer as never)).toEqual({
+      ...{ times: [30_000, 60_000], cpu: [25, 15], memory: [25, 50] },
+      ...{ cores: 2, memoryUsed: 100, memoryTotal: 200, hosts: [1, 2] },
+    });
+  });
+
+  it('are empty where nobody has measured', () => {
+    const none = totalOf({ values: { cpu: ['Empty'], memory: ['Empty'] }, hosts_per_bucket: { cpu: [] } });
+    expect(none).toMatchObject({ times: [], cores: null, memoryTotal: null, hosts: null });
+  });
+});
+
+describe('where a host’s figures are from', () => {
+  it.each([
+    [{ from: 'own', age_ms: 20 }, false, 'good', 'this agent’s own history, 20 ms old'],
+    [{ from: 'stream', age_ms: null }, false, 'good', 'from its stream'],
+    [{ from: 'mirror', age_ms: 65_000 }, false, 'warn', 'does not answer: what it said before, 1 min 05 s old'],
+    [undefined, false, 'bad', 'did not answer in time'],
+    [undefined, true, 'bad', 'dead'],
+  ] as const)('%j, dead: %s: %s, %s', (source, dead, tone, words) => {
+    const provenance = provenanceOf(source, dead);
+    expect([toneOf(provenance), provenanceWords(provenance)]).toEqual([tone, words]);
+  });
+});
+
+describe('what is unusual', () => {
+  it('leads to its series alone, whatever its name has in it', () => {
+    const labels = { metric: 'a.b(c', pid: '1' };
+    const { searchParams } = new URL(exploreHref({ labels, score: 1, since: 0 }), 'http://host');
+    expect(searchParams.get('pick')).toBe(lineId(labels));
+    expect(passes(parseSearch(searchParams.get('q') ?? ''))(labels)).toBe(true);
+    expect(passes(parseSearch(searchParams.get('q') ?? ''))({ metric: 'axb(c' })).toBe(false);
+  });
+
+  it('is told by how far and to which side', () => {
+    expect([14.2, -11.6, 5e4].map(scoreWords)).toEqual(['14 σ more', '12 σ less', 'over 1000 σ more']);
+  });
+});
+
+describe('what may not be read', () => {
+  it('is one line, with what it would need; none where all can be', () => {
+    const unreadable = [{ what: 'io', processes: 3, of: 9, needs: 'root' }];
+    const denied = { io: { count: 3, reason: 'no' }, cgroup: { count: 2, reason: 'Permission denied' } };
+    expect(notReadWords({ unreadable, health: { denied } })).toBe(
+      'Not all can be read: io (3 of 9 processes; it needs root); cgroups: 2 (Permission denied)',
+    );
+    expect(notReadWords({ unreadable: [], health: { denied: {} } })).toBeNull();
   });
 });

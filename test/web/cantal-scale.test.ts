@@ -4,6 +4,7 @@ import { queryStream } from '../../src/cantal/query-stream.ts';
 import type { Remote } from '../../src/cantal/remote/remote.ts';
 import { cantalRoutes } from '../../src/cantal/routes.ts';
 import { type Cantal, startCantal } from '../../src/cantal/shell.ts';
+import { json, type Route } from '../../src/http/route.ts';
 import { type HttpServer, startHttp } from '../../src/http/server.ts';
 import { SeriesKind } from '../../src/native/scanner.ts';
 import { memoryScanner } from '../cantal/memory-scanner.ts';
@@ -71,10 +72,13 @@ describe.skipIf(noBrowser('pages of large hosts and clusters'))(
             byHost: Object.fromEntries(hostIds.map((id) => [id, answer.values])),
             missing: [],
             kept: {},
-            sources: {},
+            sources: Object.fromEntries(hostIds.map((id) => [id, { from: 'stream', age_ms: 700 }])),
           };
         },
-        ...{ queryCluster: unasked, start: unasked, part: unasked, stats: unasked, memInfo: unasked, stop: unasked },
+        queryCluster: async () => ({
+          ...{ values: {}, hosts_per_bucket: {}, sources: {}, missing: [], refused: {}, left_out: 0 },
+        }),
+        ...{ start: unasked, part: unasked, stats: unasked, memInfo: unasked, stop: unasked },
         ...{ labels: {}, stream: { path: '/v1/peer/stream', summary: '', open: unasked } },
         members: () =>
           hostIds.slice(1).map((id, index) => ({
@@ -87,10 +91,14 @@ describe.skipIf(noBrowser('pages of large hosts and clusters'))(
             ...{ knownSince: 1, lastReportDirect: Date.now(), liveness: 'alive' },
           })),
       };
+      const allPeers: Route = {
+        ...{ method: 'GET', path: '/all_peers', access: 'read', summary: '' },
+        handle: () => json({ peers: remote.members().map(({ addr, ...peer }) => ({ ...peer, primary_addr: addr })) }),
+      };
       const node = { id: hostIds[0] ?? '', hostname: hostname(0), name: 'host0', cluster: 'large' };
       server = await startHttp({
         ...{ host: '127.0.0.1', port: 0, staticDir: builtUi },
-        routes: cantalRoutes(cantal, remote, node),
+        routes: [...cantalRoutes(cantal, remote, node), allPeers],
         streams: [queryStream(cantal)],
       });
       browser = await launch();

@@ -62,6 +62,12 @@ export function serve(folder: string, token: string): Promise<TestServer> {
   app.get('/status', (response) =>
     isDown ? void response.close() : json(response, '200 OK', simulatedStatus(Date.now())),
   );
+  app.get('/v1', (response) =>
+    isDown ? void response.close() : json(response, '200 OK', { routes: [{ method: 'GET', path: '/v1/overview' }] }),
+  );
+  app.get('/v1/anomalies', (response) =>
+    isDown ? void response.close() : json(response, '200 OK', { timestamp: Date.now(), anomalies: [] }),
+  );
   app.get('/v1/plots', (response, request) => {
     if (isDown) {
       response.close();

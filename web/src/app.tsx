@@ -1,10 +1,13 @@
 import { useEffect, useRef } from 'preact/hooks';
+import { AnomaliesContext, useAnomaliesPoll } from './cantal/anomalies.ts';
+import { NoClusterPage } from './cantal/no-cluster-page.tsx';
 import { SideBar } from './cantal/side-bar.tsx';
 import { StatusContext, useStatusPoll } from './cantal/status.ts';
 import { lazyPage } from './lazy-page.tsx';
 import { Link } from './link.tsx';
 import { titleOf } from './menu.tsx';
-import { usePlace } from './place.ts';
+import { type Place, replace, usePlace } from './place.ts';
+import { ServedContext, useInCluster, useScheduler, useServedPoll } from './served.ts';
 
 const pages: Readonly<Record<string, ReturnType<typeof lazyPage>>> = {
   '/': lazyPage(async () => (await import('./cluster-page.tsx')).ClusterPage),
@@ -26,29 +29,54 @@ const pages: Readonly<Record<string, ReturnType<typeof lazyPage>>> = {
 };
 
 export function App({ token }: { token: string | null }) {
+  return (
+    <StatusContext.Provider value={useStatusPoll()}>
+      <ServedContext.Provider value={useServedPoll()}>
+        <AnomaliesContext.Provider value={useAnomaliesPoll()}>
+          <Pages token={token} />
+        </AnomaliesContext.Provider>
+      </ServedContext.Provider>
+    </StatusContext.Provider>
+  );
+}
+
+function Pages({ token }: { token: string | null }) {
   const place = usePlace();
-  const status = useStatusPoll();
+  const scheduler = useScheduler();
   const content = useRef<HTMLDivElement>(null);
   const shown = useRef(place.path);
   useEffect(() => {
+    // Monitoring alone begins with its host.
+    if (place.path === '/' && scheduler === false) return replace('/local/status');
     const title = titleOf(place.path);
     document.title = title === null ? 'Stellwerk' : `${title} · Stellwerk`;
     // Who followed a link in the menu wants to be in the page that it led to.
     if (shown.current !== place.path) content.current?.focus();
     shown.current = place.path;
-  }, [place.path]);
-  const Page = Object.hasOwn(pages, place.path) ? pages[place.path] : undefined;
+  }, [place.path, scheduler]);
   return (
-    <StatusContext.Provider value={status}>
+    <>
       <a class="skip" href="#content">
         Skip the menu
       </a>
       <SideBar path={place.path} />
       <div class="page" id="content" tabIndex={-1} ref={content}>
-        {Page === undefined ? <NoSuchPage path={place.path} /> : <Page key={place.path} place={place} token={token} />}
+        <Content place={place} token={token} />
       </div>
-    </StatusContext.Provider>
+    </>
   );
+}
+
+/** The page, as soon as it is known that this agent has what it asks for. */
+function Content({ place, token }: { place: Place; token: string | null }) {
+  const scheduler = useScheduler();
+  const inCluster = useInCluster();
+  const Page = Object.hasOwn(pages, place.path) ? pages[place.path] : undefined;
+  if (Page === undefined) return <NoSuchPage path={place.path} />;
+  const ofOthers = place.path.startsWith('/remote/') || place.path === '/local/peers';
+  if (ofOthers && inCluster === false) return <NoClusterPage title={titleOf(place.path) ?? ''} />;
+  const there = place.path === '/' ? scheduler === true : !ofOthers || inCluster === true;
+  return there ? <Page key={place.path} place={place} token={token} /> : <main class="empty" aria-busy="true" />;
 }
 
 function NoSuchPage({ path }: { path: string }) {
@@ -56,7 +84,7 @@ function NoSuchPage({ path }: { path: string }) {
     <main class="empty">
       <h1>There is no page {path}</h1>
       <p>
-        <Link href="/">To the cluster</Link> or <Link href="/local/status">to this host</Link>
+        <Link href="/">To the start</Link> or <Link href="/local/status">to this host</Link>
       </p>
     </main>
   );

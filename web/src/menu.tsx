@@ -1,7 +1,9 @@
 import { useEffect, useRef } from 'preact/hooks';
+import { useAnomalies } from './cantal/anomalies.ts';
 import { useStatus } from './cantal/status.ts';
 import { formatCount } from './format.ts';
 import { Link } from './link.tsx';
+import { useScheduler } from './served.ts';
 
 interface Entry {
   readonly path: string;
@@ -42,6 +44,8 @@ const parentOf = (path: string): string => (path === '/local/process_metrics' ? 
 export function Menu({ path }: { path: string }) {
   const { value: status } = useStatus();
   const isRemote = path.startsWith('/remote/');
+  const scheduler = useScheduler();
+  const unusual = useAnomalies().value?.anomalies.length ?? 0;
   const counts = { processes: status?.processes, metrics: status?.health.series, peers: status?.num_peers };
   const nav = useRef<HTMLElement>(null);
   // On a phone the menu is wider than the screen.
@@ -50,13 +54,15 @@ export function Menu({ path }: { path: string }) {
   }, [path]);
   return (
     <nav class="menu" aria-label="Pages" ref={nav}>
-      <ul>
-        <li>
-          <Link href="/" current={path === '/'}>
-            Cluster
-          </Link>
-        </li>
-      </ul>
+      {scheduler !== false && (
+        <ul>
+          <li>
+            <Link href="/" current={path === '/'}>
+              Cluster
+            </Link>
+          </li>
+        </ul>
+      )}
       <ul class="switch" aria-label="Whose figures">
         <li>
           <Link href="/local/status" chosen={!isRemote}>
@@ -74,6 +80,12 @@ export function Menu({ path }: { path: string }) {
           <li key={href}>
             <Link href={href} current={href === parentOf(path)}>
               {title}
+              {href === '/local/status' && unusual > 0 && (
+                <span class="count unusual" title="series that are unusual now">
+                  {' '}
+                  {formatCount(unusual)}
+                </span>
+              )}
               {count !== undefined && counts[count] !== undefined && (
                 <span class="count" title={hint}>
                   {' '}

@@ -28,6 +28,12 @@ export function go(href: string): void {
   dispatchEvent(new Event(changed));
 }
 
+/** As `go`, and going back does not lead here. */
+export function replace(href: string): void {
+  history.replaceState(null, '', href);
+  dispatchEvent(new Event(changed));
+}
+
 /** Null takes a parameter away. What a person types must not fill the history: it replaces. */
 export function setParams(changes: Readonly<Record<string, string | null>>): void {
   const params = new URLSearchParams(location.search);
@@ -36,6 +42,5 @@ export function setParams(changes: Readonly<Record<string, string | null>>): voi
     else params.set(name, value);
   }
   const query = params.toString();
-  history.replaceState(null, '', location.pathname + (query === '' ? '' : `?${query}`));
-  dispatchEvent(new Event(changed));
+  replace(location.pathname + (query === '' ? '' : `?${query}`));
 }

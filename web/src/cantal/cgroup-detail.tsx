@@ -1,6 +1,8 @@
 import { Link } from '../link.tsx';
 import { type Place, setParams } from '../place.ts';
 import { type Answers, tableIn, tipsIn } from './answer.ts';
+import { shownName } from './cgroup-name.ts';
+import { ContainerWords, type Containment } from './cgroup-words.tsx';
 import { Chart, type ChartLine } from './chart.tsx';
 import { asPercent, byMetric } from './lines.ts';
 import { ProcessList } from './process-list.tsx';
@@ -16,6 +18,7 @@ interface Props {
   readonly answers: Answers;
   readonly timestamp: number;
   readonly processes: readonly Process[];
+  readonly containment: Containment;
 }
 
 /** The whole first. */
@@ -25,7 +28,7 @@ const asShares = (lines: readonly ChartLine[]): ChartLine[] =>
   lines.map(({ label, column }) => ({ label, column: asPercent(column) }));
 
 /** One control group: what its controllers say, its processes, what they export. */
-export function CgroupDetail({ name, place, answers, timestamp, processes }: Props) {
+export function CgroupDetail({ name, place, answers, timestamp, processes, containment }: Props) {
   const all = place.params.get('supervisors') === 'yes';
   const span = spanOf(answers, timestamp);
   const range = rangeOf(place.params, span);
@@ -38,7 +41,10 @@ export function CgroupDetail({ name, place, answers, timestamp, processes }: Pro
     <>
       <section aria-labelledby="one-title">
         <div class="bar">
-          <h2 id="one-title">{name}</h2>
+          <h2 id="one-title" title={name}>
+            {shownName(name)}
+          </h2>
+          <ContainerWords {...containment} />
           <Link href="/local/cgroups">all cgroups</Link>
           <Link href={`/local/metrics?q=${encodeURIComponent(`cgroup=${name}`)}`}>its metrics</Link>
           <Zoom params={place.params} span={span} />
@@ -60,7 +66,7 @@ export function CgroupDetail({ name, place, answers, timestamp, processes }: Pro
             <Chart
               title="CPU of its processes, of one core"
               times={table('processCpu').times}
-              lines={byMetric(table('processCpu'), /_time$/)}
+              lines={byMetric(table('processCpu'), /^processes\.|_time$/g)}
               range={range}
               unit={percent}
             />
@@ -77,7 +83,7 @@ export function CgroupDetail({ name, place, answers, timestamp, processes }: Pro
             <Chart
               title="Memory of its processes"
               times={table('processMemory').times}
-              lines={byMetric(table('processMemory'), /^$/)}
+              lines={byMetric(table('processMemory'), /^processes\./)}
               range={range}
               unit={bytes}
             />

@@ -4,6 +4,8 @@ import { Link } from '../link.tsx';
 import { setParams } from '../place.ts';
 import { type Answers, tipsIn } from './answer.ts';
 import { CgroupDetail } from './cgroup-detail.tsx';
+import { shownName } from './cgroup-name.ts';
+import { CgroupName, ContainerWords, type Containment, containmentOf, noContainment } from './cgroup-words.tsx';
 import { Frame } from './frame.tsx';
 import { openOf } from './open-groups.ts';
 import { usePoll } from './poll.ts';
@@ -19,7 +21,7 @@ const rateSamples = 16;
 const overview = {
   // Where the host has the controllers; where not, what the processes used.
   usage: rateOf(equal('metric', 'cgroup.cpu.usage'), rateSamples),
-  ticks: rateOf(all(like('metric', '^(user|system)_time$'), has('cgroup')), rateSamples, sumBy('cgroup')),
+  ticks: rateOf(like('metric', '^processes\\.(user|system)_time$'), rateSamples, sumBy('cgroup')),
   memory: tipOf(equal('metric', 'cgroup.memory.current')),
   limit: tipOf(equal('metric', 'cgroup.memory.max')),
   kills: tipOf(equal('metric', 'cgroup.memory.events.oom_kill')),
@@ -34,8 +36,8 @@ const detail = (name: string) => {
     io: hourOf(of('^cgroup\\.io\\.[rw]bytes$'), perSecondFold, sumBy('metric')),
     pids: hourOf(of('^cgroup\\.pids\\.current$')),
     pressure: hourOf(of('^psi\\..*\\.total$'), perSecondFold),
-    processCpu: hourOf(of('^(user|system)_time$'), perSecondFold, sumBy('metric')),
-    processMemory: hourOf(of('^(rss|swap)$'), sumBy('metric')),
+    processCpu: hourOf(of('^processes\\.(user|system)_time$'), perSecondFold, sumBy('metric')),
+    processMemory: hourOf(of('^processes\\.(rss|swap)$'), sumBy('metric')),
     own: tipOf(exported),
     states: { series: { source: 'Tip', condition: exported }, extract: ['Tip'], functions: [] },
   };
@@ -66,6 +68,7 @@ export function CgroupsPage({ place }: PageProps) {
           answers={answers}
           timestamp={timestamp}
           processes={byCgroup.get(name) ?? []}
+          containment={byCgroup.get(name)?.[0] ?? noContainment}
         />
       )}
     </Frame>
@@ -85,8 +88,12 @@ function Groups({ answers, byCgroup, filter, opened, known }: GroupsProps) {
   const by = (id: string) => new Map(tipsIn(answers, id).map(({ labels, value }) => [labels.cgroup ?? '', value]));
   const [usage, ticks, memory, limit, kills] = [by('usage'), by('ticks'), by('memory'), by('limit'), by('kills')];
   const names = [...new Set([...memory.keys(), ...usage.keys(), ...byCgroup.keys()])]
-    .filter((name) => name.includes(filter))
+    .filter((name) => name.includes(filter) || shownName(name).includes(filter))
     .sort();
+  const tips = new Map(
+    ['usage', 'memory'].flatMap((id) => tipsIn(answers, id).map(({ labels }) => [labels.cgroup ?? '', labels])),
+  );
+  const containment = (name: string): Containment => byCgroup.get(name)?.[0] ?? containmentOf(tips.get(name) ?? {});
   const groups = Map.groupBy(names, (name) => name.split('.')[0] ?? name);
   const open = openOf([...groups.keys()], names.length, opened, filter);
   const toggle = (group: string) => {
@@ -149,7 +156,7 @@ function Groups({ answers, byCgroup, filter, opened, known }: GroupsProps) {
               <tr class="group">
                 <th scope="rowgroup" colSpan={6}>
                   <button type="button" aria-expanded={open.has(group)} onClick={() => toggle(group)}>
-                    {group}
+                    {shownName(group)}
                   </button>{' '}
                   <span class="muted">{members.length}</span>
                 </th>
@@ -158,7 +165,10 @@ function Groups({ answers, byCgroup, filter, opened, known }: GroupsProps) {
                 members.map((name) => (
                   <tr key={name}>
                     <th scope="row">
-                      <Link href={`/local/cgroups?name=${encodeURIComponent(name)}`}>{name}</Link>
+                      <Link href={`/local/cgroups?name=${encodeURIComponent(name)}`}>
+                        <CgroupName name={name} />
+                      </Link>
+                      <ContainerWords {...containment(name)} />
                     </th>
                     <td class="number" data-label="CPU">
                       {percent.format(cpuOf(name))}

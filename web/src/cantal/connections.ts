@@ -13,7 +13,6 @@ export interface Connection {
   readonly beaconAt: number | null;
   readonly values: number | null;
   readonly peers: number | null;
-  readonly historyBytes: number | null;
   /** Its clock minus ours, when the beacon came. */
   readonly clockMs: number | null;
 }
@@ -42,7 +41,6 @@ export function connectionsOf(answer: unknown, peers: readonly PeerFacts[]): Con
         beaconAt,
         values: fine === null ? null : fine + (asNumber(beacon.tip_values) ?? 0),
         peers: asNumber(beacon.peers),
-        historyBytes: asNumber(beacon.history_bytes),
         clockMs: clock === null || beaconAt === null ? null : clock - beaconAt,
       },
     ];

@@ -5,6 +5,7 @@ import type { ChartLine } from './chart.tsx';
 import { Donut } from './donut.tsx';
 import { Frame } from './frame.tsx';
 import { asPercent, byMetric } from './lines.ts';
+import { notReadWords } from './not-read.ts';
 import { rangeOf, spanOf } from './range.ts';
 import {
   all,
@@ -28,9 +29,11 @@ import {
   tipOf,
   wholeDisk,
 } from './rules.ts';
+import { useStatus } from './status.ts';
 import { useStream } from './stream.ts';
 import { type StripGroup, Strips } from './strips.tsx';
 import { bytesPerSecond, percent, perSecond, plain } from './units.ts';
+import { Unusual } from './unusual.tsx';
 import { Zoom } from './zoom.tsx';
 
 const rules = {
@@ -114,6 +117,8 @@ export function HostPage({ place }: PageProps) {
   ];
   return (
     <Frame title="Status" connection={connection} problem={error}>
+      <NotRead />
+      <Unusual />
       <Memory answers={answers} />
       <section aria-labelledby="strips-title">
         <div class="bar">
@@ -125,6 +130,12 @@ export function HostPage({ place }: PageProps) {
       <FileSystems answers={answers} />
     </Frame>
   );
+}
+
+function NotRead() {
+  const { value: status } = useStatus();
+  const words = status === null ? null : notReadWords(status);
+  return words === null ? null : <p class="muted note not-read">{words}</p>;
 }
 
 /** Ticks are hundredths of a second: per second they are percent of one core. */

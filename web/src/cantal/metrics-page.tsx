@@ -1,10 +1,11 @@
-import { useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { formatAge, formatCount } from '../format.ts';
 import type { PageProps } from '../lazy-page.tsx';
 import { setParams } from '../place.ts';
 import { type Labels, lineId, type Table, type Tip, tableIn, tipsIn } from './answer.ts';
 import { Chart } from './chart.tsx';
 import { Frame } from './frame.tsx';
+import { labelText, shownLabels } from './label-words.tsx';
 import { type ListColumn, LongList } from './long-list.tsx';
 import { curlOf, exactly, folds, type Join, joins, labelsByName, type Metric, tipRules } from './metric-rules.ts';
 import { usePoll } from './poll.ts';
@@ -12,12 +13,13 @@ import { rangeOf, spanOf } from './range.ts';
 import { hourOf } from './rules.ts';
 import { conditionOf, parseSearch, passes } from './search.ts';
 import { useStream } from './stream.ts';
-import { labelText } from './tip-table.tsx';
 import { plain, unitOf } from './units.ts';
 import { Zoom } from './zoom.tsx';
 
 /** Which metrics there are; their values come over the stream. */
-const everyMs = 30_000;
+const listEveryMs = 30_000;
+/** Where what is searched for is not there: a program may just have been started. */
+const searchEveryMs = 5_000;
 /** More lines than can be told apart. */
 const mostLines = 12;
 const noMetrics: readonly Metric[] = [];
@@ -31,6 +33,7 @@ const columns: readonly ListColumn[] = [
 ];
 
 export function MetricsPage({ place: { params } }: PageProps) {
+  const [everyMs, setEveryMs] = useState(listEveryMs);
   const { value: list, problem } = usePoll<{ metrics: readonly Metric[]; left_out: number }>('/v1/metrics', everyMs);
   const [seen, setSeen] = useState<readonly [number, number]>([0, 0]);
   const text = params.get('q') ?? '';
@@ -40,6 +43,8 @@ export function MetricsPage({ place: { params } }: PageProps) {
     const fits = passes(parseSearch(text));
     return all.filter(({ labels }) => fits(labels));
   }, [all, text]);
+  const sought = list !== null && metrics.length === 0;
+  useEffect(() => setEveryMs(sought ? searchEveryMs : listEveryMs), [sought]);
   const picks = params.get('pick') ?? '';
   const picked = useMemo(() => new Set(picks.split('\n').filter(Boolean)), [picks]);
   const join = joins.find((each) => each === params.get('join')) ?? 'each';
@@ -227,7 +232,7 @@ function Drawn({ table, reason, title, range, unit }: DrawnProps) {
   if (reason !== null) {
     return (
       <p class="trouble" role="alert">
-        These cannot be joined: {reason}
+        {conflictWords(reason)}
       </p>
     );
   }
@@ -257,7 +262,7 @@ interface RowProps {
 
 function Row({ index, metric, tip, seenAt, picked, onToggle }: RowProps) {
   const { labels } = metric;
-  const words = labelText(labels, metric.labels.metric === undefined ? ['state'] : ['metric']);
+  const without = metric.labels.metric === undefined ? ['state'] : ['metric'];
   return (
     <tr aria-rowindex={index + 2}>
       <th scope="row" class="cut" title={metric.name}>
@@ -271,8 +276,8 @@ function Row({ index, metric, tip, seenAt, picked, onToggle }: RowProps) {
           {metric.name}
         </label>
       </th>
-      <td class="muted cut" title={words}>
-        {words}
+      <td class="muted cut" title={labelText(labels, without)}>
+        {shownLabels(labels, without)}
       </td>
       <td class="muted roomy">{metric.kind.toLowerCase()}</td>
       <td class="number cut" title={String(metric.value)}>
@@ -281,6 +286,18 @@ function Row({ index, metric, tip, seenAt, picked, onToggle }: RowProps) {
       <td class="number muted roomy">{formatAge(seenAt, Date.now())}</td>
     </tr>
   );
+}
+
+/** src/cantal/query/dataset.ts */
+function conflictWords(reason: string): string {
+  switch (reason) {
+    case 'Dissimilar':
+      return 'These cannot be joined, as they are of different kinds; per second they can be.';
+    case 'CantSumTimestamps':
+      return 'These cannot be joined, as they have their samples at different times.';
+    default:
+      return `These cannot be joined: ${reason}`;
+  }
 }
 
 function valueText({ value, labels, name }: Metric, tip: Tip | undefined): string {

@@ -68,7 +68,7 @@ function factsOf(id: string, peer: JsonRecord, nowMs: number): PeerFacts {
     addr,
     addresses: asList(peer.addresses).flatMap((each) => asText(each) ?? asText(asRecord(each).addr) ?? []),
     liveness: asText(peer.liveness) ?? 'alive',
-    freshness: asText(peer.freshness),
+    freshness: asText(peer.freshness) ?? asText(peer.state),
     suspectedBy: asList(peer.suspectedBy).length,
     version: asText(peer.version),
     silentMs: asNumber(peer.silentMs) ?? lastReportAgoMs,

@@ -23,7 +23,7 @@ export function PeersPage() {
           <p class="muted">
             This agent{status?.hostname === undefined ? '' : ` (${status.hostname})`} knows no other. Start another with{' '}
             <code>--join {location.host}</code>, or introduce one:{' '}
-            <code>{`curl -d '{"addr": "IP:PORT"}' ${location.origin}/add_host`}</code>
+            <code>{`curl -H "Authorization: Bearer $TOKEN" -d '{"addr": "IP:PORT"}' ${location.origin}/add_host`}</code>
           </p>
         </section>
       ) : (
@@ -83,7 +83,7 @@ function Peers({ title, peers }: { title: string; peers: readonly PeerFacts[] })
         <h2>{title}</h2>
         <p class="muted">{peers.length}</p>
       </div>
-      <table class="cards">
+      <table class="cards peers">
         <thead>
           <tr>
             <th scope="col">Host</th>

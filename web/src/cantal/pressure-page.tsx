@@ -1,6 +1,7 @@
 import type { PageProps } from '../lazy-page.tsx';
 import { Link } from '../link.tsx';
 import { type Answers, type Table, tableIn, tipsIn } from './answer.ts';
+import { CgroupName } from './cgroup-words.tsx';
 import { Chart } from './chart.tsx';
 import { Frame } from './frame.tsx';
 import { asPercent, byMetric } from './lines.ts';
@@ -172,7 +173,9 @@ function Groups({ answers }: { answers: Answers }) {
             {waiting.map(({ name, shares: [cpu = null, memory = null, io = null] }) => (
               <tr key={name}>
                 <th scope="row">
-                  <Link href={`/local/cgroups?name=${encodeURIComponent(name)}`}>{name}</Link>
+                  <Link href={`/local/cgroups?name=${encodeURIComponent(name)}`}>
+                    <CgroupName name={name} />
+                  </Link>
                 </th>
                 <td class="number">{percent.format(cpu)}</td>
                 <td class="number">{percent.format(memory)}</td>

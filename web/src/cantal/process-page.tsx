@@ -2,6 +2,7 @@ import { formatAge, formatBytes, formatCount, formatDuration } from '../format.t
 import type { PageProps } from '../lazy-page.tsx';
 import { Link } from '../link.tsx';
 import { tableIn, tipsIn } from './answer.ts';
+import { CgroupName } from './cgroup-words.tsx';
 import { Chart } from './chart.tsx';
 import { Frame } from './frame.tsx';
 import { byMetric } from './lines.ts';
@@ -132,7 +133,9 @@ function Facts({ process }: { process: Process }) {
           <div>
             <dt>cgroup</dt>
             <dd>
-              <Link href={`/local/cgroups?name=${encodeURIComponent(process.cgroup)}`}>{process.cgroup}</Link>
+              <Link href={`/local/cgroups?name=${encodeURIComponent(process.cgroup)}`}>
+                <CgroupName name={process.cgroup} />
+              </Link>
             </dd>
           </div>
         )}

@@ -16,6 +16,9 @@ export interface Process {
   readonly read_bytes: number | null;
   readonly write_bytes: number | null;
   readonly cgroup: string | null;
+  /** 12 digits of the id, and whose it is; null: its cgroup is no container. */
+  readonly container: string | null;
+  readonly runtime: string | null;
 }
 
 export interface ProcessTable {

@@ -3,6 +3,7 @@ import { formatAge, formatBytes, formatCount } from '../format.ts';
 import type { PageProps } from '../lazy-page.tsx';
 import { Link } from '../link.tsx';
 import { setParams } from '../place.ts';
+import { CgroupName } from './cgroup-words.tsx';
 import { Frame } from './frame.tsx';
 import { type ListColumn, LongList } from './long-list.tsx';
 import { usePoll } from './poll.ts';
@@ -145,7 +146,9 @@ function ProcessRow({ row: { process, depth, children, folded }, index, share, o
       <td class="number roomy">{formatAge(process.start_timestamp, Date.now())}</td>
       <td class="cut roomy">
         {process.cgroup !== null && (
-          <Link href={`/local/cgroups?name=${encodeURIComponent(process.cgroup)}`}>{process.cgroup}</Link>
+          <Link href={`/local/cgroups?name=${encodeURIComponent(process.cgroup)}`}>
+            <CgroupName name={process.cgroup} />
+          </Link>
         )}
       </td>
       <td class="mono cut roomy" title={commandOf(process)}>

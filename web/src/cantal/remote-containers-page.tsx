@@ -1,26 +1,32 @@
 import { formatBytes } from '../format.ts';
 import type { PageProps } from '../lazy-page.tsx';
+import { Mark } from '../mark.tsx';
 import { setParams } from '../place.ts';
 import { tipsIn } from './answer.ts';
+import { shownName } from './cgroup-name.ts';
+import { ContainerWords, type Containment, containmentOf } from './cgroup-words.tsx';
 import { Frame } from './frame.tsx';
 import { type ListColumn, LongList } from './long-list.tsx';
-import { type RemoteHost, useRemote } from './remote.ts';
-import { all, equal, has, like, rateOf, sumBy, tipOf } from './rules.ts';
+import { type Provenance, provenanceWords } from './provenance.ts';
+import { lackWords, type RemoteHost, useRemote } from './remote.ts';
+import { equal, like, rateOf, sumBy, tipOf } from './rules.ts';
 import { percent } from './units.ts';
 
 const rateSamples = 16;
 const rules = {
-  usage: rateOf(equal('metric', 'cgroup.cpu.usage'), rateSamples, sumBy('cgroup')),
-  ticks: rateOf(all(like('metric', '^(user|system)_time$'), has('cgroup')), rateSamples, sumBy('cgroup')),
-  memory: tipOf(equal('metric', 'cgroup.memory.current'), sumBy('cgroup')),
-  rss: tipOf(all(equal('metric', 'rss'), has('cgroup')), sumBy('cgroup')),
+  // Where the host has the controllers; where not, what the processes used.
+  usage: rateOf(equal('metric', 'cgroup.cpu.usage'), rateSamples),
+  ticks: rateOf(like('metric', '^processes\\.(user|system)_time$'), rateSamples, sumBy('cgroup')),
+  memory: tipOf(equal('metric', 'cgroup.memory.current')),
+  rss: tipOf(equal('metric', 'processes.rss')),
 };
 
-interface Container {
+interface Container extends Containment {
   readonly id: string;
   readonly name: string;
   readonly host: string;
   readonly origin: string;
+  readonly provenance: Provenance;
   /** Percent of one core. */
   readonly cpu: number | null;
   readonly memory: number | null;
@@ -43,10 +49,12 @@ export function RemoteContainersPage({ place }: PageProps) {
   const order = orders.find((each) => each === place.params.get('by')) ?? 'name';
   const all = hosts.flatMap(containersOf);
   const rows = sorted(
-    all.filter(({ name, host }) => words.every((word) => `${name} ${host}`.includes(word))),
+    all.filter(({ name, host, runtime }) =>
+      words.every((word) => `${name} ${shownName(name)} ${runtime ?? ''} ${host}`.includes(word)),
+    ),
     order,
   );
-  const missing = hosts.filter((host) => host.missing);
+  const lack = lackWords(hosts);
   return (
     <Frame title="Containers" of={`${hosts.length} hosts`} problem={problem}>
       <section aria-labelledby="all-title">
@@ -54,7 +62,7 @@ export function RemoteContainersPage({ place }: PageProps) {
           <h2 id="all-title">Containers and services</h2>
           <p class="muted" role="status">
             {rows.length === all.length ? rows.length : `${rows.length} of ${all.length}`}
-            {missing.length > 0 && `; no answer from ${missing.map(({ hostname }) => hostname).join(', ')}`}
+            {lack !== null && `; ${lack}`}
           </p>
           <fieldset class="choice" aria-label="Order">
             {orders.map((each) => (
@@ -82,11 +90,15 @@ export function RemoteContainersPage({ place }: PageProps) {
             const row = rows[index];
             if (row === undefined) return null;
             return (
-              <tr key={row.id} aria-rowindex={index + 2}>
+              <tr key={row.id} aria-rowindex={index + 2} class={row.provenance.kind === 'mirror' ? 'old' : undefined}>
                 <th scope="row" class="cut" title={row.name}>
-                  <a href={`${row.origin}/local/cgroups?name=${encodeURIComponent(row.name)}`}>{row.name}</a>
+                  <a href={`${row.origin}/local/cgroups?name=${encodeURIComponent(row.name)}`}>{shownName(row.name)}</a>
+                  <ContainerWords {...row} />
                 </th>
-                <td class="cut muted">{row.host}</td>
+                <td class="cut muted" title={`${row.host}: ${provenanceWords(row.provenance)}`}>
+                  {row.provenance.kind === 'mirror' && <Mark tone="warn" />}
+                  {row.host}
+                </td>
                 <td class="number">{percent.format(row.cpu)}</td>
                 <td class="number">{formatBytes(row.memory)}</td>
               </tr>
@@ -115,10 +127,13 @@ function sorted(rows: readonly Container[], order: Order): readonly Container[] 
 }
 
 /** By the controllers where the host has them, else by what its processes used. */
-function containersOf({ id, hostname, origin, answers }: RemoteHost): Container[] {
+function containersOf({ id, hostname, origin, provenance, answers }: RemoteHost): Container[] {
   if (answers === null) return [];
   const by = (id: string) => new Map(tipsIn(answers, id).map(({ labels, value }) => [labels.cgroup ?? '', value]));
   const [usage, ticks, memory, rss] = [by('usage'), by('ticks'), by('memory'), by('rss')];
+  const labels = new Map(
+    ['rss', 'usage'].flatMap((rule) => tipsIn(answers, rule).map(({ labels }) => [labels.cgroup ?? '', labels])),
+  );
   const names = [...new Set([...usage.keys(), ...ticks.keys(), ...memory.keys(), ...rss.keys()])].filter(Boolean);
   return names.sort().map((name) => {
     const micros = usage.get(name) ?? null;
@@ -127,6 +142,8 @@ function containersOf({ id, hostname, origin, answers }: RemoteHost): Container[
       name,
       host: hostname,
       origin,
+      provenance,
+      ...containmentOf(labels.get(name) ?? {}),
       cpu: micros === null ? (ticks.get(name) ?? null) : micros / 10_000,
       memory: memory.get(name) ?? rss.get(name) ?? null,
     };

@@ -1,14 +1,16 @@
-import { formatBytes, unknown } from '../format.ts';
+import { formatBytes, formatDuration, unknown } from '../format.ts';
 import type { PageProps } from '../lazy-page.tsx';
 import { Mark } from '../mark.tsx';
 import { setParams } from '../place.ts';
 import type { Column } from '../plot-data.ts';
 import { type Answers, emptyTable, tableIn, tipsIn } from './answer.ts';
+import { ClusterTotal } from './cluster-total.tsx';
 import { Donut } from './donut.tsx';
 import { Frame } from './frame.tsx';
 import { type ListColumn, LongList } from './long-list.tsx';
+import { provenanceWords, toneOf } from './provenance.ts';
 import { type Range, rangeOf } from './range.ts';
-import { type RemoteHost, useRemote } from './remote.ts';
+import { lackWords, type RemoteHost, useRemote } from './remote.ts';
 import {
   busyTicks,
   cpuEdges,
@@ -65,15 +67,16 @@ export function RemoteGridPage({ place }: PageProps) {
     { oldest: newest, newest },
   );
   const range = rangeOf(place.params, span);
-  const missing = hosts.filter((host) => host.missing).length;
+  const lack = lackWords(hosts);
   return (
     <Frame title="Hosts" of={`${hosts.length} hosts`} problem={problem}>
+      <ClusterTotal range={range} />
       <section aria-labelledby="hosts-title">
         <div class="bar">
           <h2 id="hosts-title">All hosts</h2>
           <p class="muted" role="status">
             {shown.length}
-            {missing > 0 && `, ${missing} did not answer`}
+            {lack !== null && `; ${lack}`}
           </p>
           <Zoom params={place.params} span={span} />
           <input
@@ -118,16 +121,24 @@ const noValues: Column = [];
 
 function HostRow({ index, row, range }: { index: number; row: Row; range: Range }) {
   const { host, memory, cpu, times, busy } = row;
+  const { provenance } = host;
+  const said = provenanceWords(provenance);
   const now = percent.format(cpu);
   return (
-    <tr aria-rowindex={index + 2}>
-      <th scope="row" class="cut">
-        <Mark tone={host.answers === null ? 'bad' : host.missing ? 'warn' : 'good'} />
+    <tr aria-rowindex={index + 2} class={provenance.kind === 'mirror' ? 'old' : undefined}>
+      <th scope="row" class="cut" title={`${host.hostname}: ${said}`}>
+        <Mark tone={toneOf(provenance)} />
         <a href={`${host.origin}/local/status`}>{host.hostname}</a>
+        {provenance.kind === 'mirror' && (
+          <span class="warned">
+            {' '}
+            {provenance.ageMs === null ? 'old figures' : `${formatDuration(provenance.ageMs)} old`}
+          </span>
+        )}
       </th>
       {host.answers === null ? (
         <td colSpan={3} class="muted">
-          did not answer in time
+          {said}
         </td>
       ) : (
         <>
@@ -146,7 +157,7 @@ function HostRow({ index, row, range }: { index: number; row: Row; range: Range 
               />
               <span>
                 {memory === null ? unknown : formatBytes(memory.used)}
-                <span class="muted of"> of {memory === null ? unknown : formatBytes(memory.total)}</span>
+                {memory !== null && <span class="muted of"> of {formatBytes(memory.total)}</span>}
               </span>
             </span>
           </td>

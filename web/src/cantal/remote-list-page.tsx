@@ -1,4 +1,4 @@
-import { formatAge, formatBytes, formatCount, unknown } from '../format.ts';
+import { formatAge, formatCount, unknown } from '../format.ts';
 import { Link } from '../link.tsx';
 import { Mark } from '../mark.tsx';
 import { type Connection, connectionsOf } from './connections.ts';
@@ -76,15 +76,18 @@ function Connections({ all }: { all: readonly Connection[] }) {
               {each.addr || unknown}
             </td>
             <td data-label="Last attempt" class="wrap">
-              {each.lastAttemptAt === null ? unknown : `${formatAge(each.lastAttemptAt, now)} ago`}
-              {each.lastAttemptReason !== null && <span class="muted"> {each.lastAttemptReason}</span>}
+              {each.lastAttemptReason}{' '}
+              {each.lastAttemptAt === null ? (
+                unknown
+              ) : (
+                <span class="muted">{formatAge(each.lastAttemptAt, now)} ago</span>
+              )}
             </td>
             <td data-label="Beacon" class="number">
               {each.beaconAt === null ? unknown : `${formatAge(each.beaconAt, now)} ago`}
             </td>
             <td data-label="Values" class="number">
               {formatCount(each.values)}
-              {each.historyBytes !== null && <span class="muted"> {formatBytes(each.historyBytes)}</span>}
             </td>
             <td data-label="Its peers" class="number">
               {formatCount(each.peers)}

@@ -2,6 +2,7 @@ import { type Answers, type Dataset, readDataset } from './answer.ts';
 import { sortByDomain } from './domain.ts';
 import { peerFacts } from './peer-facts.ts';
 import { type Polled, usePoll } from './poll.ts';
+import { type Provenance, provenanceOf, type Source } from './provenance.ts';
 import { useStatus } from './status.ts';
 import type { Rules } from './stream.ts';
 
@@ -10,8 +11,7 @@ export interface RemoteHost {
   readonly hostname: string;
   /** Of its UI; empty: this page's. */
   readonly origin: string;
-  /** It did not answer in time: if there are answers, they are old. */
-  readonly missing: boolean;
+  readonly provenance: Provenance;
   /** Null: nothing is known of it. */
   readonly answers: Answers | null;
 }
@@ -19,6 +19,7 @@ export interface RemoteHost {
 interface ByHost {
   readonly by_host: Readonly<Record<string, Readonly<Record<string, Dataset>>>>;
   readonly missing: readonly string[];
+  readonly sources: Readonly<Record<string, Source>>;
 }
 
 export interface RemoteAnswer {
@@ -47,7 +48,7 @@ export function useRemote(rules: Rules, everyMs = remoteEveryMs): RemoteAnswer {
       id,
       hostname: (own ? status.hostname : peer?.hostname) ?? id.slice(0, 8),
       origin: own || peer === undefined ? '' : `http://${peer.addr}`,
-      missing: value === null || datasets === undefined || value.missing.includes(id),
+      provenance: provenanceOf(value?.sources[id], peer?.liveness === 'dead'),
       answers: datasets === undefined ? null : answersOf(datasets),
     };
   });
@@ -64,3 +65,22 @@ function answersOf(datasets: Readonly<Record<string, Dataset>>): Answers {
   read.set(datasets, answers);
   return answers;
 }
+
+/** "old figures of a; no answer from b, c": null where all answered. */
+export function lackWords(hosts: readonly RemoteHost[]): string | null {
+  const of = (kind: Provenance['kind']) =>
+    hosts.filter(({ provenance }) => provenance.kind === kind).map(({ hostname }) => hostname);
+  const said: readonly (readonly [readonly string[], string])[] = [
+    [of('mirror'), 'old figures of'],
+    [of('missing'), 'no answer from'],
+    [of('dead'), 'dead:'],
+  ];
+  const words = said.filter(([names]) => names.length > 0).map(([names, text]) => `${text} ${someOf(names)}`);
+  return words.length === 0 ? null : words.join('; ');
+}
+
+const mostNames = 4;
+const someOf = (names: readonly string[]): string =>
+  names.length <= mostNames
+    ? names.join(', ')
+    : `${names.slice(0, mostNames).join(', ')} and ${names.length - mostNames} more`;

@@ -1,3 +1,4 @@
+import { shownName } from './cgroup-name.ts';
 import type { Process } from './process-tree.ts';
 
 /** GET /all_sockets (spec cantal 4.5). */
@@ -84,7 +85,7 @@ export function runsOf(processes: readonly Process[]): string {
   const counts = new Map<string, number>();
   for (const process of processes) {
     if (process.cmdline === '') continue;
-    const name = process.cgroup ?? process.name;
+    const name = process.cgroup === null ? process.name : shownName(process.cgroup);
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   const names = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));

@@ -1,5 +1,6 @@
 import { formatCount, formatDuration } from '../format.ts';
 import { tipsIn } from './answer.ts';
+import { CgroupName } from './cgroup-words.tsx';
 import { Donut } from './donut.tsx';
 import { Frame } from './frame.tsx';
 import { all, growthOf, has, like } from './rules.ts';
@@ -94,7 +95,7 @@ export function StatesPage() {
                   <td>{state?.text}</td>
                   <td class="number">{formatDuration(Date.now() - (state?.sinceMs ?? 0))}</td>
                   <td class="muted">
-                    {labels.cgroup ?? labels.appname ?? ''} {labels.pid}
+                    {labels.cgroup === undefined ? labels.appname : <CgroupName name={labels.cgroup} />} {labels.pid}
                   </td>
                 </tr>
               ))}

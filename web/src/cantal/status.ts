@@ -1,9 +1,10 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
+import type { NotRead } from './not-read.ts';
 import { nothingPolled, type Polled, usePoll } from './poll.ts';
 
 /** GET /status, as far as it is shown. */
-export interface Status {
+export interface Status extends NotRead {
   readonly version: string;
   readonly id?: string;
   readonly hostname?: string;
@@ -21,7 +22,7 @@ export interface Status {
   readonly self_report: { readonly gross_cpu_usage: number | null; readonly memory_rss: number };
   /** By thread; percent of one core. */
   readonly threads_report?: Readonly<Record<string, ThreadReport>>;
-  readonly health: { readonly series: number; readonly historyBytes: number };
+  readonly health: NotRead['health'] & { readonly series: number; readonly historyBytes: number };
 }
 
 export interface ThreadReport {

@@ -18,7 +18,7 @@ export interface StripGroup {
   readonly times: readonly number[];
   readonly lines: readonly ChartLine[];
   /** Where the same is drawn large. */
-  readonly href: string;
+  readonly href?: string;
 }
 
 /** Rows under each other with one time axis: what happened at one moment stands in one column. */
@@ -35,7 +35,7 @@ export function Strips({ groups, range }: { groups: readonly StripGroup[]; range
       {groups.map((group) => (
         <section key={group.title} aria-label={group.title}>
           <h3>
-            <Link href={group.href}>{group.title}</Link>
+            {group.href === undefined ? group.title : <Link href={group.href}>{group.title}</Link>}
             <Bands words={group.edgeWords ?? group.edges.map(group.unit.format)} />
           </h3>
           {group.lines.length === 0 && <p class="muted">nothing of this kind is measured here</p>}

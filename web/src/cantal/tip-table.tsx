@@ -1,5 +1,6 @@
 import { formatDuration } from '../format.ts';
-import type { Labels, Tip } from './answer.ts';
+import type { Tip } from './answer.ts';
+import { LabelWords } from './label-words.tsx';
 import { plain } from './units.ts';
 
 interface Props {
@@ -33,7 +34,9 @@ export function TipTable({ tips, without, now, empty }: Props) {
         {tips.map(({ labels, value, state }) => (
           <tr key={JSON.stringify(labels)}>
             <th scope="row">{labels.metric ?? labels.state}</th>
-            <td class="muted">{labelText(labels, ['metric', ...without])}</td>
+            <td class="muted">
+              <LabelWords labels={labels} without={['metric', ...without]} />
+            </td>
             <td class="number">{state === null ? plain.format(value) : state.sinceMs > 0 ? state.text : 'none'}</td>
             <td class="number muted">
               {state !== null && state.sinceMs > 0 ? `${formatDuration(now - state.sinceMs)} ago` : ''}
@@ -44,9 +47,3 @@ export function TipTable({ tips, without, now, empty }: Props) {
     </table>
   );
 }
-
-export const labelText = (labels: Labels, without: readonly string[]): string =>
-  Object.entries(labels)
-    .filter(([label]) => !without.includes(label))
-    .map(([label, value]) => `${label}=${value}`)
-    .join(' ');
