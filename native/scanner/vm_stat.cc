@@ -1,10 +1,5 @@
 // /proc/vmstat: proc_vmstat(5). Of its two hundred counters those that tell of memory trouble.
-#include "base/number.hpp"
-#include "scanner/collector.hpp"
-#include "scanner/flat_names.hpp"
-
-#include <fcntl.h>
-#include <optional>
+#include "scanner/flat_file.hpp"
 
 namespace stellwerk {
 namespace {
@@ -18,41 +13,12 @@ bool wanted(std::string_view name) noexcept {
   return name.starts_with("pgscan_") || name.starts_with("pgsteal_") || name.starts_with("allocstall_");
 }
 
-class VmStat final : public Collector {
-public:
-  explicit VmStat(const std::string& procRoot) : path_(procRoot + "/vmstat") {}
-  const char* name() const noexcept override { return "vmstat"; }
-
-  void collect(ScanContext& context) override {
-    std::string_view text;
-    if (!file_.read(context.reader, AT_FDCWD, path_.c_str(), text, ReadWhole::Loop)) {
-      return;
-    }
-    names_.restart();
-    Cursor cursor(text);
-    while (!cursor.done()) {
-      Cursor line(cursor.line());
-      std::string_view name = line.word();
-      auto& series = names_.next(name, [](std::string_view word) -> std::optional<NamedSeries> {
-        return wanted(word) ? std::optional<NamedSeries>(NamedSeries("vm." + std::string(word), Kind::Counter))
-                            : std::nullopt;
-      });
-      std::uint64_t value = 0;
-      line.skipSpaces();
-      if (series && line.readUnsigned(value)) {
-        series->set(context.series, value);
-      }
-    }
-  }
-
-private:
-  std::string path_;
-  KeptFile file_;
-  FlatNames<std::optional<NamedSeries>> names_;
-};
+std::optional<NamedSeries> seriesOf(std::string_view name) {
+  return wanted(name) ? std::optional(NamedSeries("vm." + std::string(name), Kind::Counter)) : std::nullopt;
+}
 
 } // namespace
 
-std::unique_ptr<Collector> makeVmStat(const ScanOptions& options) { return std::make_unique<VmStat>(options.procRoot); }
+std::unique_ptr<Collector> makeVmStat(const ScanOptions& options) { return std::make_unique<FlatFile>("vmstat", options.procRoot + "/vmstat", seriesOf); }
 
 } // namespace stellwerk

@@ -1,4 +1,4 @@
-/** The live stream's life as a pure machine: the socket is in live.ts. */
+/** The live stream's life as a pure machine: the socket is in held-socket.ts. */
 
 export type Connection =
   | { readonly kind: 'connecting'; readonly attempt: number; readonly sinceMs: number }

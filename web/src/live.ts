@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Overview } from './api.ts';
-import { type Connection, type ConnectionEvent, connecting, stepConnection } from './connection.ts';
-import { hangUp } from './hang-up.ts';
+import { type Connection, connecting } from './connection.ts';
+import { holdSocket } from './held-socket.ts';
 
 export interface Live {
   readonly connection: Connection;
@@ -11,8 +11,6 @@ export interface Live {
   readonly receivedAtMs: number;
 }
 
-const tickMs = 500;
-
 /** Holds the WebSocket to the own agent open for the page's life. */
 export function useLive(): Live {
   const [live, setLive] = useState<Live>(() => ({
@@ -21,60 +19,19 @@ export function useLive(): Live {
     receivedAtMs: 0,
   }));
 
-  useEffect(() => {
-    let connection = connecting(Date.now());
-    let socket: WebSocket | null = null;
-
-    const dispatch = (event: ConnectionEvent, overview?: Overview) => {
-      const { state, effects } = stepConnection(connection, event);
-      const changed = state !== connection;
-      connection = state;
-      for (const effect of effects) {
-        if (effect === 'open') open();
-        else close();
-      }
-      if (overview) setLive({ connection, overview, receivedAtMs: event.nowMs });
-      else if (changed || connection.kind === 'waiting') setLive((held) => ({ ...held, connection }));
-    };
-
-    const open = () => {
-      const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-      const mine = new WebSocket(`${scheme}://${location.host}/v1/live`);
-      socket = mine;
-      mine.onmessage = ({ data }) => {
-        if (socket !== mine) return;
-        const overview = parseOverview(data);
-        if (overview) dispatch({ kind: 'message', nowMs: Date.now() }, overview);
-      };
-      mine.onclose = ({ code }) => {
-        if (socket !== mine) return;
-        socket = null;
-        const reason = code === 1006 ? 'the agent is not reachable' : 'the agent closed the connection';
-        dispatch({ kind: 'closed', nowMs: Date.now(), reason });
-      };
-    };
-
-    const close = () => {
-      const old = socket;
-      socket = null;
-      if (old) hangUp(old);
-    };
-
-    const wake = () => {
-      if (document.visibilityState === 'visible') dispatch({ kind: 'wake', nowMs: Date.now() });
-    };
-
-    open();
-    const timer = setInterval(() => dispatch({ kind: 'tick', nowMs: Date.now() }), tickMs);
-    addEventListener('online', wake);
-    document.addEventListener('visibilitychange', wake);
-    return () => {
-      clearInterval(timer);
-      removeEventListener('online', wake);
-      document.removeEventListener('visibilitychange', wake);
-      close();
-    };
-  }, []);
+  useEffect(
+    () =>
+      holdSocket<Overview>({
+        path: '/v1/live',
+        parse: parseOverview,
+        told(connection, overview, nowMs) {
+          setLive((held) =>
+            overview === null ? { ...held, connection } : { connection, overview, receivedAtMs: nowMs },
+          );
+        },
+      }),
+    [],
+  );
 
   return live;
 }

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { type Connection, type ConnectionEvent, connecting, stepConnection } from '../connection.ts';
-import { hangUp } from '../hang-up.ts';
+import { type Connection, connecting } from '../connection.ts';
+import { holdSocket } from '../held-socket.ts';
 import { type Answers, type StreamMessage, take } from './answer.ts';
 
 export interface Streamed {
@@ -13,8 +13,6 @@ export interface Streamed {
 }
 
 export type Rules = Readonly<Record<string, unknown>>;
-
-const tickMs = 500;
 
 /** Asks the rules over /v1/stream for as long as the page shows them; new rules go over the same connection. */
 export function useStream(rules: Rules): Streamed {
@@ -33,67 +31,33 @@ export function useStream(rules: Rules): Streamed {
     if (open.current?.readyState === WebSocket.OPEN) open.current.send(text);
   }, [text]);
 
-  useEffect(() => {
-    let connection = connecting(Date.now());
-    let socket: WebSocket | null = null;
-
-    const dispatch = (event: ConnectionEvent, change: (held: Streamed) => Streamed = (held) => held) => {
-      const { state, effects } = stepConnection(connection, event);
-      const changed = state !== connection;
-      connection = state;
-      for (const effect of effects) {
-        if (effect === 'open') connect();
-        else close();
-      }
-      if (changed || connection.kind === 'waiting') setStreamed((held) => ({ ...change(held), connection }));
-    };
-
-    const connect = () => {
-      const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-      const mine = new WebSocket(`${scheme}://${location.host}/v1/stream`);
-      socket = mine;
-      open.current = mine;
-      mine.onopen = () => mine.send(newest.current);
-      mine.onmessage = ({ data }) => {
-        if (socket !== mine) return;
-        const message: unknown = JSON.parse(String(data));
-        if (typeof message !== 'object' || message === null) return;
-        dispatch({ kind: 'message', nowMs: Date.now() }, (held) =>
-          'error' in message
-            ? { ...held, answers: {}, error: String(message.error) }
-            : taken(held, message as StreamMessage),
-        );
-      };
-      mine.onclose = ({ code }) => {
-        if (socket !== mine) return;
-        socket = null;
-        const reason = code === 1006 ? 'the agent is not reachable' : 'the agent closed the connection';
-        dispatch({ kind: 'closed', nowMs: Date.now(), reason });
-      };
-    };
-
-    const close = () => {
-      const old = socket;
-      socket = null;
-      if (old) hangUp(old);
-    };
-    const wake = () => {
-      if (document.visibilityState === 'visible') dispatch({ kind: 'wake', nowMs: Date.now() });
-    };
-
-    connect();
-    const timer = setInterval(() => dispatch({ kind: 'tick', nowMs: Date.now() }), tickMs);
-    addEventListener('online', wake);
-    document.addEventListener('visibilitychange', wake);
-    return () => {
-      clearInterval(timer);
-      removeEventListener('online', wake);
-      document.removeEventListener('visibilitychange', wake);
-      close();
-    };
-  }, []);
+  useEffect(
+    () =>
+      holdSocket<StreamMessage | { readonly error: unknown }>({
+        path: '/v1/stream',
+        parse: parseMessage,
+        opened(socket) {
+          open.current = socket;
+          socket.send(newest.current);
+        },
+        told(connection, message) {
+          setStreamed((held) => ({ ...changed(held, message), connection }));
+        },
+      }),
+    [],
+  );
 
   return streamed;
+}
+
+function parseMessage(data: unknown): StreamMessage | { readonly error: unknown } | null {
+  const message: unknown = JSON.parse(String(data));
+  return typeof message === 'object' && message !== null ? (message as StreamMessage) : null;
+}
+
+function changed(held: Streamed, message: StreamMessage | { readonly error: unknown } | null): Streamed {
+  if (message === null) return held;
+  return 'error' in message ? { ...held, answers: {}, error: String(message.error) } : taken(held, message);
 }
 
 /** A message without a past is the whole answer; whatever was held may be of other rules. */
