@@ -12,7 +12,7 @@ export default defineConfig({
     projects: [
       {
         plugins: [luaText],
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/system/**'], testTimeout: 30_000 },
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/system/**'], testTimeout: 90_000 },
       },
       {
         plugins: [luaText],

@@ -41,7 +41,12 @@ test('a host is introduced by POST /add_host and both know each other within 2 s
     status: 200,
     json: { ok: true },
   });
-  await until('they know each other', 2_000, () => first.members().length === 1 && second.members().length === 1);
+  const tookMs = await until(
+    'they know each other',
+    2_000,
+    () => first.members().length === 1 && second.members().length === 1,
+  );
+  expect(tookMs).toBeLessThan(2_000);
 });
 
 test('only add_host changes anything, and it needs the token', () => {
@@ -172,7 +177,7 @@ test('a peer that is seldom met is known by what others tell of it', async () =>
     const peer = first.peerViews().find(({ id }) => id === idOf(3));
     return peer !== undefined && peer.hearsayRoundtrip !== null && peer.report?.scanMs === 3;
   });
-}, 30_000);
+}, 90_000);
 
 test('GET /v1/election shows the state, its timer, the votes needed', async () => {
   await meet();
