@@ -37,8 +37,9 @@ it.skipIf(missing)(
     const prefix = join(host.root, 'nginx');
     for (const kind of ['client', 'proxy', 'fastcgi', 'uwsgi', 'scgi'])
       mkdirSync(join(prefix, 'temp', kind), { recursive: true });
-    const nginx = ['nginx', '-q', '-p', `${prefix}/`, '-e', 'stderr', '-c', `${prefix}/nginx.conf`];
-    const words = nginx.map((word) => JSON.stringify(word)).join(', ');
+    const program = ['nginx', '-q', '-p', `${prefix}/`, '-e', 'stderr'];
+    const check = program.map((word) => JSON.stringify(word)).join(', ');
+    const nginx = [...program, '-c', `${prefix}/nginx.conf`];
     host.put(
       'config/templates/t/conf.hbs',
       `daemon on; pid nginx.pid; worker_processes 2; error_log error.log;
@@ -53,8 +54,8 @@ http {
 `,
     );
     host.commands(`commands:
-- !Copy { src: "{{ files.conf }}", dest: ${prefix}/nginx.conf }
-- !Check [${words}, -t]
+- !Check [${check}, -t, -c, "{{ files.conf }}"]
+- !Copy { dest: ${prefix}/nginx.conf }
 - !Condition
   files_changed: [${prefix}/nginx.conf]
   commands:
@@ -75,7 +76,7 @@ http {
       const seen = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/`)).text();
       for (let round = 1; round <= reloads; round++) {
         expect(errorOf(await host.render({ port, round, extra: '' }))).toBeNull();
-        // In between, one that nginx refuses: the file is put back, and nobody hears of it.
+        // In between, one that nginx refuses: it never comes into place, and nobody hears of it.
         if (round % 10 === 0) {
           expect(errorOf(await host.render({ port, round, extra: 'nonsense;' }))).toMatch(/!Check nginx: exit code 1/);
           await expect.poll(seen, { timeout: 20_000 }).toBe(`round ${round}\n`);
