@@ -57,7 +57,7 @@ describe.skipIf(noBrowser('the pages of cantal in a browser'))(
       const words = async () => (await facts.textContent()) ?? '';
       await until('the gauges have figures', async () => /\d+ % ?CPU of \d+ %/.test(await words()));
       expect(await words()).toMatch(/clusterpages.*version[\d.]+.*id0000…00000001/);
-      expect(await words()).toMatch(/GiB of [\d.]+ GiB memory/);
+      await until('memory came', async () => /GiB of [\d.]+ GiB memory/.test(await words()));
       expect(await words()).toMatch(/machine up.*agent up.*scan[\d.]+ ms.*latency\d.* ms.*own memory.*MiB.*own CPU/);
       const status = (await ask('/status')) as { threads_report: object };
       const menu = page.getByRole('navigation', { name: 'Pages' });
@@ -350,11 +350,13 @@ describe.skipIf(noBrowser('the pages of cantal in a browser'))(
         metrics: { labels: { cpu?: string } }[];
       };
       const cores = 3 * metrics.filter(({ labels }) => labels.cpu !== undefined).length;
-      await total.getByText(new RegExp(`^${cores} cores, [\\d.]+ GiB of [\\d.]+ GiB memory`)).waitFor();
-      await total.getByRole('img', { name: /^Share of all, CPU: now \d.* %, highest \d/ }).waitFor();
+      // Steps of 30 s, asked for every 15 s: the first that has all three hosts can be some time off.
+      const patience = { timeout: 150_000 };
+      await total.getByText(new RegExp(`^${cores} cores, [\\d.]+ GiB of [\\d.]+ GiB memory`)).waitFor(patience);
+      await total.getByRole('img', { name: /^Share of all, CPU: now \d.* %, highest \d/ }).waitFor(patience);
       await walkByKeyboard(watched, 14).then((walked) => expect(walked).toContain('c.example.com'));
       await finish(watched, 'grid');
-    });
+    }, 400_000);
 
     it('containers: control groups of all hosts, filtered by host', async () => {
       const watched = await open('/remote/containers');
