@@ -68,7 +68,6 @@ Napi::Object healthObject(Napi::Env env, Scan& scan) {
   set("series", health.series);
   set("refusedSeries", health.refusedSeries);
   set("historyBytes", health.historyBytes);
-  // Counted series by series: only where somebody asks.
   set("historySamples", scan.publication().withHistory([](const History& history) { return history.samples(); }));
   set("filesRead", health.filesRead);
   set("clockAheadMs", health.clockAheadMs);

@@ -189,7 +189,7 @@ export async function startCantalPart(
         agentMetrics({
           webSocketClients: server.streamClients(),
           backlog: sinks.backlog(),
-          packets: cluster?.gossipView().packets ?? null,
+          packets: cluster?.packets() ?? null,
         });
       const exported = exportOwn(process.env, [...own(), ...scannerMetrics(scanner.health())], warn);
       const quiet = cantal.onScan(() => {

@@ -89,6 +89,8 @@ export interface Cluster {
   addHost(addr: string): string | null;
   peerViews(): readonly PeerView[];
   gossipView(): GossipView & { readonly packets: PacketCounts };
+  /** The same counts as in gossipView(), without the view. */
+  packets(): PacketCounts;
   electionView(): ElectionView;
   /** At once and without a word to the others, who find out as of a crash. Resolves when the socket is closed. */
   stop(): Promise<void>;
@@ -304,6 +306,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       return [...state.gossip.peers.values()].map((peer) => peerView(peer, state.gossip.config, nowMs, epoch()));
     },
     gossipView: () => ({ ...gossipView(state, clock.nowMs()), packets: counter.view() }),
+    packets: () => counter.view(),
     electionView: () => electionView(state, clock.nowMs()),
     async stop() {
       if (stopped) return;

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { isObject, type JsonObject } from '../canonical.ts';
+import type { JsonObject } from '../canonical.ts';
 import { type DeploymentLog, openIndexedLog, type RoleLog } from '../log/indexed-log.ts';
 import type { LogKeep } from '../log/retention.ts';
 import type { Schedule } from '../schedule.ts';
@@ -248,7 +248,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
       deploymentId = null;
       deployment = null;
       rereadSandbox();
-      if (loggedHash !== schedule.hash && isObject(schedule.data) && Array.isArray(schedule.data.changes)) {
+      if (loggedHash !== schedule.hash && Array.isArray(schedule.data.changes)) {
         deploymentOf(schedule);
       }
       const plans = planRoles(schedule.data, options.hostname, records.values());
