@@ -1,15 +1,20 @@
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { JoinTarget } from '../cluster/discovery.ts';
+import { defaultLogKeep, type LogKeep } from '../verwalter/log/retention.ts';
 import {
   collectLabels,
   collectTargets,
   type HostLabels,
   keepHistory,
+  logKeep,
   machineId,
   number,
   type ProcessMetrics,
   processMetricsOption,
+  roundInterval,
 } from './option-values.ts';
+import { applyOptionsFile } from './options-file.ts';
 
 /** What `stellwerk agent` takes; names as in the specifications of cantal and verwalter. */
 export interface AgentOptions {
@@ -28,6 +33,9 @@ export interface AgentOptions {
   readonly carbonDir: string;
   readonly storageDir: string;
   readonly logDir: string;
+  readonly logKeep: LogKeep;
+  readonly dryRun: boolean;
+  readonly useSudo: boolean;
   readonly lithosMaster: string;
   readonly interval: number;
   /** ms */
@@ -39,6 +47,8 @@ export interface AgentOptions {
   readonly procRoot: string;
   readonly sysRoot: string;
   readonly allowMinorityCluster: boolean;
+  /** ms */
+  readonly roundInterval: number;
   /** Percent. */
   readonly maxShrink: number;
   readonly strictSchedule: boolean;
@@ -85,6 +95,13 @@ export function agentCommand(): Command {
     )
     .option('--storage-dir <dir>', 'what a restart must remember', '/var/lib/verwalter')
     .option('--log-dir <dir>', 'render logs', '/var/log/verwalter')
+    .addOption(
+      new Option('--log-keep <limits>', 'render logs that are older, or beyond this size in all, are removed')
+        .argParser(logKeep)
+        .default(defaultLogKeep, '30 days, 1 GiB'),
+    )
+    .option('-n, --dry-run', 'render and log what would be written and run; do nothing of it', false)
+    .option('--use-sudo', 'start the programs of templates as root, through sudo -n', false)
     .option('--lithos-master <file>', 'master config of this host’s tree', '/etc/lithos/master.yaml')
     .option('-i, --interval <ms>', 'scan period', number('interval', 100, 60_000), 2000)
     .option('--keep-history <duration>', 'how long samples are kept, as 90min, 1h or "2 days"', keepHistory, 3_600_000)
@@ -102,6 +119,12 @@ export function agentCommand(): Command {
     .option('--pressure-averages', 'pressure also as averages of 10 s, 60 s and 300 s', false)
     .option('--allow-minority-cluster', 'elect a leader among the reachable nodes even if they are few', false)
     .option(
+      '--round-interval <duration>',
+      'pause between rounds of the scheduler (default: "5 s")',
+      roundInterval,
+      5000,
+    )
+    .option(
       '--max-shrink <percent>',
       'a schedule that stops more of all instances at once, unasked, is held until somebody decides',
       number('max-shrink', 0, 100),
@@ -115,8 +138,21 @@ export function agentCommand(): Command {
         .default('info'),
     )
     .helpOption('--help', 'this text')
-    .action(async (options: AgentOptions) => {
+    .addHelpText(
+      'after',
+      `
+Each option may also stand in verwalter.yaml of the config dir: a key without the dashes, as "port: 8380"; the command
+line wins. Exit codes: 0 ended by SIGTERM or SIGINT; 2 wrong words; 3 cannot start (options, files, addresses);
+81 storage, 82 scan, 83 event loop ended; 91 event loop stalled for a minute.`,
+    )
+    .action(async (options: AgentOptions, command: Command) => {
+      const problems = applyOptionsFile(command, join(options.configDir, 'verwalter.yaml'));
+      if (problems.length > 0) {
+        for (const problem of problems) process.stderr.write(`stellwerk agent: ${problem}\n`);
+        process.exitCode = 3;
+        return;
+      }
       const { runAgent } = await import('./agent.ts');
-      process.exitCode = await runAgent(options);
+      process.exitCode = await runAgent(command.opts<AgentOptions>());
     });
 }

@@ -28,6 +28,10 @@ export interface VerwalterOptions {
   readonly logDir: string;
   /** How much of the render logs stays; default: 30 days and 1 GiB. */
   readonly logKeep?: LogKeep;
+  /** Renders, and runs nothing. */
+  readonly dryRun?: boolean;
+  /** Programs that rendering starts are started as root through sudo(8). */
+  readonly useSudo?: boolean;
   readonly version: string;
   /** Started with SANDBOX and FILE added: [node, stellwerk.js, 'lithos', 'switch', '--master', FILE]. */
   readonly lithosSwitch: readonly [string, ...string[]];
@@ -167,6 +171,8 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     logDir,
     lithosSwitch: options.lithosSwitch,
     logKeep: options.logKeep ?? defaultLogKeep,
+    ...(options.dryRun === undefined ? {} : { dryRun: options.dryRun }),
+    ...(options.useSudo === undefined ? {} : { useSudo: options.useSudo }),
     machine: () => machine.data,
     onChange: () => changed(),
   });

@@ -16,6 +16,7 @@ import {
   retryDelayMs,
   templateVariables,
 } from './plan.ts';
+import { preview } from './preview.ts';
 import { redactor } from './redact.ts';
 import { type RoleTools, runRole } from './run-role.ts';
 import { readSandbox } from './sandbox.ts';
@@ -30,6 +31,10 @@ export interface RendererOptions {
   readonly lithosSwitch: readonly [string, ...string[]];
   readonly machine: () => JsonObject;
   readonly logKeep: LogKeep;
+  /** Templates are rendered and logged with what would be run; nothing is written or run, and nothing remembered. */
+  readonly dryRun?: boolean;
+  /** Programs are started as root through sudo(8). */
+  readonly useSudo?: boolean;
   readonly onChange: () => void;
 }
 
@@ -165,12 +170,19 @@ export const startRenderer = (options: RendererOptions): Renderer => {
         previous,
       });
       const redact = redactor(plan.variables, sandbox.redact);
+      if (options.dryRun === true) {
+        note(role, redact(`dry run\n${preview(tree, variables, role, options.hostname, options.configDir)}`));
+        const old = record ?? { ...freshRecord, role, template };
+        records.set(role, { ...old, template, variables: plan.variables, fingerprint, failure: null });
+        return;
+      }
       const own = roleLog;
       const tools: RoleTools = {
         configDir: options.configDir,
         workDir: join(options.storageDir, 'render', 'work'),
         storageDir: options.storageDir,
         lithosSwitch: options.lithosSwitch,
+        useSudo: options.useSudo ?? false,
         sandbox,
         signal: abort.signal,
         redact,
@@ -227,6 +239,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
   };
 
   const saveRecords = (): void => {
+    if (options.dryRun === true) return;
     try {
       mkdirSync(join(options.storageDir, 'render'), { recursive: true, mode: 0o700 });
       const stored = [...records.values()]
