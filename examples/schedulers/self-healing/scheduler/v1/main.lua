@@ -59,7 +59,8 @@ local function scheduler(input)
   end
   local bad, limits, changes = health.step {
     role = 'django', nodes = hosts, verdicts = verdicts, reasons = reasons, state = state.health, now = input.now,
-    unblacklist = unblacklist, rule = { after_ms = numbers.after_seconds * 1000 },
+    unblacklist = unblacklist,
+    rule = { after_ms = numbers.after_seconds * 1000, probation_ms = numbers.pause_seconds * 1000 },
   }
 
   local why, most = explain.new(), {}
