@@ -90,8 +90,11 @@ async function replyOf(asked: Promise<unknown>): Promise<HttpReply> {
     if (isReply(reply)) return reply;
     return problem(502, 'the leader’s answer is not understood; do all agents have the same version?');
   } catch (error) {
-    const status = error instanceof Error && 'status' in error && typeof error.status === 'number' ? error.status : 502;
-    return problem(status, `asking the leader: ${error instanceof Error ? error.message : String(error)}`);
+    const status = error instanceof Error && 'status' in error && typeof error.status === 'number' ? error.status : 503;
+    const why = error instanceof Error ? error.message : String(error);
+    // A leader that is lost takes its queue along; whether a round had seen the action, only the schedule tells.
+    const lost = status === 503 ? '; if the action was done, the schedule shows it' : '';
+    return problem(status, `asking the leader: ${why}${lost}`);
   }
 }
 

@@ -138,6 +138,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   let timer: NodeJS.Timeout | undefined;
   let rememberTimer: NodeJS.Timeout | undefined;
   let notifying = false;
+  const startedMs = clock.nowMs();
   let epochMs = clock.wallMs() - clock.nowMs();
 
   const udp = await openUdp({
@@ -158,7 +159,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       life: memory.life,
       seeds: options.join,
       gossip: { ...lan, ...options.gossip },
-      election: { ...election, ...options.election, allowMinority: options.allowMinority },
+      election: {
+        ...{ ...election, ...options.election },
+        ...{ allowMinority: options.allowMinority, remembered: memory.others },
+      },
     },
     env(),
   );
@@ -260,7 +264,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const peers = [...state.gossip.peers.values()];
     // First addresses first: where the list is cut, each node is still in it.
     const others = peers.flatMap((peer) => addressesOf(peer).slice(1));
-    return memory.remember([...new Set([...peers.map(({ addr }) => addr), ...others])]);
+    // While it has not met those of its former life, this node knows no better than it did then.
+    const known = state.gossip.peers.size;
+    if (known < memory.others && clock.nowMs() - startedMs < state.election.config.rememberedMs)
+      return Promise.resolve();
+    return memory.remember([...new Set([...peers.map(({ addr }) => addr), ...others])], known);
   }
 
   function epoch(): number {

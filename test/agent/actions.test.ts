@@ -100,8 +100,8 @@ describe('actions', () => {
     const crashed = cluster('a');
     crashed.crash('a');
     expect(await crashed.call(crashed.b, 'POST', '/v1/action', 1)).toMatchObject({
-      status: 502,
-      json: { error: 'asking the leader: connection refused' },
+      status: 503,
+      json: { error: 'asking the leader: connection refused; if the action was done, the schedule shows it' },
     });
   });
 

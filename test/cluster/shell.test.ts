@@ -71,6 +71,22 @@ describe('restarts', () => {
     await until('they know each other again', 3_000, () => again.every((node) => knows(node, 2)));
   });
 
+  test('a node that is restarted where it reaches nobody does not take itself for the whole cluster', async () => {
+    const first = await nodes.start(1);
+    const second = await nodes.start(2, { join: [first.self.addr] });
+    const third = await nodes.start(3, { join: [first.self.addr] });
+    const all = [first, second, third];
+    await until('they know each other', 2_000, () => all.every((node) => knows(node, 2)));
+    await Promise.all(all.map((node) => node.stop()));
+    const quick = { election: { startMs: 200, intervalMs: [160, 400] as const } };
+    const alone = await nodes.start(1, quick);
+    await until('it asks for votes', 6_000, () => alone.electionView().counts.asked >= 2);
+    expect(alone.electionView().needed).toBe(2);
+    expect(alone.leadership().role).toBe('none');
+    await nodes.start(2, { ...quick, join: [alone.self.addr] });
+    await until('one of the two leads', 12_000, () => alone.leadership().role !== 'none');
+  }, 120_000);
+
   test('a node that is back before anybody missed it is not taken for its former self', async () => {
     const first = await nodes.start(1);
     const second = await nodes.start(2, { join: [first.self.addr] });

@@ -11,9 +11,10 @@ local rules = {
   -- One series for each container that has a process.
   ['django.running'] = {
     series = {
-      source = 'Tip',
+      source = 'Fine',
       condition = { 'And', { 'And', { 'Eq', 'metric', 'rss' }, { 'Has', 'pid' } }, { 'RegexLike', 'cgroup', 'django' } },
     },
+    extract = { 'Tip' },
     functions = { { 'CountBy', 'cgroup', 'Ignore' } },
   },
   ['django.errors'] = {
