@@ -18,7 +18,7 @@ function nodes.alive(input, options)
   take(input.current_id, input.current_host, true, 0)
   for id, peer in pairs(input.peers or {}) do
     local heard = peer.last_report_direct and peer.last_report_direct >= oldest
-    if heard or peer.liveness == 'alive' then take(id, peer.hostname, false, peer.errors or 0)
+    if heard or peer.liveness == 'alive' or peer.liveness == 'suspect' then take(id, peer.hostname, false, peer.errors or 0)
     else silent[#silent + 1] = peer.hostname end
   end
   local function by_host(a, b) return a.host < b.host end
