@@ -16,6 +16,7 @@ import { isNodeReport, nodeReport } from './node-report.ts';
 import { collectOverview } from './overview.ts';
 import { agentRoutes, reportPath } from './routes.ts';
 import { treeOf } from './tree.ts';
+import { verwalterMetrics } from './verwalter-metrics.ts';
 
 const standardError = 2;
 /** Half of the page's period: a node that answers later is shown as not reachable. */
@@ -29,6 +30,7 @@ export function runAgent(options: AgentOptions): Promise<number> {
     log: logTo(standardError, options.logLevel),
     intervalMs: options.interval,
     farewell: 'the agent stops; containers run on',
+    stalledCode: exitCodes.stalled,
     start: (stops) => start(options, stops),
     failed: () => exitCodes.noHttp,
   });
@@ -109,6 +111,7 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
     streams: [liveStream(overview)],
+    metrics: verwalterMetrics({ verwalter, cluster, wallMs: Date.now }),
   });
   return {
     greeting: `stellwerk ${version}: ${hostname} (${id}) on ${options.host}:${options.port}`,

@@ -20,6 +20,7 @@ export async function runCantalAgent(options: CantalAgentOptions): Promise<numbe
     log,
     intervalMs: options.interval,
     farewell: 'the agent stops',
+    stalledCode: exitCodes.eventLoop,
     start: (stops) => start(options, stops),
     failed: (error) => (error instanceof ListenError ? exitCodes.noHttp : exitCodes.badStart),
   });

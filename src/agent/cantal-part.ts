@@ -70,7 +70,12 @@ export interface CantalPart {
   /** Reads the receivers' files again. */
   reload(): void;
   /** Last of all, when every route is known. */
-  listen(more: { readonly routes: readonly Route[]; readonly streams: readonly Stream[] }): Promise<HttpServer>;
+  listen(more: {
+    readonly routes: readonly Route[];
+    readonly streams: readonly Stream[];
+    /** What the parts around cantal tell of themselves; asked after each scan, the same names each time. */
+    readonly metrics?: () => readonly OwnMetric[];
+  }): Promise<HttpServer>;
 }
 
 /** Each that was started leaves its stop in `stops`, the last one first to be called. */
@@ -185,12 +190,14 @@ export async function startCantalPart(
       });
       stops.push(() => server.stop());
 
-      const own = (): readonly OwnMetric[] =>
-        agentMetrics({
+      const own = (): readonly OwnMetric[] => [
+        ...agentMetrics({
           webSocketClients: server.streamClients(),
           backlog: sinks.backlog(),
           packets: cluster?.packets() ?? null,
-        });
+        }),
+        ...(more.metrics?.() ?? []),
+      ];
       const exported = exportOwn(process.env, [...own(), ...scannerMetrics(scanner.health())], warn);
       const quiet = cantal.onScan(() => {
         const metrics = own();

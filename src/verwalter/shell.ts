@@ -78,12 +78,25 @@ export interface VerwalterStatus {
   readonly held: { readonly hash: string; readonly before: number; readonly after: number } | null;
 }
 
+/** Since the start of this process. */
+export interface VerwalterCounts {
+  /** That a round has seen. */
+  readonly actionsExecuted: number;
+  /** Errors that came up: a scheduler that fails, a file that cannot be read, …; the same one again is none. */
+  readonly errorsOccurred: number;
+  /** Renders of roles that failed, tries of the same one included. */
+  readonly rolesFailed: number;
+  readonly roundsSucceeded: number;
+  readonly roundsFailed: number;
+}
+
 export type ActionReply =
   | { readonly status: 200 | 204 | 422 | 429 | 503 | 504; readonly value: unknown }
   | { readonly leader: string };
 
 export interface Verwalter {
   status(): VerwalterStatus;
+  counts(): VerwalterCounts;
   schedule(): Schedule | null;
   scheduleByHash(hash: string): Schedule | null;
   /** Input and log of the last round of this node; null where it has not led. */
@@ -141,12 +154,14 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
   let lastRound: VerwalterStatus['lastRound'] = null;
   let stamp: ScheduleStamp | null = null;
   let announced = '';
+  const counts = { actionsExecuted: 0, errorsOccurred: 0, roundsSucceeded: 0, roundsFailed: 0 };
   let stopped = false;
 
   const setError = (kind: ErrorKind, text: string | null): void => {
     if (text === null) errors.delete(kind);
     else if (errors.get(kind) !== text) {
       errors.set(kind, text);
+      counts.errorsOccurred += 1;
       log(`${kind}: ${text}`);
     }
   };
@@ -237,6 +252,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
         return;
       case 'action-answered':
         if (effect.status >= 400) accepted.delete(effect.id);
+        else counts.actionsExecuted += 1;
         waiters.get(effect.id)?.({ status: effect.status, value: effect.value });
         waiters.delete(effect.id);
         return;
@@ -279,7 +295,10 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
   const runRound = async (effect: Extract<Effect, { type: 'start-round' }>): Promise<void> => {
     const { round } = effect;
     const atMs = Date.now();
-    const fail = (error: string): void => dispatch({ type: 'round-failed', round, error });
+    const fail = (error: string): void => {
+      counts.roundsFailed += 1;
+      dispatch({ type: 'round-failed', round, error });
+    };
     if (sources === null) {
       fail(errors.get('scheduler_load') ?? 'no scheduler is loaded');
       return;
@@ -343,6 +362,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
         return;
       }
       warnings = output.warnings;
+      counts.roundsSucceeded += 1;
       dispatch({ type: 'round-done', round, data: output.data, hash: output.hash, answers: run.answers });
     } catch (error) {
       fail((error as Error).message);
@@ -441,6 +461,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
         held: held === null ? null : { hash: held.hash, before: held.before, after: held.after },
       };
     },
+    counts: () => ({ ...counts, rolesFailed: renderer.status().failures }),
     schedule: () => state.lastKnown,
     scheduleByHash: (hash) => state.store.find((schedule) => schedule.hash === hash) ?? null,
     lastInput: () => (state.leadership.role === 'leader' ? lastInput : null),

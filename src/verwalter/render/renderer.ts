@@ -62,6 +62,8 @@ export interface Renderer {
     readonly deploymentId: string | null;
     readonly roles: readonly RoleStatus[];
     readonly failedRoles: readonly string[];
+    /** Renders of roles that failed, since the start. */
+    readonly failures: number;
     /** What is wrong with sandbox/*.yaml (the last good one holds) and with writing logs; null: nothing. */
     readonly sandboxProblem: string | null;
     readonly logProblem: string | null;
@@ -100,6 +102,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
   let roleLog: RoleLog | null = null;
   let debugText = '';
   let loggedHash: string | null = null;
+  let failures = 0;
   let wanted = false;
   let forced = false;
   let running: Promise<void> | null = null;
@@ -127,6 +130,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
   };
 
   const fail = (role: string, template: string, fingerprint: string, code: number, error: string): void => {
+    failures += 1;
     const old = records.get(role);
     const count = old?.failure?.fingerprint === fingerprint ? old.failure.count + 1 : 1;
     const retryAtMs = Date.now() + retryDelayMs(count);
@@ -335,7 +339,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
         );
       const failedRoles = roles.filter((role) => role.state !== 'rendered').map((role) => role.role);
       return {
-        ...{ renderedHash, running: running !== null, deploymentId, roles, failedRoles, sandboxProblem },
+        ...{ renderedHash, running: running !== null, deploymentId, roles, failedRoles, failures, sandboxProblem },
         logProblem: indexed.problem(),
       };
     },
