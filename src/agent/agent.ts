@@ -50,6 +50,8 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
       bindLocalhost: false,
       historyDir: join(storageDir, 'history'),
       sinksDir: options.carbonDir,
+      frontEndDir: join(options.configDir, 'frontend'),
+      defaultFrontEnd: options.defaultFrontend,
       cluster: {
         name: clusterName,
         join: options.join,

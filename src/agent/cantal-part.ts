@@ -14,6 +14,7 @@ import { startSinks } from '../cantal/sinks/sinks.ts';
 import { type JoinTarget, startDiscovery } from '../cluster/discovery.ts';
 import { clusterRoutes, noClusterRoutes } from '../cluster/routes.ts';
 import { type Cluster, startCluster } from '../cluster/shell.ts';
+import { builtInFrontEnd, frontEnds } from '../http/front-ends.ts';
 import { type PeerClient, peerHttp } from '../http/peer-http.ts';
 import type { Route, Stream } from '../http/route.ts';
 import { type HttpServer, startHttp } from '../http/server.ts';
@@ -48,6 +49,9 @@ export interface CantalPartOptions {
   readonly sinksDir: string;
   /** Null: this node is in no cluster, and has no UDP socket. */
   readonly cluster: ClusterPartOptions | null;
+  /** Folder of front-ends beside the built-in one, and the name of the one at /. */
+  readonly frontEndDir?: string;
+  readonly defaultFrontEnd?: string;
 }
 
 export interface ClusterPartOptions {
@@ -180,7 +184,11 @@ export async function startCantalPart(
         ],
         streams: [queryStream(cantal, cost), graphqlStream(graphql), ...more.streams],
         peerStreams: remote === null ? [] : [remote.stream],
-        staticDir: join(packageRoot(), 'dist', 'web'),
+        files: frontEnds({
+          builtIn: join(packageRoot(), 'dist', 'web'),
+          folder: options.frontEndDir ?? '',
+          defaultName: options.defaultFrontEnd ?? builtInFrontEnd,
+        }),
         tokens,
         clusterKeys: keys,
         // Names of nodes resolve in many networks; an address always does.

@@ -53,6 +53,7 @@ export interface AgentOptions {
   readonly maxShrink: number;
   readonly strictSchedule: boolean;
   readonly strictScheduler: boolean;
+  readonly defaultFrontend: string;
   readonly logLevel: string;
 }
 
@@ -132,6 +133,7 @@ export function agentCommand(): Command {
     )
     .option('--strict-schedule', 'refuse a schedule that has warnings', false)
     .option('--strict-scheduler', 'make errors of the scheduler’s writes to globals', false)
+    .option('--default-frontend <name>', 'page at /: common, or a folder of frontend/ in the config dir', 'common')
     .addOption(
       new Option('--log-level <level>', 'what is logged to standard error')
         .choices(['fatal', 'error', 'warn', 'info', 'debug'])

@@ -10,7 +10,7 @@ import { type PeerStream, servePeerStreams } from './peer-streams.ts';
 import { respond } from './respond.ts';
 import { json, problem, type Route, type Stream } from './route.ts';
 import { router } from './router.ts';
-import { staticFiles } from './static-files.ts';
+import { type StaticFiles, staticFiles } from './static-files.ts';
 import { serveStreams } from './streams.ts';
 import { loadUws } from './uws.ts';
 
@@ -27,6 +27,8 @@ export interface HttpOptions {
   readonly peerStreams?: readonly PeerStream[];
   /** Folder of the UI; absent: paths outside the routes are 404. */
   readonly staticDir?: string;
+  /** Instead of `staticDir`: several pages. */
+  readonly files?: StaticFiles;
   /** Secrets for `act`; without any, nothing can be changed over HTTP. */
   readonly tokens?: readonly string[];
   /** All are accepted from peers; a reply is signed with the key of its request. */
@@ -83,7 +85,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const answer = answerer({
     access,
     router: router([indexRoute(options.routes, [...streams, ...peerStreams]), ...options.routes]),
-    files: options.staticDir === undefined ? null : staticFiles(options.staticDir),
+    files: options.files ?? (options.staticDir === undefined ? null : staticFiles(options.staticDir)),
   });
   const software: Answer['headers'] = options.software === undefined ? [] : [['server', options.software]];
 

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, 
 import { basename, delimiter, dirname, isAbsolute, join, normalize, relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { accountOf, groupOf } from './account.ts';
+import { asRoot } from './as-root.ts';
 import { contentHash } from './content-hash.ts';
 import { type FileJournal, replaceFile, type WantedRights } from './file-journal.ts';
 import { matchingFiles, pathPattern } from './path-pattern.ts';
@@ -177,17 +178,6 @@ const programPath = (program: string, cwd: string): string => {
     .map((folder) => join(folder, program))
     .find((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
   return found ?? program;
-};
-
-/** Through sudo(8), where root is wanted and we are not; `user`: whom root then starts it as. */
-const asRoot = (
-  own: readonly [string, ...string[]],
-  path: string,
-  wanted: boolean,
-  user: string | null,
-): readonly [string, ...string[]] => {
-  if (!wanted || process.getuid?.() === 0) return own;
-  return ['/usr/bin/sudo', '-n', ...(user === null ? [] : ['-u', user]), path, ...own.slice(1)];
 };
 
 const lithosProgram = ({ lithosSwitch, useSudo }: RoleTools): readonly [string, ...string[]] =>
