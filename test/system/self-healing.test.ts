@@ -167,7 +167,8 @@ describe.skipIf(skipped(reason === null, 'five whole nodes that heal themselves'
       if (found === undefined) throw new Error('nobody leads');
       return Number(found.hostname.slice(1));
     };
-    const leader = async (asked = 1): Promise<number> => leaderOf(await nodes.overview(asked));
+    // Where the machine is very busy, leaders come and go.
+    const leader = (): Promise<number> => until('one leads', async () => leaderOf(await nodes.overview(1)));
     const hosts = (except: readonly number[] = []): readonly number[] =>
       numbers.filter((number) => !except.includes(number));
 
@@ -209,9 +210,11 @@ describe.skipIf(skipped(reason === null, 'five whole nodes that heal themselves'
       const seen = await until('all run', settled(wanted));
       say(`50 instances on 5 nodes after ${seconds(performance.now() - bootedMs)}`);
       for (const number of numbers) expect(placed(seen.schedule, nodes.name(number))).toBe(perNode);
-      const all = await Promise.all(numbers.map((number) => nodes.overview(number)));
-      expect(new Set(all.map(leaderOf)).size).toBe(1);
-      expect(new Set(all.map(({ epoch }) => epoch)).size).toBe(1);
+      await until('all follow one leader in one epoch', async () => {
+        const all = await Promise.all(numbers.map((number) => nodes.overview(number)));
+        const leaderships = new Set(all.map((each) => `n${leaderOf(each)} in epoch ${each.epoch}`));
+        if (leaderships.size > 1) throw new Error([...leaderships].join(', '));
+      });
     });
 
     test('decide the same again: the hash stays, the stamp is newer, nothing is rendered', async () => {
@@ -263,13 +266,12 @@ describe.skipIf(skipped(reason === null, 'five whole nodes that heal themselves'
     });
 
     test('go on with what they had when a metadata file is half written, and name its line', async () => {
-      const leads = await leader();
       writeFileSync(runtime('django', 'numbers.yaml'), 'instances: 50\nmax_per_node: [15\n');
       writeFileSync(runtime('notes', 'extra.yaml'), 'seen: 1\n');
       await until('the file is named, the other one read', async () => {
-        const { errors } = (await status(leads)) as { errors: Record<string, string> };
+        const { errors } = (await status(await leader())) as { errors: Record<string, string> };
         if (!/numbers\.yaml:[23]: /.test(errors.runtime ?? '')) throw new Error(JSON.stringify(errors));
-        const input = (await nodes.get(leads, '/v1/scheduler_input')).body as {
+        const input = (await nodes.get(await leader(), '/v1/scheduler_input')).body as {
           runtime: { django: { numbers: { instances: number } }; notes: JsonObject };
         };
         expect(input.runtime.notes).toMatchObject({ extra: { seen: 1 } });
@@ -278,20 +280,19 @@ describe.skipIf(skipped(reason === null, 'five whole nodes that heal themselves'
       putFile(runtime('django', 'numbers.yaml'), numbersYaml(wanted));
       rmSync(runtime('notes', 'extra.yaml'));
       await until('nothing is wrong', async () => {
-        const { errors } = await status(leads);
+        const { errors } = await status(await leader());
         if (Object.keys(errors as object).length > 0) throw new Error(JSON.stringify(errors));
       });
       await until('50 run', settled(wanted));
     });
 
     test('leave a node out where ten are wanted, five run and 77 requests a second fail, for the time that is set', async () => {
-      const leads = await leader();
-      const sick = hosts([leads])[1] ?? 2;
+      const sick = hosts([await leader()])[1] ?? 2;
       const host = nodes.name(sick);
       const brokenAtMs = Date.now();
       breakNode(sick);
       const schedule = await until(`${host} is left out`, async () => {
-        const now = await scheduleOf(leads);
+        const now = await scheduleOf(await leader());
         if (placed(now, host) > 0) {
           const { state } = now.data as unknown as { state: { django: { health: JsonObject } } };
           throw new Error(`it has ${placed(now, host)}: ${JSON.stringify(state.django.health)}`);
@@ -321,7 +322,7 @@ describe.skipIf(skipped(reason === null, 'five whole nodes that heal themselves'
       say(`all 50 run on the others ${seconds(Date.now() - schedule.timestamp)} after that round began`);
       repair(sick);
       const tried = await until('one instance is tried', async () => {
-        const now = await scheduleOf(leads);
+        const now = await scheduleOf(await leader());
         if (placed(now, host) === 0) throw new Error('none yet');
         return now;
       });
@@ -337,8 +338,7 @@ describe.skipIf(skipped(reason === null, 'five whole nodes that heal themselves'
     });
 
     test('render a role that leaves a node once more: its instances end, its files go, the other node keeps both', async () => {
-      const leads = await leader();
-      const [first = 1, second = 2] = hosts([leads]);
+      const [first = 1, second = 2] = hosts([await leader()]);
       const motd = (number: number): string => join(nodes.dir, nodes.name(number), 'notes', 'motd.txt');
       const notesOf = async (number: number): Promise<number> =>
         [...(await processesOf(number)).keys()].filter((name) => name.startsWith('notes/')).length;
@@ -364,10 +364,9 @@ describe.skipIf(skipped(reason === null, 'five whole nodes that heal themselves'
     });
 
     test('hold a schedule that would stop most of all instances though nobody asked, until somebody decides', async () => {
-      const leads = await leader();
       const main = join(nodes.configDir, 'scheduler', 'v1', 'main.lua');
       const good = readFileSync(main, 'utf8');
-      const before = await scheduleOf(leads);
+      const before = await scheduleOf(await leader());
       putFile(
         main,
         good.replace(
@@ -376,7 +375,7 @@ describe.skipIf(skipped(reason === null, 'five whole nodes that heal themselves'
         ),
       );
       const held = await until('the guard holds it', async () => {
-        const now = (await status(leads)) as {
+        const now = (await status(await leader())) as {
           held: { hash: string; before: number; after: number } | null;
           errors: JsonObject;
         };
@@ -385,10 +384,10 @@ describe.skipIf(skipped(reason === null, 'five whole nodes that heal themselves'
         return now.held;
       });
       expect(held.after).toBeLessThanOrEqual(held.before / 2);
-      expect((await scheduleOf(leads)).hash).toBe(before.hash);
+      expect((await scheduleOf(await leader())).hash).toBe(before.hash);
       putFile(main, good);
       await until('the guard holds nothing', async () => {
-        const { held: still } = await status(leads);
+        const { held: still } = await status(await leader());
         if (still !== null) throw new Error('it still does');
       });
       await until('50 run, as before', settled(wanted));
