@@ -2,12 +2,12 @@
 local nodes = {}
 
 --- Nodes that can be given work, sorted by hostname: `{ { id, host, own, errors } … }`. A dead agent is not a dead
--- machine: its containers run on, and an agent that is restarted is back in seconds. So a node counts until gossip calls it
--- dead and it was not heard for `timeout_ms` (6 000). With `known`, a map
--- from hostnames, others are left out; the second result lists their names, the third those not heard.
+-- machine: its containers run on, and an agent that is restarted is back in seconds. So a node counts until gossip calls
+-- it dead and it was not heard for `timeout_ms` (4 000). With `known`, a map from hostnames, others are left out; the
+-- second result lists their names, the third those not heard.
 function nodes.alive(input, options)
   options = options or {}
-  local oldest = input.now - (options.timeout_ms or 6000)
+  local oldest = input.now - (options.timeout_ms or 4000)
   local found, strangers, silent, seen = {}, {}, {}, {}
   local function take(id, host, own, errors)
     if seen[host] then return end
