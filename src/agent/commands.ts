@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { JoinTarget } from '../cluster/discovery.ts';
+import { version } from '../version.ts';
 import { defaultLogKeep, type LogKeep } from '../verwalter/log/retention.ts';
 import {
   collectLabels,
@@ -137,8 +138,10 @@ export function agentCommand(): Command {
     .addOption(
       new Option('--log-level <level>', 'what is logged to standard error')
         .choices(['fatal', 'error', 'warn', 'info', 'debug'])
+        .env('VERWALTER_LOG')
         .default('info'),
     )
+    .version(version, '--version', 'version of this program')
     .helpOption('--help', 'this text')
     .addHelpText(
       'after',

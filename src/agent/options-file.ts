@@ -13,7 +13,7 @@ const onlyOnCommandLine: Readonly<Record<string, string>> = {
 
 /**
  * Reads a YAML file whose keys are the long options of a command (`-` and `_` are the same), and puts its values where
- * the command line said nothing. A file that is not there says nothing. Returns what is wrong, each with file, line and
+ * neither the command line nor the environment said anything. A file that is not there says nothing. Returns what is wrong, each with file, line and
  * key; then nothing was put.
  */
 export function applyOptionsFile(command: Command, file: string): readonly string[] {
@@ -21,7 +21,8 @@ export function applyOptionsFile(command: Command, file: string): readonly strin
   const loaded = loadConfig(file, record('the options of the daemon', fieldsOf(command)));
   if (loaded.kind === 'refused') return loaded.problems.map(formatProblem);
   for (const [attribute, value] of Object.entries(loaded.value)) {
-    if (value === undefined || command.getOptionValueSource(attribute) === 'cli') continue;
+    const source = command.getOptionValueSource(attribute);
+    if (value === undefined || source === 'cli' || source === 'env') continue;
     command.setOptionValueWithSource(attribute, value, 'config');
   }
   return [];
