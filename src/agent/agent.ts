@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { logTo } from '../log.ts';
 import { packageRoot } from '../native/load.ts';
 import { version } from '../version.ts';
+import { logRoutes } from '../verwalter/log/log-routes.ts';
+import { currentLogDirs } from '../verwalter/render/sandbox.ts';
 import { verwalterRoutes } from '../verwalter/routes.ts';
 import { startVerwalter } from '../verwalter/shell.ts';
 import { forwardToLeader } from './actions.ts';
@@ -102,6 +104,7 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
   await part.listen({
     routes: [
       ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
+      ...logRoutes({ logDir: options.logDir, logDirs: currentLogDirs(join(options.configDir, 'sandbox')) }),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
     streams: [liveStream(overview)],
