@@ -4,6 +4,7 @@ import { logTo } from '../log.ts';
 import { packageRoot } from '../native/load.ts';
 import { version } from '../version.ts';
 import { backupRoutes } from '../verwalter/backup-routes.ts';
+import { explainRoutes } from '../verwalter/explain-routes.ts';
 import { logRoutes } from '../verwalter/log/log-routes.ts';
 import { currentLogDirs } from '../verwalter/render/sandbox.ts';
 import { verwalterRoutes } from '../verwalter/routes.ts';
@@ -108,6 +109,10 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
   await part.listen({
     routes: [
       ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
+      ...explainRoutes({
+        ...verwalter,
+        hosts: () => [cluster.self, ...cluster.members()].map((each) => each.hostname),
+      }),
       ...backupRoutes(snapshots),
       ...logRoutes({ logDir: options.logDir, logDirs: currentLogDirs(join(options.configDir, 'sandbox')) }),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
