@@ -4,7 +4,6 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { type OpenFile, openBelow } from '../http/open-file.ts';
 import { maxScheduleBytes, readSchedule, type Schedule } from './schedule.ts';
-import type { Verwalter } from './shell.ts';
 import { planSnapshots, snapshotPattern } from './snapshots.ts';
 
 /** Snapshots of schedules that were rendered here, in the folder of schedule.json. */
@@ -86,11 +85,16 @@ export const snapshotStore = ({ storageDir, nowMs, onProblem }: SnapshotOptions)
   };
 };
 
+/** What is to be known of verwalter. */
+export interface Rendered {
+  status(): { readonly renderedHash: string | null };
+  schedule(): Schedule | null;
+  scheduleByHash(hash: string): Schedule | null;
+  onChange(listener: () => void): () => void;
+}
+
 /** Takes snapshots of what is rendered, from now on. Returns the way to end it. */
-export const snapshotRendered = (
-  verwalter: Pick<Verwalter, 'status' | 'schedule' | 'scheduleByHash' | 'onChange'>,
-  store: Pick<SnapshotStore, 'take'>,
-): (() => void) => {
+export const snapshotRendered = (verwalter: Rendered, store: Pick<SnapshotStore, 'take'>): (() => void) => {
   let taken: string | null = null;
   const look = (): void => {
     const { renderedHash } = verwalter.status();

@@ -127,7 +127,7 @@ describe('the store of snapshots', () => {
     let listener = (): void => {};
     const stop = snapshotRendered(
       {
-        status: () => ({ renderedHash }) as never,
+        status: () => ({ renderedHash }),
         schedule: () => schedules[1] ?? null,
         scheduleByHash: (hash) => schedules.find((each) => each.hash === hash) ?? null,
         onChange(told) {
