@@ -11,6 +11,14 @@ import { ServedContext, useInCluster, useScheduler, useServedPoll } from './serv
 
 const pages: Readonly<Record<string, ReturnType<typeof lazyPage>>> = {
   '/': lazyPage(async () => (await import('./cluster-page.tsx')).ClusterPage),
+  '/logs': lazyPage(async () => (await import('./verwalter/logs/logs-page.tsx')).LogsPage),
+  '/logs/tail': lazyPage(async () => (await import('./verwalter/logs/tail-page.tsx')).TailPage),
+  '/why': lazyPage(async () => (await import('./verwalter/why-page.tsx')).WhyPage),
+  '/convergence': lazyPage(async () => (await import('./verwalter/convergence-page.tsx')).ConvergencePage),
+  '/diff': lazyPage(async () => (await import('./verwalter/diff-page.tsx')).DiffPage),
+  '/election': lazyPage(async () => (await import('./verwalter/election-page.tsx')).ElectionPage),
+  '/backups': lazyPage(async () => (await import('./verwalter/backups-page.tsx')).BackupsPage),
+  '/api-links': lazyPage(async () => (await import('./verwalter/api-page.tsx')).ApiPage),
   '/local/status': lazyPage(async () => (await import('./cantal/host-page.tsx')).HostPage),
   '/local/processes': lazyPage(async () => (await import('./cantal/processes-page.tsx')).ProcessesPage),
   '/local/process_metrics': lazyPage(async () => (await import('./cantal/process-page.tsx')).ProcessPage),
