@@ -1,0 +1,241 @@
+import { appendFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from './agents.ts';
+import { launch, noBrowser, openPage, pageTestMs, photograph, type Watched } from './browser.ts';
+import { type Scheduler, type Schedulers, startSchedulers } from './schedulers.ts';
+
+const html = '<img src=x onerror="document.title = 1"><script>document.title = 2</script>';
+
+/** Places web where the runtime metadata says, and tells why; `broken` cannot be rendered on the second node. */
+const scheduler = `
+local explain = require 'stellwerk/explain'
+local json = require 'json'
+local function scheduler(input)
+  local wanted = input.runtime.web.instances
+  local why, nodes, parts = explain.new(), json.object {}, {}
+  local hosts = { [input.current_host] = true }
+  for _, peer in pairs(input.peers) do hosts[peer.hostname] = true end
+  for host in pairs(hosts) do
+    local count = wanted[host] or 0
+    nodes[host] = { roles = { web = { daemons = { web = { image = 'web-v5', instances = count } } } } }
+    if host == 'node2' then nodes[host].roles.broken = { template = 'broken' } end
+    parts[#parts + 1] = host .. ' ' .. count
+    if count > 0 then why:placed('web', host, 'wanted by runtime/web/instances.yaml', { wanted = count, capacity = 8 })
+    else why:refused('web', host, 'runtime/web/instances.yaml wants none here') end
+  end
+  return { schedule = {
+    vars = { name = 'the web' },
+    roles = { web = { template = 'web', title = 'Web' }, broken = {} },
+    nodes = nodes,
+    explain = why:result(),
+    changes = json.array { 'web: ' .. table.concat(parts, ', ') },
+    query_metrics = { rules = { ['web.scans'] = {
+      series = { source = 'Tip', condition = { 'Eq', 'metric', 'memory.MemTotal' } },
+      functions = { { 'Sum', 'Ignore' } },
+    } } },
+  } }
+end
+return { scheduler = scheduler }
+`;
+
+const files = (folder: string) => ({
+  'config/scheduler/v1/main.lua': scheduler,
+  'config/runtime/web/instances.yaml': 'node1: 3\n',
+  'config/sandbox/logs.yaml': `log-dirs: { app: ${join(folder, 'app')} }\n`,
+  'config/templates/web/web.conf.hbs': `${html} {{name}} {{daemons.web.instances}}\n`,
+  'config/templates/web/web.render.yaml': [
+    'templates: { conf: web.conf.hbs }',
+    'commands:',
+    `- !Copy { src: "{{ files.conf }}", dest: ${join(folder, 'web.conf')} }`,
+    '- !PeekLog "app/err/web.log"',
+    '',
+  ].join('\n'),
+  'config/templates/broken/broken.conf.hbs': '{{missing}}\n',
+  'config/templates/broken/broken.render.yaml': 'templates: { conf: broken.conf.hbs }\ncommands: []\n',
+  'app/err/web.log': 'before the deployment\n',
+});
+
+describe.skipIf(noBrowser('the pages of logs in a browser'))(
+  'pages of logs and introspection in Chromium',
+  { timeout: pageTestMs },
+  () => {
+    let browser: Browser;
+    let agents: Schedulers;
+    /** The leader, and the other one. */
+    let leader: Scheduler;
+    let follower: Scheduler;
+
+    beforeAll(async () => {
+      [browser, agents] = await Promise.all([launch(), startSchedulers(['node1', 'node2'], files)]);
+      const [one, two] = agents.all;
+      if (one === undefined || two === undefined) throw new Error('two agents were started');
+      const { leaderId } = (await one.get('/v1/election')) as { leaderId: string };
+      [leader, follower] = one.id === leaderId ? [one, two] : [two, one];
+      const known = (await leader.get('/v1/schedule')) as { hash: string };
+      // A second schedule, which moves an instance to the other node.
+      leader.write('config/runtime/web/instances.yaml', 'node1: 2\nnode2: 2\n');
+      await until('both have rendered the new schedule', async () => {
+        const states = await Promise.all(agents.all.map((agent) => agent.get('/v1/status')));
+        return states.every((state) => (state as { rendered_id: string }).rendered_id !== known.hash);
+      });
+    }, 120_000);
+
+    afterAll(async () => {
+      await browser?.close();
+      await agents?.stop();
+    });
+
+    const open = (agent: Scheduler, path: string): Promise<Watched> => openPage(browser, agent.origin + path);
+    async function finish(watched: Watched, name: string): Promise<void> {
+      await photograph(watched, `logs-${name}`);
+      expect(watched.complaints).toEqual([]);
+      await watched.page.close();
+    }
+    const node1 = (): Scheduler => (leader.hostname === 'node1' ? leader : follower);
+    const node2 = (): Scheduler => (leader.hostname === 'node2' ? leader : follower);
+
+    it('Logs: deployments with their roles, newest first; one role’s; each mark', async () => {
+      const watched = await open(node2(), '/logs');
+      const { page } = watched;
+      const table = page.locator('table.deployments');
+      await table.getByText('failed').first().waitFor();
+      const heads = await table.locator('tr.group code').allTextContents();
+      const inIndex = readFileSync(join(node2().folder, 'log', '.index', 'latest'), 'utf8')
+        .trim()
+        .split('\n');
+      const ids = [...new Set(inIndex.map((line) => (JSON.parse(line) as string[])[1] ?? ''))];
+      expect(heads.slice(-2)).toEqual(ids.slice(0, 2).reverse());
+      expect(await table.textContent()).toContain('app/err/web.log');
+      await photograph(watched, 'logs-index');
+      await page.getByLabel('Role').selectOption('web');
+      await page.waitForURL('**/logs?role=web');
+      await until('only web is shown', async () => {
+        const roles = await table.locator('tbody th[scope="row"]').allTextContents();
+        return roles.length > 0 && roles.every((role) => role === 'web');
+      });
+      await page.getByLabel('each mark of the index').check();
+      await page.locator('table.marks').getByText('RoleStart').first().waitFor();
+      await finish(watched, 'marks');
+    });
+
+    it('the view from an index mark opens at the role’s first line, and shows markup as text', async () => {
+      const watched = await open(node1(), '/logs?role=web');
+      const { page } = watched;
+      await page.getByRole('link', { name: 'view from here' }).first().click();
+      const text = page.getByLabel('Text of the log');
+      await text.getByText('RoleFinish').first().waitFor();
+      const shown = (await text.textContent()) ?? '';
+      const from = Number(new URL(page.url()).searchParams.get('from'));
+      expect(from).toBeGreaterThan(0);
+      expect(shown).toMatch(/^\S+Z \w{24} -+ web: RoleStart -+\n/);
+      expect(shown).toContain(html);
+      expect(await page.title()).toBe('Log · Stellwerk');
+      expect(await text.locator('img, script').count()).toBe(0);
+      await page.getByRole('button', { name: 'Load previous' }).click();
+      await until('the file is there from its beginning', async () =>
+        /bytes 0 to/.test((await page.locator('.tail .bar').textContent()) ?? ''),
+      );
+      await finish(watched, 'tail');
+    });
+
+    it('a log is followed, skipped to its end, and taken along as it is', async () => {
+      const file = join(node1().folder, 'app', 'err', 'web.log');
+      const many = Array.from({ length: 2000 }, (_, index) => `line ${index} of another program\n`).join('');
+      appendFileSync(file, many);
+      const watched = await open(node1(), '/logs/tail?log=external%2Fapp');
+      const { page } = watched;
+      await page.getByRole('link', { name: 'err/web.log' }).waitFor();
+      await page.goto(`${node1().origin}/logs/tail?log=external%2Fapp&file=err%2Fweb.log&from=0`);
+      const text = page.getByLabel('Text of the log');
+      await text.getByText('before the deployment').waitFor();
+      expect(await text.textContent()).not.toContain('line 1999');
+      await page.getByRole('button', { name: 'Load next' }).click();
+      await until('two pieces are there', async () => ((await text.textContent()) ?? '').length === 2 * 16 * 1024);
+      await page.getByRole('button', { name: 'Skip to end' }).click();
+      await text.getByText('line 1999').waitFor();
+      await page.getByRole('button', { name: 'Follow' }).click();
+      appendFileSync(file, 'and one that came while it was looked at: größer\n');
+      await text.getByText('while it was looked at: größer').waitFor();
+      await until('its end is in sight', () =>
+        text.evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight < 5),
+      );
+      const raw = await page.getByRole('link', { name: 'Raw' }).getAttribute('href');
+      expect(await (await fetch(node1().origin + raw)).text()).toBe(readFileSync(file, 'utf8'));
+      expect(await page.locator('.ways code').textContent()).toBe(
+        `curl -r ${(await page.locator('.ways code').textContent())?.match(/\d+/)?.[0]}- ${node1().origin}${raw}`,
+      );
+      await finish(watched, 'follow');
+    });
+
+    it('Why: on which nodes, for which reasons, with which metrics; from a follower, where to look', async () => {
+      const watched = await open(leader, '/why?role=web');
+      const { page } = watched;
+      const rows = page.locator('table.why').first();
+      await rows.getByText('wanted by runtime').first().waitFor();
+      expect(await rows.textContent()).toMatch(/node1.*placed.*web × 2.*capacity 8, wanted 2/);
+      await page.getByText('web.scans').first().waitFor();
+      await page.getByText('web: node1 2, node2 2').waitFor();
+      await finish(watched, 'why');
+      const other = await open(follower, '/why?role=web');
+      const link = other.page.getByRole('link', { name: `the same page of ${leader.hostname}` });
+      expect(await link.getAttribute('href')).toBe(`${leader.origin}/why?role=web`);
+      await other.page.close();
+    });
+
+    it('Convergence: what each node holds and has rendered, and which roles failed', async () => {
+      const watched = await open(leader, '/convergence');
+      const { page } = watched;
+      await page.getByRole('heading', { name: /1 of 2 nodes have rendered [0-9a-f]{8}/ }).waitFor();
+      const first = page.locator('main tbody tr').first();
+      expect(await first.textContent()).toMatch(/^node2.*roles failed.*broken/);
+      await finish(watched, 'convergence');
+    });
+
+    it('Election: who leads, in which epoch, by whose votes', async () => {
+      const watched = await open(follower, '/election');
+      const { page } = watched;
+      await page.getByRole('heading', { name: 'follower' }).waitFor();
+      await until('the leader has its name', async () =>
+        ((await page.locator('main').textContent()) ?? '').includes(`Leader${leader.hostname} its page`),
+      );
+      await finish(watched, 'election');
+    });
+
+    it('Backups: snapshots of this node; Schedule diff: what moved since', async () => {
+      const watched = await open(leader, '/backups');
+      const { page } = watched;
+      await page.getByRole('heading', { name: 'Hours' }).waitFor();
+      await photograph(watched, 'logs-backups');
+      await page.getByRole('link', { name: 'with now' }).first().click();
+      await page.getByRole('heading', { name: '1 started, 1 moved' }).waitFor();
+      const moves = await page.locator('table.moves tbody tr').allTextContents();
+      expect(moves).toEqual([
+        expect.stringMatching(/^web.*1 moved.*node2.*web0 → 2.*from node1$/),
+        expect.stringMatching(/^web.*1 started.*node2.*web0 → 2$/),
+      ]);
+      await page.getByText('explain.web').waitFor();
+      await page.getByRole('button', { name: 'Swap' }).click();
+      await page.getByRole('heading', { name: '1 stopped, 1 moved' }).waitFor();
+      await finish(watched, 'diff');
+    });
+
+    it('API: every address of GET /v1, in three formats', async () => {
+      const watched = await open(leader, '/api-links');
+      const { page } = watched;
+      const { routes } = (await leader.get('/v1')) as { routes: unknown[] };
+      await until('all are there', async () => (await page.locator('table.api tbody tr').count()) >= routes.length);
+      const row = page.locator('table.api tbody tr').filter({ hasText: '/v1/backups' }).first();
+      const links = await row
+        .getByRole('link')
+        .evaluateAll((all) => all.map((each) => each.getAttribute('href') ?? ''));
+      expect(links).toEqual(['/v1/backups.json', '/v1/backups.pretty', '/v1/backups.gron']);
+      for (const link of links) expect((await fetch(leader.origin + link)).status).toBe(200);
+      await page.getByRole('searchbox').fill('log external');
+      await until('it is filtered', async () => (await page.locator('table.api tbody tr').count()) === 2);
+      await page.getByRole('searchbox').fill('');
+      await finish(watched, 'api');
+    });
+  },
+);
