@@ -47,6 +47,11 @@ const apiHeaders = [
   ['cross-origin-resource-policy', 'same-origin'],
 ] as const;
 
+/** A file may be kept and asked about again: it is not made anew each time. */
+const fileHeaders = apiHeaders.map(([name, value]) =>
+  name === 'cache-control' ? ([name, 'private, no-cache'] as const) : ([name, value] as const),
+);
+
 export interface Parts {
   readonly access: AccessControl;
   readonly router: Router;
@@ -119,7 +124,7 @@ export function answerer({ access, router, files }: Parts) {
     if ('text' in reply && match.format !== null)
       return refuse(406, `${path}: this answers ${reply.contentType} alone`);
     if (!('file' in reply)) return sealed(fromReply(reply, format ?? 'json'), decision);
-    const ofFile = [['content-type', headerSafe(reply.contentType)], ...apiHeaders] as const;
+    const ofFile = [['content-type', headerSafe(reply.contentType)], ...fileHeaders] as const;
     return sealed(await fileAnswer(reply.file, ofFile, incoming), decision);
   };
 }

@@ -15,9 +15,7 @@ local json = require 'json'
 local function scheduler(input)
   local wanted = input.runtime.web.instances
   local why, nodes, parts = explain.new(), json.object {}, {}
-  local hosts = { [input.current_host] = true }
-  for _, peer in pairs(input.peers) do hosts[peer.hostname] = true end
-  for host in pairs(hosts) do
+  for _, host in ipairs { 'node1', 'node2' } do
     local count = wanted[host] or 0
     nodes[host] = { roles = { web = { daemons = { web = { image = 'web-v5', instances = count } } } } }
     if host == 'node2' then nodes[host].roles.broken = { template = 'broken' } end
@@ -31,8 +29,9 @@ local function scheduler(input)
     nodes = nodes,
     explain = why:result(),
     changes = json.array { 'web: ' .. table.concat(parts, ', ') },
-    query_metrics = { rules = { ['web.scans'] = {
-      series = { source = 'Tip', condition = { 'Eq', 'metric', 'memory.MemTotal' } },
+    query_metrics = { rules = { ['web.memory'] = {
+      series = { source = 'Fine', condition = { 'Eq', 'metric', 'memory.MemTotal' } },
+      extract = { 'Tip' },
       functions = { { 'Sum', 'Ignore' } },
     } } },
   } }
@@ -63,22 +62,37 @@ describe.skipIf(noBrowser('the pages of logs in a browser'))(
   () => {
     let browser: Browser;
     let agents: Schedulers;
-    /** The leader, and the other one. */
-    let leader: Scheduler;
-    let follower: Scheduler;
+    const agent = (index: number): Scheduler => {
+      const found = agents.all[index];
+      if (found === undefined) throw new Error('two agents were started');
+      return found;
+    };
+    const node1 = (): Scheduler => agent(0);
+    const node2 = (): Scheduler => agent(1);
+    /** At the moment: on a busy machine the one that leads may hear from the other too late. */
+    const leaderNow = async (): Promise<Scheduler> => {
+      let leading: Scheduler | undefined;
+      await until('somebody leads', async () => {
+        const { leaderId } = (await node1().get('/v1/election')) as { leaderId: string | null };
+        leading = agents.all.find(({ id }) => id === leaderId);
+        return leading !== undefined;
+      });
+      return leading ?? node1();
+    };
+    const hashes = async (): Promise<readonly unknown[]> => {
+      const states = await Promise.all(agents.all.map((each) => each.get('/v1/status')));
+      return states.map((state) => (state as { rendered_id: unknown }).rendered_id);
+    };
 
     beforeAll(async () => {
       [browser, agents] = await Promise.all([launch(), startSchedulers(['node1', 'node2'], files)]);
-      const [one, two] = agents.all;
-      if (one === undefined || two === undefined) throw new Error('two agents were started');
-      const { leaderId } = (await one.get('/v1/election')) as { leaderId: string };
-      [leader, follower] = one.id === leaderId ? [one, two] : [two, one];
-      const known = (await leader.get('/v1/schedule')) as { hash: string };
-      // A second schedule, which moves an instance to the other node.
-      leader.write('config/runtime/web/instances.yaml', 'node1: 2\nnode2: 2\n');
+      await until('both have rendered the first schedule', async () => new Set(await hashes()).size === 1);
+      const before = await hashes();
+      // A second schedule, which moves an instance to the other node; whoever leads has it from its own folder.
+      for (const each of agents.all) each.write('config/runtime/web/instances.yaml', 'node1: 2\nnode2: 2\n');
       await until('both have rendered the new schedule', async () => {
-        const states = await Promise.all(agents.all.map((agent) => agent.get('/v1/status')));
-        return states.every((state) => (state as { rendered_id: string }).rendered_id !== known.hash);
+        const after = await hashes();
+        return new Set(after).size === 1 && after[0] !== before[0];
       });
     }, 120_000);
 
@@ -87,15 +101,12 @@ describe.skipIf(noBrowser('the pages of logs in a browser'))(
       await agents?.stop();
     });
 
-    const open = (agent: Scheduler, path: string): Promise<Watched> => openPage(browser, agent.origin + path);
+    const open = (on: Scheduler, path: string): Promise<Watched> => openPage(browser, on.origin + path);
     async function finish(watched: Watched, name: string): Promise<void> {
       await photograph(watched, `logs-${name}`);
       expect(watched.complaints).toEqual([]);
       await watched.page.close();
     }
-    const node1 = (): Scheduler => (leader.hostname === 'node1' ? leader : follower);
-    const node2 = (): Scheduler => (leader.hostname === 'node2' ? leader : follower);
-
     it('Logs: deployments with their roles, newest first; one role’s; each mark', async () => {
       const watched = await open(node2(), '/logs');
       const { page } = watched;
@@ -146,7 +157,8 @@ describe.skipIf(noBrowser('the pages of logs in a browser'))(
       appendFileSync(file, many);
       const watched = await open(node1(), '/logs/tail?log=external%2Fapp');
       const { page } = watched;
-      await page.getByRole('link', { name: 'err/web.log' }).waitFor();
+      await page.getByRole('link', { name: 'err/web.log' }).click();
+      await page.getByLabel('Text of the log').getByText('line 1999').waitFor();
       await page.goto(`${node1().origin}/logs/tail?log=external%2Fapp&file=err%2Fweb.log&from=0`);
       const text = page.getByLabel('Text of the log');
       await text.getByText('before the deployment').waitFor();
@@ -169,46 +181,67 @@ describe.skipIf(noBrowser('the pages of logs in a browser'))(
       await finish(watched, 'follow');
     });
 
+    it('a whole log opens at its end, by the name that its newest file has', async () => {
+      const watched = await open(node1(), '/logs');
+      const { page } = watched;
+      await page.getByRole('link', { name: 'changes', exact: true }).last().click();
+      await page.waitForURL(/log=changes&file=log\.\d{14}\.txt&from=end/);
+      await page.getByLabel('Text of the log').getByText('web: node1 2, node2 2').waitFor();
+      expect(watched.complaints).toEqual([]);
+      await page.close();
+    });
+
     it('Why: on which nodes, for which reasons, with which metrics; from a follower, where to look', async () => {
+      const leader = await leaderNow();
       const watched = await open(leader, '/why?role=web');
       const { page } = watched;
       const rows = page.locator('table.why').first();
       await rows.getByText('wanted by runtime').first().waitFor();
       expect(await rows.textContent()).toMatch(/node1.*placed.*web × 2.*capacity 8, wanted 2/);
-      await page.getByText('web.scans').first().waitFor();
       await page.getByText('web: node1 2, node2 2').waitFor();
+      const metrics = page.locator('table.why').nth(1);
+      await until('metrics are there, or another leads by now', async () => {
+        if (/web\.memory.* \d{9,}/.test((await metrics.textContent({ timeout: 1000 }).catch(() => '')) ?? ''))
+          return true;
+        return (await leaderNow()) !== leader;
+      });
       await finish(watched, 'why');
+      const follower = leader === node1() ? node2() : node1();
       const other = await open(follower, '/why?role=web');
-      const link = other.page.getByRole('link', { name: `the same page of ${leader.hostname}` });
-      expect(await link.getAttribute('href')).toBe(`${leader.origin}/why?role=web`);
+      const link = other.page.getByRole('link', { name: /the same page of/ });
+      await until('the follower names its leader, or leads by now', async () => {
+        const href = await link.getAttribute('href', { timeout: 1000 }).catch(() => null);
+        return href === `${leader.origin}/why?role=web` || (await leaderNow()) === follower;
+      });
       await other.page.close();
     });
 
     it('Convergence: what each node holds and has rendered, and which roles failed', async () => {
-      const watched = await open(leader, '/convergence');
+      const watched = await open(node1(), '/convergence');
       const { page } = watched;
-      await page.getByRole('heading', { name: /1 of 2 nodes have rendered [0-9a-f]{8}/ }).waitFor();
+      await page.getByRole('heading', { name: /1 of 2 nodes have converged on [0-9a-f]{8}/ }).waitFor();
       const first = page.locator('main tbody tr').first();
       expect(await first.textContent()).toMatch(/^node2.*roles failed.*broken/);
       await finish(watched, 'convergence');
     });
 
     it('Election: who leads, in which epoch, by whose votes', async () => {
-      const watched = await open(follower, '/election');
+      const watched = await open(node1(), '/election');
       const { page } = watched;
-      await page.getByRole('heading', { name: 'follower' }).waitFor();
+      await page.getByRole('heading', { name: /^(leader|follower)$/ }).waitFor();
       await until('the leader has its name', async () =>
-        ((await page.locator('main').textContent()) ?? '').includes(`Leader${leader.hostname} its page`),
+        /Leadernode[12].*Epoch\d+Votes for this node/.test((await page.locator('main').textContent()) ?? ''),
       );
       await finish(watched, 'election');
     });
 
     it('Backups: snapshots of this node; Schedule diff: what moved since', async () => {
-      const watched = await open(leader, '/backups');
+      const watched = await open(node1(), '/backups');
       const { page } = watched;
       await page.getByRole('heading', { name: 'Hours' }).waitFor();
       await photograph(watched, 'logs-backups');
-      await page.getByRole('link', { name: 'with now' }).first().click();
+      // The oldest hour: another may have begun while the test was under way.
+      await page.locator('section', { hasText: 'Hours' }).getByRole('link', { name: 'with now' }).last().click();
       await page.getByRole('heading', { name: '1 started, 1 moved' }).waitFor();
       const moves = await page.locator('table.moves tbody tr').allTextContents();
       expect(moves).toEqual([
@@ -222,16 +255,21 @@ describe.skipIf(noBrowser('the pages of logs in a browser'))(
     });
 
     it('API: every address of GET /v1, in three formats', async () => {
-      const watched = await open(leader, '/api-links');
+      const watched = await open(node1(), '/api-links');
       const { page } = watched;
-      const { routes } = (await leader.get('/v1')) as { routes: unknown[] };
+      const { routes } = (await node1().get('/v1')) as { routes: unknown[] };
       await until('all are there', async () => (await page.locator('table.api tbody tr').count()) >= routes.length);
       const row = page.locator('table.api tbody tr').filter({ hasText: '/v1/backups' }).first();
       const links = await row
         .getByRole('link')
         .evaluateAll((all) => all.map((each) => each.getAttribute('href') ?? ''));
       expect(links).toEqual(['/v1/backups.json', '/v1/backups.pretty', '/v1/backups.gron']);
-      for (const link of links) expect((await fetch(leader.origin + link)).status).toBe(200);
+      for (const link of links) expect((await fetch(node1().origin + link)).status).toBe(200);
+      const all = await page
+        .locator('table.api .formats a')
+        .evaluateAll((links) => links.map((each) => each.getAttribute('href') ?? ''));
+      expect(all.length).toBeGreaterThan(60);
+      for (const link of all) expect([link, (await fetch(node1().origin + link)).status]).not.toEqual([link, 406]);
       await page.getByRole('searchbox').fill('log external');
       await until('it is filtered', async () => (await page.locator('table.api tbody tr').count()) === 2);
       await page.getByRole('searchbox').fill('');

@@ -7,7 +7,10 @@ import { asList, asText, member } from '../json.ts';
 const everyMs = 300_000;
 const formats = ['json', 'pretty', 'gron'] as const;
 /** These answer text of their own, in no other format. */
-const textPaths = new Set(['/metrics', '/v1/scheduler_debug_info', '/v1/render_log']);
+const textPaths = new Set([
+  ...['/metrics', '/v1/scheduler_debug_info', '/v1/render_log'],
+  ...['/graphiql', '/graphiql/explorer-js', '/graphiql/explorer-css'],
+]);
 
 interface Endpoint {
   readonly method: string;
@@ -74,7 +77,7 @@ const endpointOf = (value: unknown): Endpoint => ({
 });
 
 const needs: Readonly<Record<string, string>> = {
-  read: 'nothing here, a token elsewhere',
+  read: '–',
   act: 'the token',
   cluster: 'the cluster key',
 };
@@ -82,7 +85,7 @@ const needs: Readonly<Record<string, string>> = {
 function Row({ endpoint: { method, path, access, summary } }: { endpoint: Endpoint }) {
   return (
     <tr>
-      <th scope="row" class="mono wrap">
+      <th scope="row" class="mono">
         {method !== 'GET' && <b>{method} </b>}
         {path}
       </th>

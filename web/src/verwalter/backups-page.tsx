@@ -46,7 +46,7 @@ export function BackupsPage() {
 
 function Snapshots({ names }: { names: readonly string[] }) {
   return (
-    <table class="cards">
+    <table class="cards snapshots">
       <thead>
         <tr>
           <th scope="col">First schedule rendered in</th>

@@ -46,7 +46,7 @@ function Nodes({ overview, now }: { overview: Overview; now: number }) {
     <section aria-labelledby="convergence-title">
       <div class="bar">
         <h2 id="convergence-title">
-          {done} of {all.length} nodes have rendered <code title={hash ?? undefined}>{shortHash(hash)}</code>
+          {done} of {all.length} nodes have converged on <code title={hash ?? undefined}>{shortHash(hash)}</code>
         </h2>
         <p class="muted">
           {leader === undefined

@@ -10,6 +10,11 @@ export interface LogPlace {
   readonly offset: number;
 }
 
+/** A place to look from; "end": the file's last piece. */
+export interface LogView extends Omit<LogPlace, 'offset'> {
+  readonly offset: number | 'end';
+}
+
 /** Null: no path of a log. An alias has one segment, a file below it may have more. */
 export function readLogPath(text: string): LogPath | null {
   if (text === 'index' || text === 'global' || text === 'changes') return text;
@@ -24,7 +29,7 @@ export const listUrl = (log: LogPath): string => `/v1/log/${encoded(log)}`;
 export const fileUrl = (log: LogPath, file: string): string => `${listUrl(log)}/${encoded(file)}`;
 
 /** The page that shows a log from some byte on. */
-export function tailHref({ log, file, offset }: LogPlace): string {
+export function tailHref({ log, file, offset }: LogView): string {
   const params = new URLSearchParams({ log, file, from: String(offset) });
   return `/logs/tail?${params}`;
 }

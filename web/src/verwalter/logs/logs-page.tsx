@@ -139,7 +139,7 @@ function Deployments({ all }: { all: readonly Deployment[] }) {
               <span title={new Date(deployment.startMs).toISOString()}>{clock(deployment.startMs, now)}</span>{' '}
               <span class="muted">
                 {formatAge(deployment.startMs, now)} ago
-                {deployment.endMs !== null && `, took ${formatDuration(deployment.endMs - deployment.startMs)}`}
+                {deployment.endMs !== null && `, took ${formatTook(deployment.endMs - deployment.startMs)}`}
               </span>
               <span class="deployment-links">
                 {deployment.global !== null && <Link href={tailHref(deployment.global)}>its log</Link>}
@@ -175,9 +175,9 @@ function RoleRow({ role }: { role: RoleRender }) {
       <td data-label="Render files" class="wrap">
         {role.actions.length === 0 && <span class="muted">none came to its commands</span>}
         {role.actions.map(({ file, finished, place }) => (
-          <span key={place.offset} class="each">
+          <span key={place.offset} class="each" title={file}>
             {!finished && <Mark tone="bad" />}
-            <Link href={tailHref(place)}>{file}</Link>
+            <Link href={tailHref(place)}>{templatePath(file)}</Link>
             {!finished && ' did not finish'}
           </span>
         ))}
@@ -193,6 +193,8 @@ function RoleRow({ role }: { role: RoleRender }) {
   );
 }
 
+/** The folder of the configuration is the same for all. */
+const templatePath = (file: string): string => file.replace(/^.*\/templates\//, '');
 const formatTook = (ms: number): string => (ms < 1000 ? `${ms} ms` : formatDuration(ms));
 
 function Marks({ marks }: { marks: readonly IndexEntry[] }) {
@@ -218,7 +220,12 @@ function Marks({ marks }: { marks: readonly IndexEntry[] }) {
             </th>
             <td data-label="Mark">
               {marker}
-              {detail !== null && <span class="muted"> {detail}</span>}
+              {detail !== null && (
+                <span class="muted" title={detail}>
+                  {' '}
+                  {templatePath(detail)}
+                </span>
+              )}
             </td>
             <td data-label="Log">
               {logTitle(place.log)} <Link href={tailHref(place)}>view from here</Link>
@@ -236,7 +243,7 @@ function Marks({ marks }: { marks: readonly IndexEntry[] }) {
 
 /** Logs beside those of deployments. */
 function Others({ external }: { external: readonly string[] }) {
-  const tail = (log: 'global' | 'changes' | 'index') => tailHref({ log, file: 'latest', offset: 0 });
+  const tail = (log: 'global' | 'changes' | 'index') => tailHref({ log, file: 'latest', offset: 'end' });
   return (
     <section aria-labelledby="others-title">
       <h2 id="others-title">Whole logs</h2>

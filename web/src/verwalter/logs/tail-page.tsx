@@ -31,7 +31,7 @@ function LogTail({ log, params }: { log: LogPath; params: URLSearchParams }) {
   const asked = params.get('file');
   // What is called latest may be another file in an hour: once looked at, it goes by its own name.
   const named = asked === 'latest' ? null : asked;
-  const from = Math.max(0, Math.floor(Number(params.get('from') ?? 0)) || 0);
+  const from = params.get('from') === 'end' ? 'end' : Math.max(0, Math.floor(Number(params.get('from') ?? 0)) || 0);
   const [follows, setFollows] = useState(params.get('follow') === '1');
   const state = useTail({ log, file: named, from, follows });
   const { tail, files, problem } = state;
@@ -64,7 +64,7 @@ function LogTail({ log, params }: { log: LogPath; params: URLSearchParams }) {
           </div>
           <Controls state={state} follows={follows} onFollow={follow} />
           {tail !== null && <Text tail={tail} follows={follows} />}
-          <Ways log={log} file={named} offset={tail?.first ?? from} />
+          <Ways log={log} file={named} offset={tail?.first ?? 0} />
         </section>
       )}
     </Frame>
@@ -191,7 +191,7 @@ function Files({ log, files }: { log: LogPath; files: readonly LogFile[] | null 
             {files.map(({ name, bytes, modifiedMs }) => (
               <tr key={name}>
                 <th scope="row" class="wrap">
-                  <Link href={tailHref({ log, file: name, offset: Math.max(0, bytes - 16 * 1024) })}>{name}</Link>
+                  <Link href={tailHref({ log, file: name, offset: 'end' })}>{name}</Link>
                 </th>
                 <td class="number">{formatBytes(bytes)}</td>
                 <td class="number">{formatAge(modifiedMs, now)} ago</td>

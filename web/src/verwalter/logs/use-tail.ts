@@ -18,7 +18,7 @@ interface Asked {
   readonly log: LogPath;
   /** Null: none is chosen yet. */
   readonly file: string | null;
-  readonly from: number;
+  readonly from: number | 'end';
   readonly follows: boolean;
 }
 
@@ -69,6 +69,7 @@ export function useTail({ log, file, from, follows }: Asked): TailState {
     hold(null);
     generation.current += 1;
     running.current = false;
+    if (from === 'end') return void toEnd();
     // From the byte before: a log to which nothing was added since its end was noted has nothing at that place.
     const first = Math.max(0, from - 1);
     void load({ first, last: from + pieceBytes - 1 }, true, from - first);
