@@ -4,9 +4,16 @@ import { join as joinPath } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openIndexedLog } from '../../src/verwalter/log/indexed-log.ts';
+import type { Overview } from '../../web/src/api.ts';
+import { convergenceOf } from '../../web/src/verwalter/convergence.ts';
+import { readElection } from '../../web/src/verwalter/election.ts';
 import { groupDeployments, ofRole, readIndex } from '../../web/src/verwalter/logs/deployments.ts';
 import { fileUrl, readLogPath, tailHref } from '../../web/src/verwalter/logs/log-address.ts';
 import { endOf, heldBytes, join, spanAfter, spanBefore, type Tail, textOf } from '../../web/src/verwalter/logs/tail.ts';
+import { periodWords } from '../../web/src/verwalter/periods.ts';
+import { scheduleUrl } from '../../web/src/verwalter/schedule-url.ts';
+
+const hash64 = '0123456789abcdef'.repeat(4);
 
 describe('the index of deployments', () => {
   let dir: string;
@@ -97,6 +104,84 @@ describe('the index of deployments', () => {
         for (const { bytes } of roles) expect(bytes === null || bytes >= 0).toBe(true);
       }),
     );
+  });
+});
+
+describe('the election', () => {
+  it('is shown with its turns, newest first, where the agent keeps them', () => {
+    const value = {
+      ...{ state: 'follower', epoch: 3, leaderId: 'b', endsInMs: 1200, votedFor: null, votes: ['a'], needed: 2 },
+      ...{ known: 3, visible: 2, peersAreFresh: false, allowMinority: true, counts: { won: 1, note: 'x' } },
+    };
+    expect(readElection(value)).toEqual({ ...value, counts: [['won', 1]], timeline: null });
+    const timeline = [
+      { at_ms: 1000, epoch: 1, role: 'starting', leader: null },
+      { at_ms: 3000, epoch: 3, role: 'follower', leader: 'b' },
+      { role: 'what has no time' },
+    ];
+    expect(readElection({ ...value, timeline })?.timeline).toEqual([
+      { atMs: 3000, epoch: 3, role: 'follower', leader: 'b' },
+      { atMs: 1000, epoch: 1, role: 'starting', leader: null },
+    ]);
+    expect(readElection({ error: 'no' })).toBeNull();
+    fc.assert(fc.property(fc.jsonValue(), (any) => void readElection(any)));
+  });
+});
+
+describe('convergence', () => {
+  const hash = { a: 'a'.repeat(64), b: 'b'.repeat(64) };
+  const node = (hostname: string, more: object) => ({
+    ...{
+      id: hostname,
+      hostname,
+      reachable: true,
+      failedRoles: [],
+      scheduleHash: hash.a,
+      renderedHash: hash.a,
+      ...more,
+    },
+  });
+  const overview = (leaderId: string | null, nodes: readonly object[]) =>
+    ({ leaderId, nodes, schedule: { hash: hash.b } }) as unknown as Overview;
+
+  it('measures each node by what the leader holds, the worst first', () => {
+    const nodes = [
+      node('done', {}),
+      node('leader', {}),
+      node('rendering', { renderedHash: hash.b }),
+      node('fetching', { scheduleHash: hash.b, renderedHash: hash.b }),
+      node('failed', { failedRoles: ['web'] }),
+      node('new', { scheduleHash: null, renderedHash: null }),
+      node('away', { reachable: false }),
+    ];
+    expect(
+      convergenceOf(overview('leader', nodes)).map(({ node: { hostname }, progress }) => [hostname, progress]),
+    ).toEqual([
+      ['away', 'unreachable'],
+      ['failed', 'failed'],
+      ['new', 'none'],
+      ['fetching', 'fetching'],
+      ['rendering', 'rendering'],
+      ['done', 'converged'],
+      ['leader', 'converged'],
+    ]);
+  });
+
+  it('goes by this node’s schedule while there is no leader', () => {
+    expect(convergenceOf(overview(null, [node('one', {})]))[0]?.progress).toBe('fetching');
+  });
+});
+
+describe('names of snapshots', () => {
+  it('are said as periods', () => {
+    expect(periodWords('hourly-20260102T03')).toBe('2026-01-02, 03:00 to 04:00');
+    expect(periodWords('hourly-20260102T23')).toBe('2026-01-02, 23:00 to 24:00');
+    expect(periodWords('daily-20260102')).toBe('2026-01-02');
+    expect(periodWords('weekly-2026w05')).toBe('week 5 of 2026');
+    expect(periodWords('something')).toBe('something');
+    expect(scheduleUrl('weekly-2026w05.json.gz')).toBe('/v1/backup/weekly-2026w05');
+    expect(scheduleUrl('current')).toBe('/v1/schedule');
+    expect(scheduleUrl(hash64)).toBe(`/v1/schedule/${hash64}`);
   });
 });
 

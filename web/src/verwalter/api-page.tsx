@@ -38,8 +38,8 @@ export function ApiPage() {
         <div class="bar">
           <h2 id="api-title">Addresses</h2>
           <p class="muted">
-            {shown.length === all.length ? all.length : `${shown.length} of ${all.length}`}; also in CBOR with the
-            suffix <code>.cbor</code>
+            {shown.length === all.length ? all.length : `${shown.length} of ${all.length}`}; JSON is had as CBOR too, by{' '}
+            <code>.cbor</code>. Reading is free on this host, and needs the token from elsewhere.
           </p>
           <input
             type="search"

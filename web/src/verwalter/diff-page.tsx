@@ -9,7 +9,8 @@ import { Mark, type Tone } from '../mark.tsx';
 import { setParams } from '../place.ts';
 import { clock } from './clock.ts';
 import { type Move, otherDifferences, scheduleMoves } from './schedule-diff.ts';
-import { currentName, type Held, useSchedule } from './schedule-source.ts';
+import { type Held, useSchedule } from './schedule-source.ts';
+import { currentName } from './schedule-url.ts';
 
 const backupsEveryMs = 60_000;
 const shownAtFirst = 200;

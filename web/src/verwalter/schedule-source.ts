@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { asNumber, asText, member } from '../json.ts';
+import { scheduleUrl } from './schedule-url.ts';
 
 /** A schedule that was asked for by name. */
 export type Held =
@@ -7,15 +8,6 @@ export type Held =
   | { readonly kind: 'loading' }
   | { readonly kind: 'problem'; readonly problem: string }
   | { readonly kind: 'schedule'; readonly hash: string; readonly timestampMs: number | null; readonly data: unknown };
-
-export const currentName = 'current';
-
-/** "current", a hash, or the name of a snapshot → where it is had. */
-export function scheduleUrl(name: string): string {
-  if (name === currentName) return '/v1/schedule';
-  if (/^[0-9a-f]{64}$/.test(name)) return `/v1/schedule/${name}`;
-  return `/v1/backup/${encodeURIComponent(name.replace(/\.json\.gz$/, ''))}`;
-}
 
 const timeoutMs = 30_000;
 
