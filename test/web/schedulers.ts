@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { token, until } from './agents.ts';
 
-const program = join(import.meta.dirname, '..', '..', 'bin', 'stellwerk.js');
+export const program = join(import.meta.dirname, '..', '..', 'bin', 'stellwerk.js');
 
 export interface Scheduler {
   readonly origin: string;

@@ -5,7 +5,7 @@ import { SideBar } from './cantal/side-bar.tsx';
 import { StatusContext, useStatusPoll } from './cantal/status.ts';
 import { lazyPage } from './lazy-page.tsx';
 import { Link } from './link.tsx';
-import { titleOf } from './menu.tsx';
+import { isOfCluster, titleOf } from './menu.tsx';
 import { type Place, replace, usePlace } from './place.ts';
 import { ServedContext, useInCluster, useScheduler, useServedPoll } from './served.ts';
 
@@ -83,7 +83,9 @@ function Content({ place, token }: { place: Place; token: string | null }) {
   if (Page === undefined) return <NoSuchPage path={place.path} />;
   const ofOthers = place.path.startsWith('/remote/') || place.path === '/local/peers';
   if (ofOthers && inCluster === false) return <NoClusterPage title={titleOf(place.path) ?? ''} />;
-  const there = place.path === '/' ? scheduler === true : !ofOthers || inCluster === true;
+  const ofCluster = isOfCluster(place.path);
+  if (ofCluster && place.path !== '/' && scheduler === false) return <NoSuchPage path={place.path} />;
+  const there = ofCluster ? scheduler === true : !ofOthers || inCluster === true;
   return there ? <Page key={place.path} place={place} token={token} /> : <main class="empty" aria-busy="true" />;
 }
 

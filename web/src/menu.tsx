@@ -57,6 +57,9 @@ const parents: Readonly<Record<string, string>> = {
 };
 const parentOf = (path: string): string => parents[path] ?? path;
 
+/** Only an agent that schedules has it. */
+export const isOfCluster = (path: string): boolean => cluster.some((entry) => entry.path === parentOf(path));
+
 /** The cluster, and below it either this host's pages or those that ask all hosts. */
 export function Menu({ path }: { path: string }) {
   const { value: status } = useStatus();
