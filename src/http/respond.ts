@@ -19,8 +19,14 @@ export function respond(
 ): Promise<void> {
   res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
   for (const [name, value] of headers) res.writeHeader(name, value);
-  if (method === 'HEAD' || status === 304) {
-    res.endWithoutBody(method === 'HEAD' ? lengthOf(body) : undefined, close);
+  if (method === 'HEAD') {
+    res.endWithoutBody(lengthOf(body), close);
+    return Promise.resolve();
+  }
+  if (status === 304 || status === 204) {
+    // An undefined length would be written as one of 2^63.
+    if (close) res.endWithoutBody(0, true);
+    else res.endWithoutBody();
     return Promise.resolve();
   }
   if (typeof body === 'object' && 'read' in body) return sendStreamed(res, body, onAborted, limitMs);

@@ -5,7 +5,7 @@ import { SideBar } from './cantal/side-bar.tsx';
 import { StatusContext, useStatusPoll } from './cantal/status.ts';
 import { lazyPage } from './lazy-page.tsx';
 import { Link } from './link.tsx';
-import { isOfCluster, titleOf } from './menu.tsx';
+import { isScheduling, titleOf } from './menu.tsx';
 import { type Place, replace, usePlace } from './place.ts';
 import { ServedContext, useInCluster, useScheduler, useServedPoll } from './served.ts';
 
@@ -55,7 +55,7 @@ function Pages({ token }: { token: string | null }) {
   const shown = useRef(place.path);
   useEffect(() => {
     // Monitoring alone begins with its host.
-    if (place.path === '/' && scheduler === false) return replace('/local/status');
+    if (isScheduling(place.path) && scheduler === false) return replace('/local/status');
     const title = titleOf(place.path);
     document.title = title === null ? 'Stellwerk' : `${title} · Stellwerk`;
     // Who followed a link in the menu wants to be in the page that it led to.
@@ -83,9 +83,7 @@ function Content({ place, token }: { place: Place; token: string | null }) {
   if (Page === undefined) return <NoSuchPage path={place.path} />;
   const ofOthers = place.path.startsWith('/remote/') || place.path === '/local/peers';
   if (ofOthers && inCluster === false) return <NoClusterPage title={titleOf(place.path) ?? ''} />;
-  const ofCluster = isOfCluster(place.path);
-  if (ofCluster && place.path !== '/' && scheduler === false) return <NoSuchPage path={place.path} />;
-  const there = ofCluster ? scheduler === true : !ofOthers || inCluster === true;
+  const there = isScheduling(place.path) ? scheduler === true : !ofOthers || inCluster === true;
   return there ? <Page key={place.path} place={place} token={token} /> : <main class="empty" aria-busy="true" />;
 }
 

@@ -51,14 +51,13 @@ export function titleOf(path: string): string | null {
   return [...cluster, ...local, ...remote].find((entry) => entry.path === path)?.title ?? null;
 }
 
+export const isScheduling = (path: string): boolean => cluster.some((entry) => entry.path === parentOf(path));
+
 const parents: Readonly<Record<string, string>> = {
   '/local/process_metrics': '/local/processes',
   '/logs/tail': '/logs',
 };
 const parentOf = (path: string): string => parents[path] ?? path;
-
-/** Only an agent that schedules has it. */
-export const isOfCluster = (path: string): boolean => cluster.some((entry) => entry.path === parentOf(path));
 
 /** The cluster, and below it either this host's pages or those that ask all hosts. */
 export function Menu({ path }: { path: string }) {

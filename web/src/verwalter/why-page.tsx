@@ -5,6 +5,7 @@ import { usePoll } from '../cantal/poll.ts';
 import { formatAge, shortHash } from '../format.ts';
 import { asList, asNumber, asRecord, member } from '../json.ts';
 import type { PageProps } from '../lazy-page.tsx';
+import { Link } from '../link.tsx';
 import { Mark } from '../mark.tsx';
 import { setParams } from '../place.ts';
 import { nameOf, useNames } from './names.ts';
@@ -67,6 +68,7 @@ function Explained({ role }: { role: string }) {
             schedule <code title={hash}>{shortHash(hash)}</code>, confirmed{' '}
             {formatAge(asNumber(member(value, 'timestamp')), Date.now())} ago
           </p>
+          <Link href={`/logs?role=${encodeURIComponent(role)}`}>its logs on this node</Link>
         </div>
         <table class="cards why">
           <thead>

@@ -31,6 +31,7 @@ export function LogsPage({ place }: PageProps) {
       <section aria-labelledby="deployments-title">
         <div class="bar">
           <h2 id="deployments-title">Deployments</h2>
+          {role !== null && <Link href={`/why?role=${encodeURIComponent(role)}`}>why {role} is where it is</Link>}
           <Choice role={role} roles={[...names].sort()} isRaw={isRaw} />
         </div>
         {read !== null && <Shown key={`${role} ${isRaw}`} entries={read.entries} role={role} isRaw={isRaw} />}
