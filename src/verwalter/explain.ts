@@ -89,10 +89,15 @@ const explainedNode = (own: JsonObject | null, said: JsonObject): ExplainedNode 
 
 /** Rules are named ROLE.NAME by convention; those that carry no role's name are for all. */
 const metricsSeen = (role: string, data: JsonObject, input: JsonObject) => {
-  const roles = new Set(rolesOf(data));
+  const roles = rolesOf(data);
+  // The same few rules come again for each host.
+  const ours = new Map<string, boolean>();
   const isOurs = (rule: string): boolean => {
-    const owners = [...roles].filter((each) => rule.startsWith(`${each}.`));
-    return owners.length === 0 || owners.includes(role);
+    const known = ours.get(rule);
+    if (known !== undefined) return known;
+    const owners = roles.filter((each) => rule.startsWith(`${each}.`));
+    ours.set(rule, owners.length === 0 || owners.includes(role));
+    return ours.get(rule) === true;
   };
   const hostOf = hostsById(input);
   const metrics = emptyRecord<Record<string, Json>>();

@@ -57,6 +57,14 @@ const files = (folder: string) => ({
   'config/templates/broken/broken.conf.hbs': '{{missing}}\n',
   'config/templates/broken/broken.render.yaml': 'templates: { conf: broken.conf.hbs }\ncommands: []\n',
   'app/err/web.log': 'before the deployment\n',
+  // Of a day before.
+  'log/.index/index.20250101.json': [
+    ['2025-01-01T10:00:00.000Z', 'ancient', { variant: 'Global', fields: ['20250101100000', 0] }, 'DeploymentStart'],
+    ['2025-01-01T10:00:01.000Z', 'ancient', { variant: 'Role', fields: ['web', '20250101100000', 0] }, 'RoleStart'],
+    ['2025-01-01T10:00:02.000Z', 'ancient', { variant: 'Global', fields: ['20250101100000', 9] }, 'DeploymentFinish'],
+  ]
+    .map((line) => `${JSON.stringify(line)}\n`)
+    .join(''),
 });
 
 describe.skipIf(noBrowser('the pages of logs in a browser'))(
@@ -120,7 +128,7 @@ describe.skipIf(noBrowser('the pages of logs in a browser'))(
         .trim()
         .split('\n');
       const ids = [...new Set(inIndex.map((line) => (JSON.parse(line) as string[])[1] ?? ''))];
-      expect(heads.slice(-2)).toEqual(ids.slice(0, 2).reverse());
+      expect(heads.slice(-3)).toEqual([...ids.slice(0, 2).reverse(), 'ancient']);
       expect(await table.textContent()).toContain('app/err/web.log');
       await photograph(watched, 'logs-index');
       await page.getByLabel('Role').selectOption('web');

@@ -77,7 +77,6 @@ const endpointOf = (value: unknown): Endpoint => ({
 });
 
 const needs: Readonly<Record<string, string>> = {
-  read: '–',
   act: 'the token',
   cluster: 'the cluster key',
 };
@@ -94,7 +93,7 @@ function Row({ endpoint: { method, path, access, summary } }: { endpoint: Endpoi
           <Formats method={method} path={path} access={access} />
         </span>
       </td>
-      <td data-label="Needs">{needs[access] ?? access}</td>
+      <td data-label="Needs">{access === 'read' ? null : (needs[access] ?? access)}</td>
       <td data-label="What" class="wrap">
         {summary}
       </td>
