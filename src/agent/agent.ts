@@ -3,8 +3,13 @@ import { join } from 'node:path';
 import { logTo } from '../log.ts';
 import { packageRoot } from '../native/load.ts';
 import { version } from '../version.ts';
+import { backupRoutes } from '../verwalter/backup-routes.ts';
+import { explainRoutes } from '../verwalter/explain-routes.ts';
+import { logRoutes } from '../verwalter/log/log-routes.ts';
+import { currentLogDirs } from '../verwalter/render/sandbox.ts';
 import { verwalterRoutes } from '../verwalter/routes.ts';
 import { startVerwalter } from '../verwalter/shell.ts';
+import { snapshotRendered, snapshotStore } from '../verwalter/snapshot-store.ts';
 import { forwardToLeader } from './actions.ts';
 import type { NodeReport } from './api.ts';
 import { startCantalPart } from './cantal-part.ts';
@@ -81,6 +86,8 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
     log: warn,
   });
   stops.push(() => verwalter.stop());
+  const snapshots = snapshotStore({ storageDir, nowMs: Date.now, onProblem: warn });
+  stops.push(snapshotRendered(verwalter, snapshots));
 
   const tree = treeOf(options.lithosMaster);
   const report = (): Promise<NodeReport> => nodeReport({ id, hostname, version, cantal, verwalter, treeStatus: tree });
@@ -102,6 +109,12 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
   await part.listen({
     routes: [
       ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
+      ...explainRoutes({
+        ...verwalter,
+        hosts: () => [cluster.self, ...cluster.members()].map((each) => each.hostname),
+      }),
+      ...backupRoutes(snapshots),
+      ...logRoutes({ logDir: options.logDir, logDirs: currentLogDirs(join(options.configDir, 'sandbox')) }),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
     streams: [liveStream(overview)],
