@@ -342,19 +342,25 @@ describe('starting and stopping', () => {
 
   test('a client that hangs up in the middle harms nothing', async () => {
     let handled = 0;
+    let answer = (): void => {};
+    const allGone = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
     const slow: Route = {
       ...echo('GET', '/v1/slow', 'read'),
       async handle() {
         handled += 1;
-        await new Promise((resolve) => setTimeout(resolve, 60));
+        await allGone;
         return json('late');
       },
     };
     const short = await startHttp({ host: '127.0.0.1', port: 0, routes: [slow] });
-    const question = Buffer.from('GET /v1/slow HTTP/1.1\r\nhost: localhost\r\n\r\n');
-    await Promise.all(Array.from({ length: 20 }, () => throwAt(short.port, question, 20)));
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(handled).toBe(20);
+    const clients = Array.from({ length: 20 }, () => connect(short.port, '127.0.0.1'));
+    for (const client of clients) client.write('GET /v1/slow HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    await vi.waitFor(() => expect(handled).toBe(20), { timeout: 30_000 });
+    for (const client of clients) client.destroy();
+    await Promise.all(clients.map((client) => once(client, 'close')));
+    answer();
     expect((await ask({ port: short.port, path: '/v1/slow' })).text).toBe('"late"');
     await short.stop();
   });
