@@ -109,11 +109,29 @@ function buttons.error(update, now, say, action)
   say('%s: error: %s', update.target_ver, update.error_message)
 end
 
+--- The forms that a page sends: `{ action, version | to_version }`, `{ action = 'update_action', update_action, step }`, and a
+-- plain button of which the id says it all, as `pause`, with the step in its data.
+local function normal(button)
+  local name = button.action
+  local to = { to_version = button.to_version or button.version }
+  if name == 'start_update' then return { start_update = to } end
+  if name == 'force_version' or name == 'quick_switch' then return { force_version = to } end
+  if name == nil or name == 'update_action' then return button end
+  local data = type(button.data) == 'table' and button.data or {}
+  return { update_action = name, step = button.step or data.step, error_message = button.error_message }
+end
+
 --- What an action of the `api` convention does: `{ update_action, step, error_message }`, `{ start_update = { to_version } }` or
 -- `{ force_version = { to_version } }`. Returns its answer.
 local function act(state, action, pipeline, now, say)
+  action = normal(action)
   if action.force_version then
-    state.version, state.update = action.force_version.to_version, nil
+    if type(action.force_version.to_version) ~= 'string' then return { error = 'force_version needs to_version' } end
+    local to = action.force_version.to_version
+    -- Who leaves a version by hand does not want it back by itself.
+    state.failed[state.update and state.update.target_ver or state.version] = 'left by hand'
+    state.failed[state.version], state.failed[to] = 'left by hand', nil
+    state.version, state.update = to, nil
     say('%s is forced', state.version)
     return { version = state.version }
   end
