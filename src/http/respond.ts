@@ -18,7 +18,7 @@ export function respond(
 ): Promise<void> {
   res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
   for (const [name, value] of headers) res.writeHeader(name, value);
-  if (method === 'HEAD' || status === 304) {
+  if (method === 'HEAD' || status === 304 || status === 204) {
     res.endWithoutBody(method === 'HEAD' ? Buffer.byteLength(body) : undefined, close);
     return Promise.resolve();
   }
