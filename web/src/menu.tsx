@@ -13,6 +13,14 @@ interface Entry {
   readonly hint?: string;
 }
 
+/** Of verwalter: an agent of monitoring alone has none of them. */
+const scheduling: readonly Entry[] = [
+  { path: '/', title: 'Cluster' },
+  { path: '/roles', title: 'Roles' },
+  { path: '/services', title: 'Services' },
+  { path: '/servers', title: 'Servers' },
+];
+
 const local: readonly Entry[] = [
   { path: '/local/status', title: 'Status' },
   { path: '/local/processes', title: 'Processes', count: 'processes' },
@@ -35,10 +43,14 @@ const remote: readonly Entry[] = [
 export function titleOf(path: string): string | null {
   if (path === '/') return null;
   if (path === '/local/process_metrics') return 'Process';
-  return [...local, ...remote].find((entry) => entry.path === path)?.title ?? null;
+  if (path === '/role') return 'Role';
+  return [...scheduling, ...local, ...remote].find((entry) => entry.path === path)?.title ?? null;
 }
 
-const parentOf = (path: string): string => (path === '/local/process_metrics' ? '/local/processes' : path);
+export const isScheduling = (path: string): boolean => scheduling.some((entry) => entry.path === parentOf(path));
+
+const parents: Readonly<Record<string, string>> = { '/local/process_metrics': '/local/processes', '/role': '/roles' };
+const parentOf = (path: string): string => parents[path] ?? path;
 
 /** The cluster, and below it either this host's pages or those that ask all hosts. */
 export function Menu({ path }: { path: string }) {
@@ -56,11 +68,13 @@ export function Menu({ path }: { path: string }) {
     <nav class="menu" aria-label="Pages" ref={nav}>
       {scheduler !== false && (
         <ul>
-          <li>
-            <Link href="/" current={path === '/'}>
-              Cluster
-            </Link>
-          </li>
+          {scheduling.map(({ path: href, title }) => (
+            <li key={href}>
+              <Link href={href} current={href === parentOf(path)}>
+                {title}
+              </Link>
+            </li>
+          ))}
         </ul>
       )}
       <ul class="switch" aria-label="Whose figures">
