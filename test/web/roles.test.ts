@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { NodeOverview } from '../../web/src/api.ts';
 import { readApi, stepStates, type Update, updateButtons } from '../../web/src/verwalter/roles/api-kind.ts';
-import { questionOf, readButtons } from '../../web/src/verwalter/roles/button.ts';
+import { filled, readButtons } from '../../web/src/verwalter/roles/button.ts';
 import { readMigration } from '../../web/src/verwalter/roles/migration-kind.ts';
 import { readProcesses, sumsByRole } from '../../web/src/verwalter/roles/processes.ts';
 import { noteCounts, readRole, roleNames } from '../../web/src/verwalter/roles/role-facts.ts';
@@ -23,7 +23,7 @@ function readAll(data: unknown, overview: readonly NodeOverview[] = nodes): read
     serviceLines(data, rows, ['node1'], { by, hideEmpty: false, filter: '' }, odd);
   for (const name of [...roleNames(data), 'web', 'constructor']) {
     const facts = readRole(data, name, odd);
-    for (const action of facts.actions) questionOf(action, { role: name });
+    for (const action of facts.actions) filled(action.title, { role: name });
     readVersions(data, name, odd);
     readMigration(data, name, odd);
     const api = readApi(data, name, odd);
@@ -160,7 +160,7 @@ describe('a button', () => {
       [],
     );
     expect(button).toMatchObject({ id: '1', title: '1', kind: 'danger' });
-    expect(button && questionOf(button, { daemon: 'web', host: 'node1' })).toBe('Stop web on node1 of {what}?');
+    expect(filled(button?.confirm ?? '', { daemon: 'web', host: 'node1' })).toBe('Stop web on node1 of {what}?');
   });
 
   it('for versions is the usual one, unless the schedule names others or none', () => {

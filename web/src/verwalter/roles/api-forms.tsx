@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { ApiFacts, Group } from './api-kind.ts';
 import { actionOf, PressButton } from './press-button.tsx';
+import { parseVariables } from './variables.ts';
 
 export function CreateGroup({ role, api }: { role: string; api: ApiFacts }) {
   const [name, setName] = useState('');
@@ -104,22 +105,15 @@ export function AddProcess({ role, group, api, servers }: AddProps) {
               },
               `Add process ${group.name}/${name.trim()}`,
             )}
-            onDone={() => setName('')}
+            onDone={() => {
+              setName('');
+              setVariables('');
+            }}
           />
         )}
       </form>
     </details>
   );
-}
-
-/** "A=1 B=x" → {A: "1", B: "x"}; null: it is something else. */
-export function parseVariables(text: string): Readonly<Record<string, string>> | null {
-  const pairs = text
-    .split(/\s+/)
-    .filter(Boolean)
-    .map((word) => /^([A-Za-z_]\w*)=(.*)$/.exec(word));
-  if (pairs.some((pair) => pair === null)) return null;
-  return Object.fromEntries(pairs.map((pair) => [pair?.[1] ?? '', pair?.[2] ?? '']));
 }
 
 export function NumberPerServer({ value, onChange }: { value: number; onChange: (value: number) => void }) {

@@ -1,5 +1,6 @@
 import { Foldable } from '../../foldable.tsx';
 import type { Group } from './api-kind.ts';
+import { curlLine } from './curl-line.ts';
 
 /** The same by script: a line for each thing that the buttons of a group do. */
 export function ApiSamples({ role, group, newest }: { role: string; group: Group; newest: string | null }) {
@@ -25,10 +26,4 @@ function samplesOf(role: string, { name: group, services, update }: Group, newes
     },
   ];
   return buttons.map((button) => curlLine(location.origin, button));
-}
-
-/** For a POSIX shell, whatever the names hold. */
-export function curlLine(origin: string, button: Readonly<Record<string, unknown>>): string {
-  const body = JSON.stringify({ button }).replaceAll("'", "'\\''");
-  return `curl -H "Authorization: Bearer $TOKEN" -H 'content-type: application/json' ${origin}/v1/wait_action -d '${body}'`;
 }

@@ -35,10 +35,12 @@ export function UpdateProgress({ role, group, update, now }: Props) {
           {update.auto && ', by itself'}
         </span>{' '}
         <span class="muted">
-          started <Moment ms={update.startMs} now={now} />, at this step since <Moment ms={update.stepMs} now={now} />
+          · started <Moment ms={update.startMs} now={now} /> · at this step since{' '}
+          <Moment ms={update.stepMs} now={now} />
           {update.changeMs !== null && update.changeMs !== update.stepMs && (
             <>
-              , changed <Moment ms={update.changeMs} now={now} />
+              {' '}
+              · changed <Moment ms={update.changeMs} now={now} />
             </>
           )}
         </span>

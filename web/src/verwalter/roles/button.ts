@@ -54,11 +54,6 @@ export function readButtons(owner: Shape, key: string, odd: string[]): readonly 
   });
 }
 
-/** `{version}` and the like in a question, by what is pressed; other braces stay. */
-export function questionOf(button: Button, names: Readonly<Record<string, string>>): string | null {
-  return (
-    button.confirm?.replace(/\{(\w+)\}/g, (all, name: string) =>
-      Object.hasOwn(names, name) ? (names[name] ?? all) : all,
-    ) ?? null
-  );
-}
+/** `{version}` and the like in a title or a question, by what is pressed; other braces stay. */
+export const filled = (text: string, names: Readonly<Record<string, string>>): string =>
+  text.replace(/\{(\w+)\}/g, (all, name: string) => (Object.hasOwn(names, name) ? (names[name] ?? all) : all));

@@ -38,7 +38,7 @@ export function Frame({ title, of, live, token, odd, children }: Props) {
   const situation = overview === null ? null : situationOf(overview, status);
   useEffect(() => {
     document.title = `${title} · Stellwerk`;
-  }, [title]);
+  }, [title, overview === null]);
   return (
     <ActingContext.Provider value={{ token, leader: overview?.leaderId ?? null }}>
       <header class="top host">
@@ -130,32 +130,36 @@ function Notices({ situation }: { situation: Situation }) {
         </p>
       )}
       {held !== null && <Guard held={held} />}
-      {errors.length > 0 && (
-        <p class="notice bad">
-          <Mark tone="bad" />
-          <b>Failing on {self?.hostname}: </b>
-          {self?.failedRoles.map((role) => (
-            <span key={role}>
-              <Link href={logsHref(role)}>{role}</Link>{' '}
-            </span>
-          ))}
-          {self?.errors.join('; ')}
-        </p>
-      )}
-      {failing.length > 0 && (
-        <p class="notice warn">
-          <Mark tone="warn" />
-          <b>Failing nodes: </b>
-          {failing.map(({ node, words }, index) => (
-            <span key={node.id}>
-              {index > 0 && ', '}
-              <a href={sameOn(node.addr)} title={[...node.failedRoles, ...node.errors].join('\n')}>
-                {node.hostname}
-              </a>{' '}
-              <span class="muted">({words})</span>
-            </span>
-          ))}
-        </p>
+      {errors.length + failing.length > 0 && (
+        <div class="failures">
+          {errors.length > 0 && (
+            <p class="notice bad">
+              <Mark tone="bad" />
+              <b>Failing on {self?.hostname}: </b>
+              {self?.failedRoles.map((role) => (
+                <span key={role}>
+                  <Link href={logsHref(role)}>{role}</Link>{' '}
+                </span>
+              ))}
+              {self?.errors.join('; ')}
+            </p>
+          )}
+          {failing.length > 0 && (
+            <p class="notice warn">
+              <Mark tone="warn" />
+              <b>Failing nodes: </b>
+              {failing.map(({ node, words }, index) => (
+                <span key={node.id}>
+                  {index > 0 && ', '}
+                  <a href={sameOn(node.addr)} title={[...node.failedRoles, ...node.errors].join('\n')}>
+                    {node.hostname}
+                  </a>{' '}
+                  <span class="muted">({words})</span>
+                </span>
+              ))}
+            </p>
+          )}
+        </div>
       )}
     </>
   );

@@ -1,7 +1,7 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { Button, ButtonKind } from './button.ts';
-import { questionOf } from './button.ts';
+import { filled } from './button.ts';
 import { confirmed } from './confirm.tsx';
 import { isWaiting } from './press.ts';
 import { press, putAway, type Request, usePresses } from './press-store.ts';
@@ -80,11 +80,14 @@ export function SchedulerButtons({
   buttons,
   names = {},
   fields = () => names,
+  what = role,
 }: {
   role: string;
   buttons: readonly Button[];
   names?: Readonly<Record<string, string>>;
   fields?: (button: Button) => Readonly<Record<string, unknown>>;
+  /** What is pressed on, in words. */
+  what?: string;
 }) {
   if (buttons.length === 0) return null;
   return (
@@ -93,14 +96,14 @@ export function SchedulerButtons({
         <PressButton
           // Two may have one id and differ in their data.
           key={`${button.id} ${index}`}
-          title={button.title}
+          title={filled(button.title, { role, ...names })}
           kind={button.kind}
           icon={button.icon}
           description={button.description}
-          confirm={questionOf(button, { role, ...names })}
+          confirm={button.confirm === null ? null : filled(button.confirm, { role, ...names })}
           request={actionOf(
             { role, action: button.id, ...fields(button), ...(button.data === undefined ? {} : { data: button.data }) },
-            [button.title, ...Object.values(names)].join(' '),
+            `${filled(button.title, { role, ...names })}: ${what}`,
             String(index),
           )}
         />

@@ -31,7 +31,7 @@ export function outcomeOf(status: number, body: unknown): Outcome {
 
 /** {"step": "canary"} → "step canary" */
 function answerWords(body: unknown): string {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return wordsOf(body);
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return wordsOf(body) || 'done';
   const parts = Object.entries(body).map(([key, value]) => `${key.replaceAll('_', ' ')} ${wordsOf(value)}`);
   return parts.length === 0 ? 'done' : parts.join(', ');
 }

@@ -64,7 +64,12 @@ export function ProcessTable({ role, rows, actions, nodes }: Props) {
                 </td>
                 {actions.length > 0 && (
                   <td class="acts">
-                    <SchedulerButtons role={role} buttons={actions} names={{ host: row.host, daemon: row.name }} />
+                    <SchedulerButtons
+                      role={role}
+                      buttons={actions}
+                      names={{ host: row.host, daemon: row.name }}
+                      what={`${row.name} on ${row.host}`}
+                    />
                   </td>
                 )}
               </tr>
@@ -87,11 +92,7 @@ function Count({ row: { wanted, running } }: { row: ProcessRow }) {
   return (
     <span class={missing ? 'count missing' : undefined}>
       {missing && <Mark tone="warn" />}
-      {running === null ? '' : `${formatCount(running)} `}
-      <span class={running === null ? undefined : 'muted'}>
-        {running === null ? '' : '/ '}
-        {formatCount(wanted)}
-      </span>
+      {formatCount(running)} <span class="muted">/ {formatCount(wanted)}</span>
     </span>
   );
 }

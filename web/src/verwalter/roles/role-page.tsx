@@ -65,7 +65,7 @@ export function RolePage({ place, token }: PageProps) {
     >
       {(overview, now) =>
         there ? (
-          <Role facts={facts} ofKind={ofKind} overview={overview} now={now} />
+          <Role key={name} facts={facts} ofKind={ofKind} overview={overview} now={now} />
         ) : (
           <section>
             <h2>{overview.schedule === null ? 'There is no schedule yet' : `The schedule has no role “${name}”`}</h2>

@@ -48,7 +48,7 @@ export function ServicesPage({ place, token }: PageProps) {
             </div>
             <input
               type="search"
-              placeholder="Part of a name, or a, b: exact names"
+              placeholder="Part of a name, or: a, b"
               aria-label="Filter by host, role, process"
               value={filter}
               onInput={(event) => setParams({ q: event.currentTarget.value })}

@@ -42,7 +42,7 @@ export function VersionRole({ name, facts }: { name: string; facts: VersionFacts
                 chosen
               </span>
             ) : (
-              <SchedulerButtons role={name} buttons={buttons} names={{ version }} />
+              <SchedulerButtons role={name} buttons={buttons} names={{ version }} what={`${name} ${version}`} />
             )}
           </li>
         ))}
