@@ -14,6 +14,7 @@ import { readIdentity } from './identity.ts';
 import { liveStream } from './live.ts';
 import { isNodeReport, nodeReport } from './node-report.ts';
 import { collectOverview } from './overview.ts';
+import { renderEverywhere } from './render-everywhere.ts';
 import { agentRoutes, reportPath } from './routes.ts';
 import { treeOf } from './tree.ts';
 
@@ -101,7 +102,11 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
     });
   await part.listen({
     routes: [
-      ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
+      ...forwardToLeader({
+        routes: renderEverywhere({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
+        peers: cluster,
+        http,
+      }),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
     streams: [liveStream(overview)],

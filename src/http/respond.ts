@@ -18,8 +18,14 @@ export function respond(
 ): Promise<void> {
   res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
   for (const [name, value] of headers) res.writeHeader(name, value);
-  if (method === 'HEAD' || status === 304 || status === 204) {
-    res.endWithoutBody(method === 'HEAD' ? Buffer.byteLength(body) : undefined, close);
+  if (method === 'HEAD') {
+    res.endWithoutBody(Buffer.byteLength(body), close);
+    return Promise.resolve();
+  }
+  if (status === 304 || status === 204) {
+    // An undefined length would be written as one of 2^63.
+    if (close) res.endWithoutBody(0, true);
+    else res.endWithoutBody();
     return Promise.resolve();
   }
   if (body.length <= smallBytes || close) {

@@ -293,13 +293,13 @@ describe.skipIf(noBrowser('the pages of roles in a browser'))(
       await agree(watched, 'Shrink');
       const guard = page.getByRole('alert', { name: 'A schedule is held back' });
       await guard.getByText('would stop 32 of 38 instances').waitFor();
-      expect(await instances()).toBe('2');
+      expect(await instances()).toBe('– / 2');
       await photograph(watched, 'roles-guard');
       await press(guard, 'Apply anyway');
       await agree(watched, 'Apply anyway');
       await said(watched).getByText('Apply the held schedule').waitFor();
       await guard.waitFor({ state: 'detached' });
-      await until('they are stopped', async () => (await instances()) === '0');
+      await until('they are stopped', async () => (await instances()) === '– / 0');
       await finish(watched);
     });
 

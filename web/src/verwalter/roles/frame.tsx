@@ -211,14 +211,31 @@ function Odd({ sentences }: { sentences: readonly string[] }) {
   );
 }
 
-/** Renders the roles of the node that serves this page anew. */
+/** Renders the roles of the node that serves this page anew; for experts, of all. */
 export function ForceRender({ hostname }: { hostname: string }) {
+  const expert = useExpert();
   return (
-    <PressButton
-      title="Force re-render all"
-      description={`All roles of ${hostname} are rendered again, changed or not`}
-      needsLeader={false}
-      request={{ path: '/v1/force_render_all', body: {}, title: `Force re-render all on ${hostname}`, key: 'force' }}
-    />
+    <>
+      <PressButton
+        title="Force re-render all"
+        description={`All roles of ${hostname} are rendered again, changed or not`}
+        needsLeader={false}
+        request={{ path: '/v1/force_render_all', body: {}, title: `Force re-render all on ${hostname}`, key: 'force' }}
+      />
+      {expert && (
+        <PressButton
+          title="… on all nodes"
+          description="All roles of all nodes are rendered again, changed or not"
+          confirm="Render all roles of all nodes again, and run their commands?"
+          needsLeader={false}
+          request={{
+            path: '/v1/force_render_all?nodes=all',
+            body: {},
+            title: 'Force re-render all on all nodes',
+            key: 'force everywhere',
+          }}
+        />
+      )}
+    </>
   );
 }

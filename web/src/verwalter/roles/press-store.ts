@@ -19,7 +19,7 @@ export function putAway(number: number): void {
 export interface Request {
   readonly key: string;
   readonly title: string;
-  readonly path: '/v1/wait_action' | '/v1/guard' | '/v1/force_render_all';
+  readonly path: '/v1/wait_action' | '/v1/guard' | '/v1/force_render_all' | '/v1/force_render_all?nodes=all';
   readonly body: unknown;
 }
 

@@ -27,10 +27,12 @@ function RoleList({ overview, filter, all }: { overview: Overview; filter: strin
   const notes = noteCounts(data);
   const roles = roleNames(data).map((name) => readRole(data, name, []));
   const unlisted = roles.filter(({ listed }) => !listed).length;
+  // A scheduler that gives no role a page wants its roles to be seen all the same.
+  const withAll = all || unlisted === roles.length;
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   const shown = roles.filter(
     ({ name, title, badge, listed }) =>
-      (listed || all) && words.every((word) => `${name} ${title} ${badge ?? ''}`.toLowerCase().includes(word)),
+      (listed || withAll) && words.every((word) => `${name} ${title} ${badge ?? ''}`.toLowerCase().includes(word)),
   );
   const self = overview.nodes.find(({ id }) => id === overview.self);
   return (
@@ -39,7 +41,7 @@ function RoleList({ overview, filter, all }: { overview: Overview; filter: strin
         <h2>
           {shown.length === roles.length ? formatCount(shown.length) : `${shown.length} of ${roles.length}`} roles
         </h2>
-        {unlisted > 0 && (
+        {unlisted > 0 && unlisted < roles.length && (
           <label>
             <input
               type="checkbox"
@@ -59,7 +61,7 @@ function RoleList({ overview, filter, all }: { overview: Overview; filter: strin
         />
       </div>
       {shown.length === 0 ? (
-        <p class="muted">{noneWords(overview, roles.length, unlisted, filter)}</p>
+        <p class="muted">{noneWords(overview, roles.length)}</p>
       ) : (
         <table class="cards roles">
           <thead>
@@ -121,12 +123,11 @@ function RoleList({ overview, filter, all }: { overview: Overview; filter: strin
 
 const plural = (count: number, word: string): string => (count === 1 ? `1 ${word}` : `${count} ${word}s`);
 
-function noneWords({ schedule, leaderId }: Overview, roles: number, unlisted: number, filter: string): string {
+function noneWords({ schedule, leaderId }: Overview, roles: number): string {
   if (schedule === null)
     return leaderId === null
       ? 'There is no schedule yet: a leader makes one as soon as it is elected.'
       : 'There is no schedule yet: the leader has not finished its first round.';
   if (roles === 0) return 'The schedule has no roles: the scheduler decides about none.';
-  if (filter !== '') return 'No role has these words.';
-  return `No role has a page of its own (“frontend” in the schedule); ${unlisted} have none.`;
+  return 'No role has these words.';
 }
