@@ -38,7 +38,7 @@ export function renderEverywhere({ routes, peers, http }: RenderEverywhereOption
       const nodes = [[peers.self.hostname, 'ok'] as const, ...(await Promise.all(others))];
       const failed = nodes.filter(([, words]) => words !== 'ok').map(([hostname, words]) => `${hostname}: ${words}`);
       return json({
-        nodes: Object.fromEntries(nodes),
+        nodes: Object.fromEntries(nodes.sort(([a], [b]) => (a < b ? -1 : 1))),
         ...(failed.length === 0 ? {} : { error: `not on all nodes: ${failed.join('; ')}` }),
       });
     },

@@ -11,6 +11,7 @@ import { simulatedOverview } from './simulated.ts';
 describe('what became of a press', () => {
   it.each([
     [200, { step: 'canary' }, 'done', 'step canary'],
+    [200, { nodes: { a: 'ok', b: 'ok' }, all: true }, 'done', 'nodes: a ok, b ok, all true'],
     [200, 'ok', 'done', 'done'],
     [200, null, 'done', 'done'],
     [200, {}, 'done', 'done'],

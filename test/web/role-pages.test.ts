@@ -2,7 +2,16 @@ import { join } from 'node:path';
 import type { Browser, Locator } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startAgents, type TestAgent, type TestAgents, token, until } from './agents.ts';
-import { launch, noBrowser, openPage, pageTestMs, photograph, type Watched, weightOf } from './browser.ts';
+import {
+  launch,
+  noBrowser,
+  openPage,
+  pageTestMs,
+  photograph,
+  type Watched,
+  walkByKeyboard,
+  weightOf,
+} from './browser.ts';
 
 /** A real cluster of two, whose scheduler (test/web/scheduling) has a role of each kind. */
 const config = join(import.meta.dirname, 'scheduling');
@@ -40,8 +49,17 @@ describe.skipIf(noBrowser('the pages of roles in a browser'))(
 
     const open = (path: string, agent: TestAgent = leader, withToken = true): Promise<Watched> =>
       openPage(browser, `${agent.origin}${path}${withToken ? `#token=${token}` : ''}`);
+    /** PAGE_SHOTS=1 takes pictures; without, only what a picture would not forgive is looked at. */
+    async function looks(watched: Watched, name: string): Promise<void> {
+      if (process.env.PAGE_SHOTS === '1') return photograph(watched, `roles-${name}`);
+      const { page } = watched;
+      await page.setViewportSize({ width: 375, height: 800 });
+      const beyond = await page.locator('html').evaluate((html) => html.scrollWidth - html.clientWidth);
+      expect(beyond, `${name} is wider than a phone`).toBe(0);
+      await page.setViewportSize({ width: 1440, height: 1000 });
+    }
     async function finish(watched: Watched, name?: string): Promise<void> {
-      if (name !== undefined) await photograph(watched, `roles-${name}`);
+      if (name !== undefined) await looks(watched, name);
       expect(watched.complaints).toEqual([]);
       expect(weightOf(watched)).toBeLessThan(firstLoadLimit);
       await watched.page.close();
@@ -82,8 +100,17 @@ describe.skipIf(noBrowser('the pages of roles in a browser'))(
       await facts.getByText('round of 2 hosts').waitFor();
       await facts.getByText('Log', { exact: true }).click();
       await page.getByLabel('Filter roles').fill('');
+      expect((await walkByKeyboard(watched, 8)).slice(0, 8)).toEqual([
+        ...['6 roles', '2 servers', 'Log', 'expert', 'careless'],
+        ...[follower.hostname, 'also 1 without a page', 'Force re-render all'],
+      ]);
       await press(page.locator('main'), 'Force re-render all');
       await said(watched).getByText('done').waitFor();
+      await page.getByLabel('expert').check();
+      await press(page.locator('main'), '… on all nodes');
+      await agree(watched, '… on all nodes');
+      await said(watched).getByText('nodes: east ok, west ok').waitFor();
+      await page.getByLabel('expert').uncheck();
       await finish(watched, 'list');
     });
 
@@ -233,7 +260,7 @@ describe.skipIf(noBrowser('the pages of roles in a browser'))(
       expect(await group.locator('pre').textContent()).toContain(
         `${follower.origin}/v1/wait_action -d '{"button":{"role":"shop","action":"update_action","group":"main"`,
       );
-      await photograph(watched, 'roles-api');
+      await looks(watched, 'api');
       await press(group, 'Delete');
       await page.getByRole('dialog').getByText('Delete the group main').waitFor();
       await agree(watched, 'Delete');
@@ -294,7 +321,7 @@ describe.skipIf(noBrowser('the pages of roles in a browser'))(
       const guard = page.getByRole('alert', { name: 'A schedule is held back' });
       await guard.getByText('would stop 32 of 38 instances').waitFor();
       expect(await instances()).toBe('– / 2');
-      await photograph(watched, 'roles-guard');
+      await looks(watched, 'guard');
       await press(guard, 'Apply anyway');
       await agree(watched, 'Apply anyway');
       await said(watched).getByText('Apply the held schedule').waitFor();

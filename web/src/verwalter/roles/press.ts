@@ -1,6 +1,6 @@
 import { refusal } from '../../action.ts';
 import { asText, member } from '../../json.ts';
-import { wordsOf } from './shape.ts';
+import { isRecord, wordsOf } from './shape.ts';
 
 /** What became of a pressed button. The requests are in press-store.ts. */
 export type Outcome =
@@ -29,10 +29,15 @@ export function outcomeOf(status: number, body: unknown): Outcome {
   return { kind: 'refused', words: refusal(status, error) };
 }
 
-/** {"step": "canary"} → "step canary" */
+/** {"step": "canary", "nodes": {"a": "ok"}} → "step canary, nodes: a ok" */
 function answerWords(body: unknown): string {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return wordsOf(body) || 'done';
-  const parts = Object.entries(body).map(([key, value]) => `${key.replaceAll('_', ' ')} ${wordsOf(value)}`);
+  if (!isRecord(body)) return wordsOf(body) || 'done';
+  const parts = Object.entries(body).map(([key, value]) => {
+    const name = key.replaceAll('_', ' ');
+    if (!isRecord(value)) return `${name} ${wordsOf(value)}`;
+    const inner = Object.entries(value).map(([each, word]) => `${each} ${wordsOf(word)}`);
+    return `${name}: ${inner.join(', ')}`;
+  });
   return parts.length === 0 ? 'done' : parts.join(', ');
 }
 
