@@ -13,8 +13,8 @@ interface Entry {
   readonly hint?: string;
 }
 
-/** Of verwalter: an agent of monitoring alone has none of them. */
-const scheduling: readonly Entry[] = [
+/** Of an agent that schedules. */
+const cluster: readonly Entry[] = [
   { path: '/', title: 'Cluster' },
   { path: '/roles', title: 'Roles' },
   { path: '/services', title: 'Services' },
@@ -44,12 +44,15 @@ export function titleOf(path: string): string | null {
   if (path === '/') return null;
   if (path === '/local/process_metrics') return 'Process';
   if (path === '/role') return 'Role';
-  return [...scheduling, ...local, ...remote].find((entry) => entry.path === path)?.title ?? null;
+  return [...cluster, ...local, ...remote].find((entry) => entry.path === path)?.title ?? null;
 }
 
-export const isScheduling = (path: string): boolean => scheduling.some((entry) => entry.path === parentOf(path));
+export const isScheduling = (path: string): boolean => cluster.some((entry) => entry.path === parentOf(path));
 
-const parents: Readonly<Record<string, string>> = { '/local/process_metrics': '/local/processes', '/role': '/roles' };
+const parents: Readonly<Record<string, string>> = {
+  '/local/process_metrics': '/local/processes',
+  '/role': '/roles',
+};
 const parentOf = (path: string): string => parents[path] ?? path;
 
 /** The cluster, and below it either this host's pages or those that ask all hosts. */
@@ -68,7 +71,7 @@ export function Menu({ path }: { path: string }) {
     <nav class="menu" aria-label="Pages" ref={nav}>
       {scheduler !== false && (
         <ul>
-          {scheduling.map(({ path: href, title }) => (
+          {cluster.map(({ path: href, title }) => (
             <li key={href}>
               <Link href={href} current={href === parentOf(path)}>
                 {title}
