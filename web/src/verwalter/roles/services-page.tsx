@@ -1,3 +1,4 @@
+import { useState } from 'preact/hooks';
 import type { Overview } from '../../api.ts';
 import { formatCount } from '../../format.ts';
 import type { PageProps } from '../../lazy-page.tsx';
@@ -9,12 +10,16 @@ import { roleHref } from './links.ts';
 import { readProcesses } from './processes.ts';
 import { fillOf, type ServiceChoice, type ServiceLine, type ShortInfo, serviceLines } from './services.ts';
 
+/** Of a thousand hosts nobody reads all; the filter finds the others. */
+const shownAtFirst = 200;
+
 /** What shall run where, on one page. */
 export function ServicesPage({ place, token }: PageProps) {
   const live = useLive();
   const by = place.params.get('by') === 'role' ? 'role' : 'host';
   const hideEmpty = place.params.get('empty') === 'hide';
   const filter = place.params.get('q') ?? '';
+  const [all, setAll] = useState(false);
   const odd: string[] = [];
   const lines = live.overview === null ? [] : linesOf(live.overview, { by, hideEmpty, filter }, odd);
   return (
@@ -62,10 +67,15 @@ export function ServicesPage({ place, token }: PageProps) {
             </p>
           ) : (
             <ul class="service-lines">
-              {lines.map((line) => (
+              {lines.slice(0, all ? lines.length : shownAtFirst).map((line) => (
                 <Line key={line.name} line={line} by={by} overview={overview} />
               ))}
             </ul>
+          )}
+          {lines.length > shownAtFirst && (
+            <button type="button" class="plain more" aria-expanded={all} onClick={() => setAll(!all)}>
+              {all ? `Only the first ${shownAtFirst}` : `Show all ${formatCount(lines.length)}`}
+            </button>
           )}
         </section>
       )}
