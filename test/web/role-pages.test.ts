@@ -322,6 +322,14 @@ describe.skipIf(noBrowser('the pages of roles in a browser'))(
       await guard.getByText('would stop 32 of 38 instances').waitFor();
       expect(await instances()).toBe('– / 2');
       await looks(watched, 'guard');
+      await press(guard, 'Discard');
+      await said(watched).getByText('Discard the held schedule').waitFor();
+      await guard.waitFor({ state: 'detached' });
+      expect(await instances()).toBe('– / 2');
+      // Another decision to the same effect is held anew.
+      await press(page.locator('main'), 'Shrink');
+      await agree(watched, 'Shrink');
+      await guard.getByText('would stop 32 of 38 instances').waitFor();
       await press(guard, 'Apply anyway');
       await agree(watched, 'Apply anyway');
       await said(watched).getByText('Apply the held schedule').waitFor();

@@ -163,6 +163,15 @@ describe('a button', () => {
     expect(filled(button?.confirm ?? '', { daemon: 'web', host: 'node1' })).toBe('Stop web on node1 of {what}?');
   });
 
+  it('to stop is there where the schedule allows it, once', () => {
+    const of = (role: unknown) =>
+      readRole({ roles: { web: role } }, 'web', []).actions.map(({ id, title }) => [id, title]);
+    const frontend = { kind: 'version', allow_stop: true };
+    expect(of({ frontend })).toEqual([['stop', 'Stop']]);
+    expect(of({ frontend, global_actions: [{ id: 'stop', title: 'Halt' }] })).toEqual([['stop', 'Halt']]);
+    expect(of({ frontend: { kind: 'version', allow_stop: false } })).toEqual([]);
+  });
+
   it('for versions is the usual one, unless the schedule names others or none', () => {
     const of = (frontend: unknown) => readVersions({ roles: { web: { frontend } } }, 'web', []).buttons;
     expect(of({ kind: 'version' })).toBe(usualVersionButtons);

@@ -57,12 +57,26 @@ export function readRole(data: unknown, name: string, odd: string[]): RoleFacts 
     unknownKind: known === null ? kind : null,
     info: Object.keys(info).map((key) => [key, wordsOf(info[key])] as const),
     notes: notesOf(data, name, odd),
-    actions: readButtons(role, 'global_actions', odd),
+    actions: withStop(readButtons(role, 'global_actions', odd), frontend.flag('allow_stop') ?? false),
     daemonActions: readButtons(role, 'daemon_actions', odd),
     bottomText: frontend.text('bottom_text'),
     template: role.text('template'),
   };
 }
+
+const stop: Button = {
+  id: 'stop',
+  title: 'Stop',
+  kind: 'danger',
+  confirm: 'Stop all of {role} on all nodes?',
+  icon: null,
+  description: null,
+  data: undefined,
+};
+
+/** `frontend.allow_stop`; a scheduler that words the button itself has it once. */
+const withStop = (buttons: readonly Button[], allowed: boolean): readonly Button[] =>
+  !allowed || buttons.some(({ id }) => id === stop.id) ? buttons : [...buttons, stop];
 
 function notesOf(data: unknown, role: string, odd: string[]): RoleNote[] {
   const root = shapeOf(data, '', odd);
