@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src/verwalter/canonical.ts';
 import { readMetadata } from '../../src/verwalter/metadata.ts';
@@ -217,5 +218,61 @@ describe('a pipeline of the api convention', () => {
     const body = "return require('json').array(require 'stellwerk/api'.pipeline(case))";
     const [filled] = await forEachCase<{ count?: number; percent?: number }[]>(body, [pipeline]);
     expect(filled?.map(({ count, percent }) => count ?? `${percent} %`)).toEqual(['0 %', 1, 1, '100 %', '100 %']);
+  });
+});
+
+describe('an action of any shape', () => {
+  const odd = fc.oneof(fc.constantFrom('main', 'web', 'v1.1', 'node1', 'migrate'), fc.jsonValue({ maxDepth: 2 }));
+  const update = fc.constantFrom('pause', 'resume', 'revert', 'skip', 'proceed', 'ack', 'error');
+  const button = fc.record(
+    {
+      action: fc.oneof(
+        fc.constantFrom('create_group', 'delete_group', 'add_daemon', 'delete_daemon', 'set_servers'),
+        fc.constantFrom(
+          'set_number_per_server',
+          'start_update',
+          'force_version',
+          'enable_auto_update',
+          'update_action',
+        ),
+        fc.constantFrom('quick_switch', 'revert', 'skip', 'error'),
+        odd,
+      ),
+      group: fc.oneof({ weight: 5, arbitrary: fc.constant('main') }, odd),
+      update_action: fc.oneof({ weight: 3, arbitrary: update }, odd),
+      ...{ group_name: odd, version: odd, new_name: odd, service: odd, name: odd, step: odd, data: odd },
+      ...{ servers: odd, number_per_server: odd, variables: odd, to_version: odd, error_message: odd },
+      ...{ start_update: odd, force_version: odd },
+    },
+    { requiredKeys: ['group'] },
+  );
+  const runs = { numRuns: Number(process.env.PROPERTY_RUNS ?? 25) };
+
+  it('never fails a round of the api example: it is answered', { timeout: 600_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(button, { minLength: 1, maxLength: 25 }), async (buttons) => {
+        const at = await begun();
+        await at(5, [{ action: 'start_update', group: 'main', to_version: 'v1.1' }]);
+        const round = await at(10, buttons as JsonObject[]);
+        expect(Object.keys(round.answers)).toHaveLength(buttons.length);
+        await at(200);
+      }),
+      runs,
+    );
+  });
+
+  it('never fails a round of the version rollout', { timeout: 600_000 }, async () => {
+    const rollout = join(dir, '../version-rollout');
+    const { data: runtime } = readMetadata(join(rollout, 'runtime'));
+    await fc.assert(
+      fc.asyncProperty(fc.array(button, { minLength: 1, maxLength: 25 }), async (buttons) => {
+        const round = startRounds(readSources(rollout).files);
+        const pressed = buttons.map((each) => ({ ...(each as JsonObject), role: 'django' }));
+        const { answers } = await round({ seconds: 0, alive: three, runtime, buttons: pressed });
+        expect(Object.keys(answers)).toHaveLength(buttons.length);
+        await round({ seconds: 5, alive: three, runtime });
+      }),
+      runs,
+    );
   });
 });

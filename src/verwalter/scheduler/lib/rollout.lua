@@ -109,16 +109,22 @@ function buttons.error(update, now, say, action)
   say('%s: error: %s', update.target_ver, update.error_message)
 end
 
+local function table_of(value) return type(value) == 'table' and value or {} end
+
 --- The forms that a page sends: `{ action, version | to_version }`, `{ action = 'update_action', update_action, step }`, and a
--- plain button of which the id says it all, as `pause`, with the step in its data.
+-- plain button of which the id says it all, as `pause`, with the step in its data. Anybody may post anything: what has
+-- another type than expected is as good as missing.
 local function normal(button)
   local name = button.action
   local to = { to_version = button.to_version or button.version }
   if name == 'start_update' then return { start_update = to } end
   if name == 'force_version' or name == 'quick_switch' then return { force_version = to } end
-  if name == nil or name == 'update_action' then return button end
-  local data = type(button.data) == 'table' and button.data or {}
-  return { update_action = name, step = button.step or data.step, error_message = button.error_message }
+  if name == nil and button.start_update ~= nil then return { start_update = table_of(button.start_update) } end
+  if name == nil and button.force_version ~= nil then return { force_version = table_of(button.force_version) } end
+  if name == nil or name == 'update_action' then name = button.update_action end
+  local step, message = button.step, button.error_message
+  if step == nil then step = table_of(button.data).step end
+  return { update_action = name, step = step, error_message = type(message) == 'string' and message or nil }
 end
 
 --- What an action of the `api` convention does: `{ update_action, step, error_message }`, `{ start_update = { to_version } }` or
