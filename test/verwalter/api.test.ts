@@ -246,7 +246,7 @@ describe('an action of any shape', () => {
     },
     { requiredKeys: ['group'] },
   );
-  const runs = { numRuns: Number(process.env.PROPERTY_RUNS ?? 25) };
+  const runs = { numRuns: Number(process.env.PROPERTY_RUNS ?? 12) };
 
   it('never fails a round of the api example: it is answered', { timeout: 600_000 }, async () => {
     await fc.assert(
