@@ -19,6 +19,7 @@ import { readIdentity } from './identity.ts';
 import { liveStream } from './live.ts';
 import { isNodeReport, nodeReport } from './node-report.ts';
 import { collectOverview } from './overview.ts';
+import { renderEverywhere } from './render-everywhere.ts';
 import { agentRoutes, reportPath } from './routes.ts';
 import { treeOf } from './tree.ts';
 
@@ -108,13 +109,17 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
     });
   await part.listen({
     routes: [
-      ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
       ...explainRoutes({
         ...verwalter,
         hosts: () => [cluster.self, ...cluster.members()].map((each) => each.hostname),
       }),
       ...backupRoutes(snapshots),
       ...logRoutes({ logDir: options.logDir, logDirs: currentLogDirs(join(options.configDir, 'sandbox')) }),
+      ...forwardToLeader({
+        routes: renderEverywhere({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
+        peers: cluster,
+        http,
+      }),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
     streams: [liveStream(overview)],

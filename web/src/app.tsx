@@ -11,6 +11,10 @@ import { ServedContext, useInCluster, useScheduler, useServedPoll } from './serv
 
 const pages: Readonly<Record<string, ReturnType<typeof lazyPage>>> = {
   '/': lazyPage(async () => (await import('./cluster-page.tsx')).ClusterPage),
+  '/roles': lazyPage(async () => (await import('./verwalter/roles/roles-page.tsx')).RolesPage),
+  '/role': lazyPage(async () => (await import('./verwalter/roles/role-page.tsx')).RolePage),
+  '/services': lazyPage(async () => (await import('./verwalter/roles/services-page.tsx')).ServicesPage),
+  '/servers': lazyPage(async () => (await import('./verwalter/roles/servers-page.tsx')).ServersPage),
   '/logs': lazyPage(async () => (await import('./verwalter/logs/logs-page.tsx')).LogsPage),
   '/logs/tail': lazyPage(async () => (await import('./verwalter/logs/tail-page.tsx')).TailPage),
   '/why': lazyPage(async () => (await import('./verwalter/why-page.tsx')).WhyPage),

@@ -16,6 +16,9 @@ interface Entry {
 /** Of an agent that schedules. */
 const cluster: readonly Entry[] = [
   { path: '/', title: 'Cluster' },
+  { path: '/roles', title: 'Roles' },
+  { path: '/services', title: 'Services' },
+  { path: '/servers', title: 'Servers' },
   { path: '/logs', title: 'Logs' },
   { path: '/why', title: 'Why' },
   { path: '/convergence', title: 'Convergence' },
@@ -47,6 +50,7 @@ const remote: readonly Entry[] = [
 export function titleOf(path: string): string | null {
   if (path === '/') return null;
   if (path === '/local/process_metrics') return 'Process';
+  if (path === '/role') return 'Role';
   if (path === '/logs/tail') return 'Log';
   return [...cluster, ...local, ...remote].find((entry) => entry.path === path)?.title ?? null;
 }
@@ -55,6 +59,7 @@ export const isScheduling = (path: string): boolean => cluster.some((entry) => e
 
 const parents: Readonly<Record<string, string>> = {
   '/local/process_metrics': '/local/processes',
+  '/role': '/roles',
   '/logs/tail': '/logs',
 };
 const parentOf = (path: string): string => parents[path] ?? path;
