@@ -17,6 +17,8 @@ export interface ForwardOptions {
 
 const forwardPath = '/v1/peer/action';
 const actionPaths = ['/v1/action', '/v1/wait_action'];
+/** Answered by whoever holds a schedule back: only a leader does. */
+const guardPath = '/v1/guard';
 const pendingPath = '/v1/action_is_pending/:id';
 /** A waiting action is answered by its deadline of 60 s (spec verwalter 6.4). */
 const actionTimeoutMs = 65_000;
@@ -30,7 +32,9 @@ const mostBytes = 256 * 1024;
  */
 export function forwardToLeader({ routes, peers, http }: ForwardOptions): readonly Route[] {
   const actions = new Map(
-    routes.filter(({ path }) => actionPaths.includes(path)).map((route) => [route.path, route] as const),
+    routes
+      .filter(({ path }) => path === guardPath || actionPaths.includes(path))
+      .map((route) => [route.path, route] as const),
   );
   const leaderAddr = (): string | null => {
     const leadership = peers.leadership();
@@ -39,6 +43,17 @@ export function forwardToLeader({ routes, peers, http }: ForwardOptions): readon
   };
 
   const forwarded = routes.map((route): Route => {
+    if (route.path === guardPath) {
+      return {
+        ...route,
+        async handle(request) {
+          const addr = leaderAddr();
+          if (addr === null || request.body === undefined) return route.handle(request);
+          const body = { path: guardPath, action: request.body };
+          return replyOf(http.postJson(addr, forwardPath, body, pendingTimeoutMs, mostBytes));
+        },
+      };
+    }
     if (actions.has(route.path)) {
       return {
         ...route,

@@ -3,8 +3,13 @@ import { join } from 'node:path';
 import { logTo } from '../log.ts';
 import { packageRoot } from '../native/load.ts';
 import { version } from '../version.ts';
+import { backupRoutes } from '../verwalter/backup-routes.ts';
+import { explainRoutes } from '../verwalter/explain-routes.ts';
+import { logRoutes } from '../verwalter/log/log-routes.ts';
+import { currentLogDirs } from '../verwalter/render/sandbox.ts';
 import { verwalterRoutes } from '../verwalter/routes.ts';
 import { startVerwalter } from '../verwalter/shell.ts';
+import { snapshotRendered, snapshotStore } from '../verwalter/snapshot-store.ts';
 import { forwardToLeader } from './actions.ts';
 import type { NodeReport } from './api.ts';
 import { startCantalPart } from './cantal-part.ts';
@@ -14,6 +19,7 @@ import { readIdentity } from './identity.ts';
 import { liveStream } from './live.ts';
 import { isNodeReport, nodeReport } from './node-report.ts';
 import { collectOverview } from './overview.ts';
+import { renderEverywhere } from './render-everywhere.ts';
 import { agentRoutes, reportPath } from './routes.ts';
 import { treeOf } from './tree.ts';
 import { verwalterMetrics } from './verwalter-metrics.ts';
@@ -89,6 +95,8 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
     log: warn,
   });
   stops.push(() => verwalter.stop());
+  const snapshots = snapshotStore({ storageDir, nowMs: Date.now, onProblem: warn });
+  stops.push(snapshotRendered(verwalter, snapshots));
 
   const tree = treeOf(options.lithosMaster);
   const report = (): Promise<NodeReport> => nodeReport({ id, hostname, version, cantal, verwalter, treeStatus: tree });
@@ -109,7 +117,17 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
     });
   await part.listen({
     routes: [
-      ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
+      ...explainRoutes({
+        ...verwalter,
+        hosts: () => [cluster.self, ...cluster.members()].map((each) => each.hostname),
+      }),
+      ...backupRoutes(snapshots),
+      ...logRoutes({ logDir: options.logDir, logDirs: currentLogDirs(join(options.configDir, 'sandbox')) }),
+      ...forwardToLeader({
+        routes: renderEverywhere({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
+        peers: cluster,
+        http,
+      }),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
     streams: [liveStream(overview)],

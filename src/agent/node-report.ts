@@ -1,7 +1,7 @@
 import type { Cantal } from '../cantal/shell.ts';
 import { formatProblem } from '../config/problem.ts';
 import type { TreeStatus } from '../lithos/status.ts';
-import type { Verwalter } from '../verwalter/shell.ts';
+import type { Verwalter } from '../verwalter/verwalter.ts';
 import type { ContainerReport, NodeReport } from './api.ts';
 
 export interface ReportSources {
@@ -33,6 +33,7 @@ export async function nodeReport(sources: ReportSources): Promise<NodeReport> {
     failedRoles: status.failedRoles,
     errors: [...Object.entries(status.errors).map(([kind, text]) => `${kind}: ${text}`), ...problems],
     treeRunning: tree !== null,
+    held: status.held,
     containers: tree === null ? [] : containersOf(tree, cantal),
   };
 }

@@ -1,6 +1,6 @@
 import type { Cluster } from '../cluster/shell.ts';
 import type { OwnMetric } from '../native/scanner.ts';
-import type { Verwalter } from '../verwalter/shell.ts';
+import type { Verwalter } from '../verwalter/verwalter.ts';
 
 export interface VerwalterMetricsOptions {
   readonly verwalter: Pick<Verwalter, 'counts' | 'status'>;

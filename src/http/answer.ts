@@ -1,6 +1,7 @@
 import type { AccessControl, Decision } from './access.ts';
 import { type Body, parseBody } from './body.ts';
 import { type Proof, proofHeaders, proveReply } from './cluster-auth.ts';
+import { fileAnswer, heldBytes, type StreamedBody } from './file-answer.ts';
 import { contentTypeOf, type Format, formatAccepted, written } from './format.ts';
 import { type HttpReply, problem } from './route.ts';
 import type { Router } from './router.ts';
@@ -23,6 +24,7 @@ export interface Incoming {
   readonly acceptEncoding: string;
   readonly ifNoneMatch: string;
   readonly ifRange: string;
+  readonly ifModifiedSince: string;
   readonly range: string;
   readonly remoteAddress: string;
   readonly proof: Proof | null;
@@ -31,7 +33,8 @@ export interface Incoming {
 export interface Answer {
   readonly status: number;
   readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly body: Buffer | string;
+  /** A streamed one is to be closed by whoever sends it. */
+  readonly body: Buffer | string | StreamedBody;
   /** Where the rest of the request is not worth reading. */
   readonly close?: boolean;
 }
@@ -43,6 +46,11 @@ const apiHeaders = [
   ['referrer-policy', 'no-referrer'],
   ['cross-origin-resource-policy', 'same-origin'],
 ] as const;
+
+/** A file may be kept and asked about again: it is not made anew each time. */
+const fileHeaders = apiHeaders.map(([name, value]) =>
+  name === 'cache-control' ? ([name, 'private, no-cache'] as const) : ([name, value] as const),
+);
 
 export interface Parts {
   readonly access: AccessControl;
@@ -62,7 +70,8 @@ export function answerer({ access, router, files }: Parts) {
     if (wrongOrigin !== null) return refuse(403, wrongOrigin);
 
     const match = router.match(method, path);
-    if (match.kind === 'format') return refuse(406, `${path} ends in no format: there are .json, .cbor and .gron`);
+    if (match.kind === 'format')
+      return refuse(406, `${path} ends in no format: there are .json, .pretty, .cbor and .gron`);
     if (match.kind === 'method') {
       const allow = match.allow.includes('GET') ? [...match.allow, 'HEAD'] : match.allow;
       return refuse(405, `${path} takes ${match.allow.join(' and ')}`, [['allow', allow.join(', ')]]);
@@ -114,7 +123,9 @@ export function answerer({ access, router, files }: Parts) {
     if ('json' in reply && format === null && reply.status < 400) return refuse(406, notAcceptable);
     if ('text' in reply && match.format !== null)
       return refuse(406, `${path}: this answers ${reply.contentType} alone`);
-    return sealed(fromReply(reply, format ?? 'json'), decision);
+    if (!('file' in reply)) return sealed(fromReply(reply, format ?? 'json'), decision);
+    const ofFile = [['content-type', headerSafe(reply.contentType)], ...fileHeaders] as const;
+    return sealed(await fileAnswer(reply.file, ofFile, incoming), decision);
   };
 }
 
@@ -125,13 +136,19 @@ const isApi = (path: string): boolean => /^\/(v1|api)(\/|$)/.test(path);
 const mayHaveBody = ({ method }: Incoming): boolean => method !== 'GET' && method !== 'HEAD';
 
 /** A peer gets a reply that it can check against the key. */
-function sealed(answer: Answer, decision: Exclude<Decision, { kind: 'refused' }>): Answer {
+async function sealed(answer: Answer, decision: Exclude<Decision, { kind: 'refused' }>): Promise<Answer> {
   if (decision.kind !== 'proven') return answer;
-  const mac = proveReply(decision.key, decision.nonce, answer.status, answer.body);
+  const { body } = answer;
+  if (typeof body === 'object' && 'read' in body) {
+    await body.close();
+    const most = `a peer is sent at most ${heldBytes / 1024} KiB of a file at once: ask for it by ranges`;
+    return sealed(fromReply(problem(413, most), 'json'), decision);
+  }
+  const mac = proveReply(decision.key, decision.nonce, answer.status, body);
   return { ...answer, headers: [...answer.headers, [proofHeaders.mac, mac]] };
 }
 
-export function fromReply(reply: HttpReply, format: Format): Answer {
+export function fromReply(reply: Exclude<HttpReply, { readonly file: unknown }>, format: Format): Answer {
   if ('json' in reply) {
     const own = Object.entries(reply.headers ?? {}).map(([name, value]) => [name, headerSafe(value)] as const);
     return {

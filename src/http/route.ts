@@ -1,10 +1,12 @@
+import type { OpenFile } from './open-file.ts';
+
 /** What a part offers over HTTP: plain data in, plain data out. The server (server.ts) owns sockets, limits and auth. */
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly query: URLSearchParams;
-  /** Values of `:name` segments of the route's path. */
+  /** Values of `:name` and `*name` segments of the route's path. */
   readonly params: Readonly<Record<string, string>>;
   /** Of a POST, as its content type says (body.ts); undefined where there is none. */
   readonly body: unknown;
@@ -30,6 +32,8 @@ export type HttpReply =
       /** A page of our own that brings scripts and styles of this origin. */
       readonly page?: boolean;
     }
+  /** The file, or the range of it that the request names; the server closes it. */
+  | { readonly status: 200; readonly file: OpenFile; readonly contentType: string }
   | { readonly status: 307 | 308; readonly location: string };
 
 /** `read` is free on loopback; `act` changes state and always needs the token; `cluster` is for peers with the key. */
@@ -37,7 +41,7 @@ export type Access = 'read' | 'act' | 'cluster';
 
 export interface Route {
   readonly method: 'GET' | 'POST';
-  /** "/v1/schedule/:hash" */
+  /** "/v1/schedule/:hash"; "/v1/log/global/*file" takes the whole rest, and no suffix of a format off it */
   readonly path: string;
   readonly access: Access;
   /** One line for the index at /v1. */
@@ -80,5 +84,6 @@ export interface StreamSocket {
   close(code: number, reason: string): void;
 }
 
-export const json = (value: unknown, status = 200): HttpReply => ({ status, json: value });
-export const problem = (status: number, error: string): HttpReply => ({ status, json: { error } });
+type JsonReply = Extract<HttpReply, { readonly json: unknown }>;
+export const json = (value: unknown, status = 200): JsonReply => ({ status, json: value });
+export const problem = (status: number, error: string): JsonReply => ({ status, json: { error } });

@@ -134,13 +134,15 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
         return fromReply(problem(500, 'internal error'), 'json');
       })
       .then((reply) => {
-        if (gone || reply === null) return;
+        if (reply === null) return;
         // An answer that its client is slow to take counts as a request under way.
         let written = Promise.resolve();
-        res.cork(() => {
-          written = write(reply);
-        });
-        return written;
+        if (!gone)
+          res.cork(() => {
+            written = write(reply);
+          });
+        const { body } = reply;
+        return typeof body === 'object' && 'read' in body ? written.finally(() => body.close()) : written;
       })
       .catch((error: unknown) => report(`reply to ${incoming.method} ${incoming.path}`, error))
       .finally(() => {
@@ -223,6 +225,7 @@ function copyRequest(res: HttpResponse, req: RawRequest): Incoming {
     acceptEncoding: req.getHeader('accept-encoding'),
     ifNoneMatch: req.getHeader('if-none-match'),
     ifRange: req.getHeader('if-range'),
+    ifModifiedSince: req.getHeader('if-modified-since'),
     range: req.getHeader('range'),
     remoteAddress: addressText(new Uint8Array(res.getRemoteAddress())),
     proof: mac === '' ? null : { date, nonce, mac },

@@ -97,7 +97,7 @@ export function staticFiles(folder: string): StaticFiles {
         ['accept-ranges', 'bytes'],
       ];
       if (encoding !== 'identity') headers.push(['content-encoding', encoding]);
-      if (matches(ifNoneMatch, variant.etag)) return { status: 304, headers, body: Buffer.alloc(0) };
+      if (matchesEtag(ifNoneMatch, variant.etag)) return { status: 304, headers, body: Buffer.alloc(0) };
       const { length } = variant.bytes;
       const part = ifRange === '' || ifRange === variant.etag ? byteRange(range, length) : null;
       if (part === null) return { status: 200, headers, body: variant.bytes };
@@ -188,7 +188,7 @@ function chooseEncoding(file: StaticFile, acceptEncoding: string): Encoding {
 }
 
 /** RFC 9110, 13.1.2: weak comparison against a list. */
-function matches(ifNoneMatch: string, etag: string): boolean {
+export function matchesEtag(ifNoneMatch: string, etag: string): boolean {
   if (ifNoneMatch.trim() === '*') return true;
   return ifNoneMatch.split(',').some((item) => item.trim().replace(/^W\//, '') === etag);
 }

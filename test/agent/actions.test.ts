@@ -63,8 +63,20 @@ function cluster(leader: Name | null) {
       summary: '',
       handle: ({ params }) => (params.id === '7' ? json({ pending: true }) : problem(404, 'no such action')),
     };
+    const guard: Route = {
+      method: 'POST',
+      path: '/v1/guard',
+      access: 'act',
+      summary: '',
+      handle({ body }) {
+        if (body === undefined) return problem(415, 'JSON');
+        if (leadership.role !== 'leader') return problem(409, 'nothing is held');
+        seen.push(body);
+        return json('ok');
+      },
+    };
     const routes = forwardToLeader({
-      routes: [act('/v1/action'), act('/v1/wait_action'), pending],
+      routes: [act('/v1/action'), act('/v1/wait_action'), pending, guard],
       peers: {
         leadership: () => leadership,
         members: () => [{ id: 'a', addr: addrs.a } as Member, { id: 'b', addr: addrs.b } as Member],
@@ -102,6 +114,20 @@ describe('actions', () => {
     expect(await crashed.call(crashed.b, 'POST', '/v1/action', 1)).toMatchObject({
       status: 503,
       json: { error: 'asking the leader: connection refused; if the action was done, the schedule shows it' },
+    });
+  });
+
+  it('include the decision about a held schedule, which only the leader can take', async () => {
+    const { a, b, call } = cluster('a');
+    const apply = { decision: 'apply', hash: 'x' };
+    expect(await call(b, 'POST', '/v1/guard', apply)).toEqual({ status: 200, json: 'ok' });
+    expect(await call(a, 'POST', '/v1/guard', apply)).toEqual({ status: 200, json: 'ok' });
+    expect(a.seen).toEqual([apply, apply]);
+    expect(await call(b, 'POST', '/v1/guard', undefined)).toMatchObject({ status: 415 });
+    const none = cluster(null);
+    expect(await none.call(none.b, 'POST', '/v1/guard', apply)).toMatchObject({ status: 409 });
+    expect(await call(b, 'POST', '/v1/peer/action', { path: '/v1/guard', action: apply })).toMatchObject({
+      json: { status: 409 },
     });
   });
 

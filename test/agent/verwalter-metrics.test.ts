@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { verwalterMetrics } from '../../src/agent/verwalter-metrics.ts';
 import type { Cluster } from '../../src/cluster/shell.ts';
 import type { OwnMetric } from '../../src/native/scanner.ts';
-import type { Verwalter, VerwalterStatus } from '../../src/verwalter/shell.ts';
+import type { Verwalter, VerwalterStatus } from '../../src/verwalter/verwalter.ts';
 
 const status = {
   errors: { scheduler: 'x', runtime: 'y' },

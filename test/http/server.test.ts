@@ -50,6 +50,7 @@ beforeAll(async () => {
           throw new Error('a bug');
         },
       },
+      { ...echo('GET', '/v1/done', 'read'), handle: () => json(null, 204) },
       { ...echo('GET', '/v1/moved', 'read'), handle: () => ({ status: 307, location: 'http://10.0.0.1:1/v1/read' }) },
       { ...echo('GET', '/v1/split', 'read'), handle: () => ({ status: 307, location: '/a\r\nset-cookie: b=c' }) },
       { ...echo('GET', '/v1/text', 'read'), handle: () => ({ status: 200, text: 'ä', contentType: 'text/plain' }) },
@@ -84,7 +85,7 @@ describe('routes', () => {
   test('all routes are listed at /v1', async () => {
     const { routes } = JSON.parse((await ask({ port, path: '/v1' })).text);
     expect(routes).toContainEqual({ method: 'POST', path: '/v1/act', access: 'act', summary: 'echo of /v1/act' });
-    expect(routes).toHaveLength(10);
+    expect(routes).toHaveLength(11);
   });
 
   test('HEAD has the length of GET and no body', async () => {
@@ -125,6 +126,24 @@ describe('routes', () => {
   test('two routes for one request are a bug', async () => {
     const routes = [echo('GET', '/v1/a/:x', 'read'), echo('GET', '/v1/a/:y', 'read')];
     await expect(startHttp({ host: '127.0.0.1', port: 0, routes })).rejects.toThrow('two routes for GET /v1/a/:');
+  });
+
+  test('an answer without content has none: what would follow it is the next answer', async () => {
+    const socket = await connection(port);
+    const request = (path: string) => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n\r\n`;
+    socket.write(request('/v1/done'));
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    await vi.waitFor(() => expect(text).toContain('\r\n\r\n'));
+    socket.write(request('/v1/text'));
+    await vi.waitFor(() => expect(text).toContain('ä'));
+    socket.destroy();
+    const [head, next] = text.split('\r\n\r\n');
+    expect(head).toMatch(/^HTTP\/1\.1 204 No Content\r\n/);
+    expect(head?.toLowerCase()).not.toContain('content-length');
+    expect(next).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
   });
 });
 
@@ -342,19 +361,25 @@ describe('starting and stopping', () => {
 
   test('a client that hangs up in the middle harms nothing', async () => {
     let handled = 0;
+    let answer = (): void => {};
+    const allGone = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
     const slow: Route = {
       ...echo('GET', '/v1/slow', 'read'),
       async handle() {
         handled += 1;
-        await new Promise((resolve) => setTimeout(resolve, 60));
+        await allGone;
         return json('late');
       },
     };
     const short = await startHttp({ host: '127.0.0.1', port: 0, routes: [slow] });
-    const question = Buffer.from('GET /v1/slow HTTP/1.1\r\nhost: localhost\r\n\r\n');
-    await Promise.all(Array.from({ length: 20 }, () => throwAt(short.port, question, 20)));
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(handled).toBe(20);
+    const clients = Array.from({ length: 20 }, () => connect(short.port, '127.0.0.1'));
+    for (const client of clients) client.write('GET /v1/slow HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    await vi.waitFor(() => expect(handled).toBe(20), { timeout: 30_000 });
+    for (const client of clients) client.destroy();
+    await Promise.all(clients.map((client) => once(client, 'close')));
+    answer();
     expect((await ask({ port: short.port, path: '/v1/slow' })).text).toBe('"late"');
     await short.stop();
   });

@@ -6,7 +6,8 @@ import type { HttpReply } from '../../src/http/route.ts';
 import type { JsonObject } from '../../src/verwalter/canonical.ts';
 import type { Leadership, Member, Peers, ScheduleStamp } from '../../src/verwalter/ports.ts';
 import { verwalterRoutes } from '../../src/verwalter/routes.ts';
-import { startVerwalter, type Verwalter } from '../../src/verwalter/shell.ts';
+import { startVerwalter } from '../../src/verwalter/shell.ts';
+import type { Verwalter } from '../../src/verwalter/verwalter.ts';
 import { bundleWorker } from './worker-bundle.ts';
 
 // Two nodes in one process: gossip is a variable, HTTP is a call of the other's route; Lua, files and commands are real.
@@ -225,6 +226,8 @@ describe('verwalter on two nodes', () => {
     });
     expect(await good).toMatchObject({ status: 200 });
     expect(await a.get('/v1/action_is_pending/1')).toMatchObject({ status: 404 });
+    // The poisonous one is none of them.
+    expect(a.verwalter.counts().actionsExecuted).toBe(3);
   });
 
   it('sees changes of runtime, template and scheduler, and keeps the last good of each', async () => {
@@ -272,6 +275,10 @@ describe('verwalter on two nodes', () => {
       expect(a.verwalter.schedule()?.data.changes).toEqual(['count is 0']);
     }
     expect(a.verwalter.lastLog()).toContain('thinking');
+    const { roundsSucceeded, roundsFailed, errorsOccurred } = a.verwalter.counts();
+    expect(roundsSucceeded).toBeGreaterThanOrEqual(1);
+    expect(roundsFailed).toBeGreaterThanOrEqual(4);
+    expect(errorsOccurred).toBeGreaterThanOrEqual(4);
   });
 
   it('holds a schedule that stops too much, until somebody decides', async () => {

@@ -180,7 +180,8 @@ const openSegment = (folder: string, name: string): string => {
   return file;
 };
 
-const segmentPattern = /^(?:log\.\d{14}\.txt|index\.\d{8}\.json)$/;
+/** Names of files of these logs. */
+export const segmentPattern = /^(?:log\.\d{14}\.txt|index\.\d{8}\.json)$/;
 
 const segmentsOf = (dir: string) => {
   const folders: Dirent[] = readdirSync(dir, { withFileTypes: true }).filter((entry) => entry.isDirectory());
