@@ -1,4 +1,4 @@
-import { neededVotes, peersAreFresh, visibleSize } from './election/quorum.ts';
+import { knownSize, neededVotes, peersAreFresh, visibleSize } from './election/quorum.ts';
 import type { Role } from './election/state.ts';
 import { addressesOf } from './gossip/addresses.ts';
 import type { GossipConfig } from './gossip/config.ts';
@@ -175,7 +175,7 @@ export function electionView({ election }: NodeState, nowMs: number): ElectionVi
     votedFor: votedFor(role, id),
     votes: votesOf(role),
     needed: neededVotes(election, nowMs),
-    known: election.peers.size + 1,
+    known: knownSize(election, nowMs),
     visible: visibleSize(election),
     peersAreFresh: peersAreFresh(election, nowMs),
     allowMinority: election.config.allowMinority,

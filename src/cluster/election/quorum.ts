@@ -8,14 +8,17 @@ export function quorum(size: number): number {
 /** Nodes that count towards the quorum, self included. */
 export function countedSize(state: ElectionState, nowMs: number): number {
   if (state.config.expectedPeers !== null) return state.config.expectedPeers;
-  if (!state.config.allowMinority) return Math.max(state.peers.size, rememberedPeers(state, nowMs)) + 1;
+  if (!state.config.allowMinority) return knownSize(state, nowMs);
   let size = 1;
   for (const peer of state.peers.values()) if (isReported(state, peer, nowMs)) size += 1;
   return size;
 }
 
-const rememberedPeers = ({ config, startedMs }: ElectionState, nowMs: number): number =>
-  nowMs - startedMs < config.rememberedMs ? config.remembered : 0;
+/** All nodes that are known or were before a restart, dead ones and self included. */
+export function knownSize({ config, startedMs, peers }: ElectionState, nowMs: number): number {
+  const remembered = nowMs - startedMs < config.rememberedMs ? config.remembered : 0;
+  return Math.max(peers.size, remembered) + 1;
+}
 
 export const neededVotes = (state: ElectionState, nowMs: number): number => quorum(countedSize(state, nowMs));
 
