@@ -1,15 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Overview, OverviewNode } from '../../src/agent/api.ts';
-import { packageRoot } from '../../src/native/load.ts';
 import { hashJson, type JsonObject } from '../../src/verwalter/canonical.ts';
 import type { Schedule } from '../../src/verwalter/schedule.ts';
 import { skipped } from '../skipped.ts';
 import { namespacesOf } from './netns-cluster.ts';
-import { copyPythonClient, putFile, type WholeNodes, wholeNodes } from './whole-nodes.ts';
+import { numbersYaml, writeConfig, writeImage } from './self-healing/config.ts';
+import { putFile, type WholeNodes, wholeNodes } from './whole-nodes.ts';
 
 /** STELLWERK_TRUE_TIMES=1: a minute of errors, ten of pause, a round each 5 s, as the example has it. By hand. */
 const isTrue = process.env.STELLWERK_TRUE_TIMES === '1';
@@ -21,8 +21,7 @@ const perNode = wanted / numbers.length;
 /** Far more than any of it takes: what the machine does besides must not decide. */
 const patience = 60_000 + (isTrue ? 1_000 * (afterSeconds + pauseSeconds) : 0);
 const prefix = `swh${process.pid % 100_000}`;
-const folder = join(import.meta.dirname, 'self-healing');
-const example = join(packageRoot(), 'examples', 'schedulers', 'self-healing');
+const figures = (instances: number) => ({ instances, afterSeconds, pauseSeconds });
 
 const reason = ((): string | null => {
   if (process.getuid?.() !== 0) return 'namespaces need root';
@@ -49,56 +48,6 @@ const reason = ((): string | null => {
   }
 })();
 
-const numbersYaml = (instances: number): string => `instances: ${instances}
-max_per_node: 15
-errors_per_second: 50
-after_seconds: ${afterSeconds}
-pause_seconds: ${pauseSeconds}
-image: app
-config: /config/django.yaml
-`;
-
-const notesRender = `templates:
-  processes: processes.yaml.hbs
-  texts: texts.hbs
-commands:
-  - !Lithos { sandbox: notes, src: "{{ files.processes }}" }
-  - !SplitText
-    section: '^\\[(\\w+)\\]$'
-    validate: '^\\w+$'
-    src: "{{ files.texts }}"
-    dest: "{{ config_dir }}/../{{ node }}/notes/(*).txt"
-`;
-
-const sleeper = 'executable: /usr/bin/sleep\narguments: ["100000"]\nvolumes:\n  /usr: !Readonly /usr\n';
-
-const django = `executable: /usr/bin/python3
-arguments: [-B, -I, -S, -c, "import sys; sys.path.insert(0, '/app'); exec(open('/app/django.py').read())"]
-environ: { CANTAL_PATH: /run/values }
-restart-timeout: 2
-kill-timeout: 2
-normal-exit-codes: [0]
-volumes:
-  /usr: !Readonly /usr
-  /node: !Readonly /node
-  /run: !Tmpfs { size: 1Mi }
-`;
-
-const writeConfig = ({ configDir, dir }: WholeNodes): void => {
-  cpSync(example, configDir, { recursive: true });
-  const scheduler = join(configDir, 'scheduler', 'v1');
-  cpSync(join(scheduler, 'main.lua'), join(scheduler, 'healing.lua'));
-  cpSync(join(folder, 'main.lua'), join(scheduler, 'main.lua'));
-  writeFileSync(join(configDir, 'runtime', 'django', 'numbers.yaml'), numbersYaml(wanted));
-  mkdirSync(join(configDir, 'runtime', 'notes'));
-  const notes = join(configDir, 'templates', 'notes');
-  mkdirSync(notes);
-  cpSync(join(configDir, 'templates', 'django', 'processes.yaml.hbs'), join(notes, 'processes.yaml.hbs'));
-  writeFileSync(join(notes, 'texts.hbs'), '{{#unless removed}}[motd]\n{{text}} {{node}}\n{{/unless}}');
-  writeFileSync(join(notes, 'notes.render.yaml'), notesRender);
-  for (const number of numbers) mkdirSync(join(dir, `n${number}`, 'notes'));
-};
-
 const placed = (schedule: Overview['schedule'] | Schedule, host: string): number => {
   const data = (schedule?.data ?? {}) as {
     nodes?: Record<string, { roles: { django?: { daemons: { django: { instances: number } } } } }>;
@@ -123,15 +72,10 @@ describe.skipIf(skipped(reason === null, 'five whole nodes that heal themselves'
       made = wholeNodes({
         ...{ count: numbers.length, prefix, sandboxes: ['django', 'notes'] },
         agentOptions: ['--interval', '1000', '--round-interval', isTrue ? '5 s' : '1 s', '--per-cpu-metrics'],
-        image(root) {
-          copyPythonClient(root);
-          cpSync(join(folder, 'django.py'), join(root, 'app', 'django.py'));
-          writeFileSync(join(root, 'config', 'django.yaml'), django);
-          writeFileSync(join(root, 'config', 'sleeper.yaml'), sleeper);
-        },
+        image: writeImage,
       });
       nodes = made;
-      writeConfig(nodes);
+      writeConfig(nodes, figures(wanted));
       bootedMs = performance.now();
       await Promise.all(numbers.map((number) => nodes.boot(number)));
     });
@@ -243,7 +187,7 @@ describe.skipIf(skipped(reason === null, 'five whole nodes that heal themselves'
     test('give a schedule to all followers within seconds of new metadata', async () => {
       const { hash: old } = await scheduleOf(1);
       const renamedAtMs = Date.now();
-      putFile(runtime('django', 'numbers.yaml'), numbersYaml(wanted + 5));
+      putFile(runtime('django', 'numbers.yaml'), numbersYaml(figures(wanted + 5)));
       // Later rounds decide the same with a newer stamp.
       let madeAtMs = 0;
       let heldMs = 0;
@@ -263,7 +207,7 @@ describe.skipIf(skipped(reason === null, 'five whole nodes that heal themselves'
         `metadata renamed into place → round ${seconds(madeAtMs - renamedAtMs)}; from then on all 5 hold the schedule after ${seconds(heldMs)}, have rendered it after ${seconds(renderedMs)}`,
       );
       await until('55 run', settled(wanted + 5));
-      putFile(runtime('django', 'numbers.yaml'), numbersYaml(wanted));
+      putFile(runtime('django', 'numbers.yaml'), numbersYaml(figures(wanted)));
       await until('50 run', settled(wanted));
     });
 
@@ -279,7 +223,7 @@ describe.skipIf(skipped(reason === null, 'five whole nodes that heal themselves'
         expect(input.runtime.notes).toMatchObject({ extra: { seen: 1 } });
         expect(input.runtime.django.numbers.instances).toBe(wanted);
       });
-      putFile(runtime('django', 'numbers.yaml'), numbersYaml(wanted));
+      putFile(runtime('django', 'numbers.yaml'), numbersYaml(figures(wanted)));
       rmSync(runtime('notes', 'extra.yaml'));
       await until('nothing is wrong', async () => {
         const { errors } = await status(await leader());

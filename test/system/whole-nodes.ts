@@ -29,6 +29,7 @@ import { namespacesOf } from './netns-cluster.ts';
  */
 export interface WholeNodes {
   readonly dir: string;
+  readonly count: number;
   /** Shared by all of them: scheduler, runtime, templates. */
   readonly configDir: string;
   readonly token: string;
@@ -227,7 +228,7 @@ executable-paths: [/usr]
   };
 
   const nodes: WholeNodes = {
-    ...{ dir, configDir, token, name },
+    ...{ dir, count, configDir, token, name },
     stateDir: (number) => folder(number, 'state'),
     storageDir: (number) => folder(number, 'storage'),
     async boot(number) {
