@@ -1,5 +1,6 @@
 import type { HttpReply, HttpRequest, Route } from '../http/route.ts';
 import { json, problem } from '../http/route.ts';
+import { deadlineOf } from '../verwalter/action-routes.ts';
 import type { Peers } from '../verwalter/ports.ts';
 
 /** How one agent asks another; rejects with an error whose `status` is the other's refusal, if it gave one. */
@@ -18,8 +19,8 @@ export interface ForwardOptions {
 const forwardPath = '/v1/peer/action';
 const actionPaths = ['/v1/action', '/v1/wait_action'];
 const pendingPath = '/v1/action_is_pending/:id';
-/** A waiting action is answered by its deadline of 60 s (spec verwalter 6.4). */
-const actionTimeoutMs = 65_000;
+/** A waiting action is answered by its deadline; then so much for the way. */
+const graceMs = 5_000;
 const pendingTimeoutMs = 3_000;
 /** An answer of the scheduler; more is no answer to a button. */
 const mostBytes = 256 * 1024;
@@ -46,8 +47,12 @@ export function forwardToLeader({ routes, peers, http }: ForwardOptions): readon
           const own = await route.handle(request);
           const addr = own.status === 307 ? leaderAddr() : null;
           if (addr === null) return own.status === 307 ? noLeader : own;
-          const body = { path: route.path, action: request.body };
-          return replyOf(http.postJson(addr, forwardPath, body, actionTimeoutMs, mostBytes));
+          const { principal, remoteAddress: address, idempotencyKey } = request;
+          const deadlineMs = deadlineOf(request);
+          if (typeof deadlineMs === 'string') return problem(400, deadlineMs);
+          const deadline = String(deadlineMs / 1000);
+          const body = { path: route.path, action: request.body, principal, address, idempotencyKey, deadline };
+          return replyOf(http.postJson(addr, forwardPath, body, deadlineMs + graceMs, mostBytes));
         },
       };
     }
@@ -71,10 +76,20 @@ export function forwardToLeader({ routes, peers, http }: ForwardOptions): readon
     access: 'cluster',
     summary: 'actions that other agents pass on to the leader',
     async handle(request) {
-      const { path, action } = (request.body ?? {}) as { readonly path?: unknown; readonly action?: unknown };
+      // Whoever signs has looked at a token; on a machine without a key anybody could say so.
+      if (request.principal !== 'cluster') {
+        return problem(403, 'agents without a cluster key pass on no actions: send it to the leader itself');
+      }
+      const { path, action, ...told } = (request.body ?? {}) as Readonly<Record<string, unknown>>;
       const route = typeof path === 'string' ? actions.get(path) : undefined;
       if (route === undefined || action === undefined) return problem(400, 'the body is {"path": …, "action": JSON}');
-      const reply = await route.handle({ ...request, path: route.path, body: action } satisfies HttpRequest);
+      const reply = await route.handle({
+        ...{ ...request, path: route.path, body: action },
+        ...(typeof told.principal === 'string' ? { principal: told.principal } : {}),
+        ...(typeof told.address === 'string' ? { remoteAddress: told.address } : {}),
+        ...(typeof told.idempotencyKey === 'string' ? { idempotencyKey: told.idempotencyKey } : {}),
+        ...(typeof told.deadline === 'string' ? { deadline: told.deadline } : {}),
+      } satisfies HttpRequest);
       // The leadership moved while the action was under way; the sender tries again when it knows the new leader.
       return json(reply.status === 307 ? noLeader : reply);
     },

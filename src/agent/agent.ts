@@ -1,8 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { builtInName } from '../http/frontend-files.ts';
 import { logTo } from '../log.ts';
 import { packageRoot } from '../native/load.ts';
 import { version } from '../version.ts';
+import { auditRoute } from '../verwalter/audit-route.ts';
+import { openAuditLog } from '../verwalter/log/audit-log.ts';
+import { defaultLogKeep } from '../verwalter/log/retention.ts';
 import { verwalterRoutes } from '../verwalter/routes.ts';
 import { startVerwalter } from '../verwalter/shell.ts';
 import { forwardToLeader } from './actions.ts';
@@ -82,6 +86,7 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
   });
   stops.push(() => verwalter.stop());
 
+  const audit = openAuditLog({ dir: options.logDir, keep: defaultLogKeep, nowMs: Date.now });
   const tree = treeOf(options.lithosMaster);
   const report = (): Promise<NodeReport> => nodeReport({ id, hostname, version, cantal, verwalter, treeStatus: tree });
   const lastReports = new Map<string, NodeReport>();
@@ -99,12 +104,21 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
         return reply;
       },
     });
+  const context = { version, peers: cluster, election: () => cluster.electionView() };
   await part.listen({
     routes: [
-      ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
+      ...forwardToLeader({ routes: verwalterRoutes(verwalter, context), peers: cluster, http }),
+      auditRoute(audit),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
     streams: [liveStream(overview)],
+    frontends: { folder: join(options.configDir, 'frontend'), defaultName: builtInName },
+    audit(entry) {
+      const before = audit.problem();
+      audit.note(entry);
+      const problem = audit.problem();
+      if (problem !== null && problem !== before) warn(problem);
+    },
   });
   return {
     greeting: `stellwerk ${version}: ${hostname} (${id}) on ${options.host}:${options.port}`,

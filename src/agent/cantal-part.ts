@@ -14,6 +14,7 @@ import { startSinks } from '../cantal/sinks/sinks.ts';
 import { type JoinTarget, startDiscovery } from '../cluster/discovery.ts';
 import { clusterRoutes, noClusterRoutes } from '../cluster/routes.ts';
 import { type Cluster, startCluster } from '../cluster/shell.ts';
+import type { Audit } from '../http/audit.ts';
 import { type PeerClient, peerHttp } from '../http/peer-http.ts';
 import type { Route, Stream } from '../http/route.ts';
 import { type HttpServer, startHttp } from '../http/server.ts';
@@ -60,6 +61,13 @@ export interface ClusterPartOptions {
   readonly neverLead: boolean;
 }
 
+export interface MoreToServe {
+  readonly routes: readonly Route[];
+  readonly streams: readonly Stream[];
+  readonly audit?: Audit;
+  readonly frontends?: { readonly folder: string; readonly defaultName: string };
+}
+
 /** What monitors a node: started by `cantal-agent` alone, and by `stellwerk agent` beside verwalter. */
 export interface CantalPart {
   readonly cantal: Cantal;
@@ -70,7 +78,7 @@ export interface CantalPart {
   /** Reads the receivers' files again. */
   reload(): void;
   /** Last of all, when every route is known. */
-  listen(more: { readonly routes: readonly Route[]; readonly streams: readonly Stream[] }): Promise<HttpServer>;
+  listen(more: MoreToServe): Promise<HttpServer>;
 }
 
 /** Each that was started leaves its stop in `stops`, the last one first to be called. */
@@ -181,6 +189,8 @@ export async function startCantalPart(
         // Names of nodes resolve in many networks; an address always does.
         hostNames: isIP(hostname) === 0 ? [hostname] : [],
         software: `cantal/${version}`,
+        ...(more.audit === undefined ? {} : { audit: more.audit }),
+        ...(more.frontends === undefined ? {} : { frontends: more.frontends }),
         report,
       });
       stops.push(() => server.stop());

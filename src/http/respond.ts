@@ -18,7 +18,8 @@ export function respond(
 ): Promise<void> {
   res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
   for (const [name, value] of headers) res.writeHeader(name, value);
-  if (method === 'HEAD' || status === 304) {
+  // RFC 9110, 15.3.5: what came after a 204 would be taken for the next answer.
+  if (method === 'HEAD' || status === 304 || status === 204) {
     res.endWithoutBody(method === 'HEAD' ? Buffer.byteLength(body) : undefined, close);
     return Promise.resolve();
   }

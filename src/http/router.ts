@@ -25,15 +25,15 @@ interface Compiled {
 }
 
 /**
- * Finds routes by path. A segment `:name` takes any one non-empty segment, percent-decoded; literal segments win over
- * it. A path with the suffix of a format names the same thing as without (spec/cantal.md 7.1), unless a route has that
+ * Finds routes by path. A segment `:name` takes any one non-empty segment, percent-decoded; a last segment `*name` takes
+ * all that is left, at least one segment; literal segments win over both. A path with the suffix of a format names the same thing as without (spec/cantal.md 7.1), unless a route has that
  * very path. Throws where two routes would answer the same request: that is a bug of who put them together.
  */
 export function router(routes: readonly Route[]): Router {
   const compiled = routes.map((route): Compiled => ({ route, segments: split(route.path) }));
   const seen = new Map<string, Route>();
   for (const { route, segments } of compiled) {
-    const shape = `${route.method} /${segments.map((segment) => (segment.startsWith(':') ? ':' : segment)).join('/')}`;
+    const shape = `${route.method} /${segments.map((segment) => (segment.startsWith(':') ? ':' : segment.startsWith('*') ? '*' : segment)).join('/')}`;
     if (seen.has(shape)) throw new Error(`stellwerk: two routes for ${shape}`);
     seen.set(shape, route);
   }
@@ -76,10 +76,19 @@ function split(path: string): readonly string[] {
 }
 
 function rank(compiled: Compiled): string {
-  return compiled.segments.map((segment) => (segment.startsWith(':') ? '1' : '0')).join('');
+  return compiled.segments
+    .map((segment) => (segment.startsWith('*') ? '2' : segment.startsWith(':') ? '1' : '0'))
+    .join('');
 }
 
 function bind(pattern: readonly string[], segments: readonly string[]): Record<string, string> | null {
+  const last = pattern.at(-1) ?? '';
+  if (last.startsWith('*')) {
+    const whole = segments.slice(pattern.length - 1).map(decode);
+    if (whole.length === 0 || whole.some((segment) => segment === null || segment === '')) return null;
+    const params = bind(pattern.slice(0, -1), segments.slice(0, pattern.length - 1));
+    return params === null ? null : { ...params, [last.slice(1)]: whole.join('/') };
+  }
   if (pattern.length !== segments.length) return null;
   const params: Record<string, string> = {};
   for (const [index, expected] of pattern.entries()) {

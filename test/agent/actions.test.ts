@@ -19,7 +19,8 @@ function cluster(leader: Name | null) {
       const match = new RegExp(`^${route.path.replace(/:(\w+)/g, '(?<$1>[^/]+)')}$`).exec(target);
       if (route.method !== method || match === null) continue;
       const request = { method, path: target, query: new URLSearchParams(), params: match.groups ?? {}, body };
-      return route.handle({ ...request, remoteAddress: '', principal: 'token' } as HttpRequest);
+      const principal = target.startsWith('/v1/peer/') ? 'cluster' : 'token';
+      return route.handle({ ...request, remoteAddress: '', principal } as HttpRequest);
     }
     return problem(404, 'nothing');
   };
