@@ -5,10 +5,12 @@ import { logTo } from '../log.ts';
 import { packageRoot } from '../native/load.ts';
 import { version } from '../version.ts';
 import { auditRoute } from '../verwalter/audit-route.ts';
+import { graphqlOf } from '../verwalter/graphql/routes.ts';
 import { openAuditLog } from '../verwalter/log/audit-log.ts';
 import { defaultLogKeep } from '../verwalter/log/retention.ts';
 import { verwalterRoutes } from '../verwalter/routes.ts';
 import { startVerwalter } from '../verwalter/shell.ts';
+import { statusViewer } from '../verwalter/status-view.ts';
 import { forwardToLeader } from './actions.ts';
 import type { NodeReport } from './api.ts';
 import { startCantalPart } from './cantal-part.ts';
@@ -104,14 +106,21 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
         return reply;
       },
     });
-  const context = { version, peers: cluster, election: () => cluster.electionView() };
+  const election = () => cluster.electionView();
+  const context = { version, peers: cluster, election };
+  const viewer = statusViewer(verwalter, context);
+  const graphql = graphqlOf({
+    ...{ verwalter, viewer, election },
+    report: (what, error) => warn(`${what}: ${error instanceof Error ? error.stack : String(error)}`),
+  });
   await part.listen({
     routes: [
-      ...forwardToLeader({ routes: verwalterRoutes(verwalter, context), peers: cluster, http }),
+      ...forwardToLeader({ routes: verwalterRoutes(verwalter, context, viewer), peers: cluster, http }),
+      graphql.route,
       auditRoute(audit),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
-    streams: [liveStream(overview)],
+    streams: [liveStream(overview), graphql.stream],
     frontends: { folder: join(options.configDir, 'frontend'), defaultName: builtInName },
     audit(entry) {
       const before = audit.problem();

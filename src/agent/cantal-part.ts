@@ -1,8 +1,7 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { exportRoutes } from '../cantal/export-routes.ts';
-import { graphqlRoutes } from '../cantal/graphql/routes.ts';
-import { graphqlStream } from '../cantal/graphql/stream.ts';
+import { graphqlRoutes, graphqlStream } from '../cantal/graphql/routes.ts';
 import { promqlRoutes } from '../cantal/promql/routes.ts';
 import { costLimit } from '../cantal/query/cost.ts';
 import { queryStream } from '../cantal/query-stream.ts';

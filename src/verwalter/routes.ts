@@ -3,12 +3,15 @@ import { actionRoutes } from './action-routes.ts';
 import { isObject } from './canonical.ts';
 import { healthRoutes } from './health-routes.ts';
 import { queryRoutes } from './query-routes.ts';
-import { type StatusContext, statusViewer } from './status-view.ts';
+import { type StatusContext, type StatusViewer, statusViewer } from './status-view.ts';
 import type { Verwalter } from './verwalter.ts';
 
 /** What verwalter shows and takes over HTTP (spec/verwalter.md 6.2, 6.4). */
-export const verwalterRoutes = (verwalter: Verwalter, context: StatusContext): Route[] => {
-  const viewer = statusViewer(verwalter, context);
+export const verwalterRoutes = (
+  verwalter: Verwalter,
+  context: StatusContext,
+  viewer: StatusViewer = statusViewer(verwalter, context),
+): Route[] => {
   const read = (path: string, summary: string, handle: (request: HttpRequest) => HttpReply): Route => ({
     method: 'GET',
     path,

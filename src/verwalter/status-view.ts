@@ -8,10 +8,20 @@ export interface StatusContext {
   readonly version: string;
   readonly peers: Pick<Peers, 'self' | 'members' | 'leadership'>;
   /** As GET /v1/election shows it. */
-  readonly election?: () => { readonly state: string };
+  readonly election?: () => ElectionFacts;
   readonly defaultFrontend?: string;
   /** It was told to lead, whoever else there is. */
   readonly forcedLeader?: boolean;
+}
+
+/** Of the votes, as the cluster's own view has them. */
+export interface ElectionFacts {
+  readonly state: string;
+  readonly votedFor: string | null;
+  readonly votes: readonly string[];
+  readonly needed: number;
+  readonly epoch: number;
+  readonly endsInMs: number;
 }
 
 export interface LeaderView {

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Route } from '../../src/http/route.ts';
+import type { Route, Stream } from '../../src/http/route.ts';
 import { type HttpOptions, type HttpServer, startHttp } from '../../src/http/server.ts';
 import type { Leadership, Peers } from '../../src/verwalter/ports.ts';
 import { startVerwalter } from '../../src/verwalter/shell.ts';
@@ -31,6 +31,7 @@ export interface OneNodeOptions {
   readonly http?: Partial<HttpOptions>;
   readonly verwalter?: Partial<VerwalterOptions>;
   readonly routes: (verwalter: Verwalter, peers: Peers) => readonly Route[];
+  readonly streams?: () => readonly Stream[];
 }
 
 export const selfId = 'a'.repeat(32);
@@ -72,6 +73,7 @@ export const startOneNode = async (options: OneNodeOptions): Promise<OneNode> =>
   const server = await startHttp({
     ...{ host: '127.0.0.1', port: 0, ...options.http },
     routes: options.routes(verwalter, peers),
+    streams: options.streams?.() ?? [],
   });
   const { port } = server;
   return {
