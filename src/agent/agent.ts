@@ -107,7 +107,11 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
       },
     });
   const election = () => cluster.electionView();
-  const context = { version, peers: cluster, election };
+  const notReady = (): string | null => {
+    if (cantal.status().scan_time === 0) return 'no scan has ended yet';
+    return cantal.healthy() ? null : 'scans have stopped';
+  };
+  const context = { version, peers: cluster, election, notReady };
   const viewer = statusViewer(verwalter, context);
   const graphql = graphqlOf({
     ...{ verwalter, viewer, election },

@@ -167,19 +167,21 @@ export async function startCantalPart(
         warn(`${what}: ${error instanceof Error ? error.stack : String(error)}`);
       const onPeers = (listener: () => void) => cluster?.onChange(listener) ?? (() => {});
       const graphql = { cantal, remote, node, onPeers, cost, report };
+      const own = [
+        ...cantalRoutes(cantal, remote, node, cost),
+        ...sinkRoutes(sinks),
+        ...exportRoutes(cantal, { hostname, cluster: clusterName }, cost),
+        ...graphqlRoutes(graphql),
+        ...promqlRoutes(cantal, cost),
+        ...(cluster === null ? noClusterRoutes() : clusterRoutes(cluster)),
+      ];
+      // What is added may stand in the place of what monitors alone: readiness is more there.
+      const isSame = (a: Route, b: Route) => a.method === b.method && a.path === b.path;
       const server = await startHttp({
         host,
         port,
         alsoLocalhost: options.bindLocalhost,
-        routes: [
-          ...cantalRoutes(cantal, remote, node, cost),
-          ...sinkRoutes(sinks),
-          ...exportRoutes(cantal, { hostname, cluster: clusterName }, cost),
-          ...graphqlRoutes(graphql),
-          ...promqlRoutes(cantal, cost),
-          ...(cluster === null ? noClusterRoutes() : clusterRoutes(cluster)),
-          ...more.routes,
-        ],
+        routes: [...own.filter((route) => !more.routes.some((other) => isSame(route, other))), ...more.routes],
         streams: [queryStream(cantal, cost), graphqlStream(graphql), ...more.streams],
         peerStreams: remote === null ? [] : [remote.stream],
         staticDir: join(packageRoot(), 'dist', 'web'),
@@ -194,15 +196,15 @@ export async function startCantalPart(
       });
       stops.push(() => server.stop());
 
-      const own = (): readonly OwnMetric[] =>
+      const ownMetrics = (): readonly OwnMetric[] =>
         agentMetrics({
           webSocketClients: server.streamClients(),
           backlog: sinks.backlog(),
           packets: cluster?.packets() ?? null,
         });
-      const exported = exportOwn(process.env, [...own(), ...scannerMetrics(scanner.health())], warn);
+      const exported = exportOwn(process.env, [...ownMetrics(), ...scannerMetrics(scanner.health())], warn);
       const quiet = cantal.onScan(() => {
-        const metrics = own();
+        const metrics = ownMetrics();
         scanner.report(metrics);
         exported?.set([...metrics, ...scannerMetrics(scanner.health())]);
       });

@@ -1,12 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
+import type { AgentClient } from './client.ts';
 
 /** What asks a running agent. Exit codes: 0 fine, 1 not, 2 wrong words, 3 no agent answered. */
 const exits = { fine: 0, notFine: 1, usage: 2, unreachable: 3 } as const;
 
-interface ClientOptions {
-  readonly url: string;
+interface TokenOptions {
   readonly tokenFile?: string;
+  readonly as?: string;
+}
+
+interface ClientOptions extends TokenOptions {
+  readonly url: string;
 }
 
 const byDefault = 'http://127.0.0.1:8379';
@@ -17,7 +22,8 @@ export const addClientCommands = (command: Command): void => {
     command
       .command(name)
       .description(description)
-      .option('--token-file <file>', 'the first token in it is sent (docs/verwalter-api.md)');
+      .option('--token-file <file>', 'has the token to send, in the form of the agent’s own file')
+      .option('--as <name>', 'whose token, where the file has several');
   const url = ['--url <url>', 'of the agent', byDefault] as const;
 
   withAgent('status', 'what a node says of itself; exit code 1: there are errors, or no schedule is confirmed')
@@ -25,9 +31,9 @@ export const addClientCommands = (command: Command): void => {
     .option('--json', 'as GET /v1/status has it', false)
     .action((options: ClientOptions & { readonly json: boolean }) =>
       attempt(async () => {
-        const { agentClient, errorOf } = await import('./client.ts');
+        const { errorOf } = await import('./client.ts');
         const { statusText } = await import('./status-text.ts');
-        const reply = await agentClient(options.url, options.tokenFile).get('/v1/status');
+        const reply = await (await clientOf(options.url, options)).get('/v1/status');
         if (reply.status !== 200) return complain(errorOf(reply));
         const { text, fine } = statusText(reply.value as never, Date.now());
         process.stdout.write(options.json ? `${JSON.stringify(reply.value, null, 2)}\n` : text);
@@ -47,12 +53,12 @@ export const addClientCommands = (command: Command): void => {
     .argument('<host>', 'an agent of the cluster: HOST, HOST:PORT or a URL')
     .argument('<dir>', 'gets schedule.json, input.json and runtime/')
     .option('--force', 'replace these where they are there', false)
-    .action((host: string, dir: string, options: { readonly tokenFile?: string; readonly force: boolean }) =>
+    .action((host: string, dir: string, options: TokenOptions & { readonly force: boolean }) =>
       attempt(async () => {
-        const { agentClient, agentUrl } = await import('./client.ts');
+        const { agentUrl } = await import('./client.ts');
         const { pull } = await import('./pull.ts');
-        const client = (where: string) => agentClient(agentUrl(where), options.tokenFile);
-        const { written, warnings } = await pull(dir, client(host), client, options.force);
+        const client = (where: string) => clientOf(agentUrl(where), options);
+        const { written, warnings } = await pull(dir, await client(host), client, options.force);
         for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
         process.stdout.write(
           `${written.join('\n')}\n\nnow: stellwerk verwalter schedule --config-dir CONFIG --input ${dir}/input.json\n`,
@@ -69,7 +75,7 @@ interface ActionOptions extends ClientOptions {
 }
 
 const sendAction = async (json: string, options: ActionOptions): Promise<number> => {
-  const { agentClient, errorOf } = await import('./client.ts');
+  const { errorOf } = await import('./client.ts');
   let action: unknown;
   try {
     action = JSON.parse(json === '-' ? readFileSync(0, 'utf8') : json);
@@ -77,7 +83,8 @@ const sendAction = async (json: string, options: ActionOptions): Promise<number>
     return complain(`the action is not JSON: ${(error as Error).message}`, exits.usage);
   }
   const path = options.wait ? '/v1/wait_action' : '/v1/action';
-  const reply = await agentClient(options.url, options.tokenFile).post(`${path}?deadline=${options.deadline}`, action, {
+  const client = await clientOf(options.url, options);
+  const reply = await client.post(`${path}?deadline=${options.deadline}`, action, {
     timeoutMs: options.deadline * 1000 + graceMs,
     headers: options.key === undefined ? {} : { 'idempotency-key': options.key },
   });
@@ -86,6 +93,11 @@ const sendAction = async (json: string, options: ActionOptions): Promise<number>
   if (reply.status === 200) process.stdout.write(`${JSON.stringify(reply.value)}\n`);
   else process.stderr.write('done; the scheduler said nothing about it\n');
   return exits.fine;
+};
+
+const clientOf = async (url: string, { tokenFile, as: name }: TokenOptions): Promise<AgentClient> => {
+  const { agentClient, secretOf } = await import('./client.ts');
+  return agentClient(url, tokenFile === undefined ? null : secretOf(tokenFile, name));
 };
 
 const seconds = (text: string): number => {

@@ -35,10 +35,19 @@ export const agentUrl = (text: string): string => {
   return url.origin;
 };
 
-/** Throws where the token file cannot be used. */
-export const agentClient = (url: string, tokenFile: string | undefined): AgentClient => {
-  const token = tokenFile === undefined ? null : (readTokens(readFileSync(tokenFile, 'utf8'), tokenFile)[0] ?? null);
-  const own: Readonly<Record<string, string>> = token === null ? {} : { authorization: `Bearer ${token.secret}` };
+/** The secret to send, of a file as agents read it; throws where it is not clear which. */
+export const secretOf = (file: string, name: string | undefined): string => {
+  const tokens = readTokens(readFileSync(file, 'utf8'), file);
+  const found = name === undefined ? tokens : tokens.filter((token) => token.name === name);
+  const [first] = found;
+  if (first === undefined) throw new Error(`${file}: no token has the name ${name}`);
+  const names = [...new Set(found.map((token) => token.name))];
+  if (names.length > 1) throw new Error(`${file}: whose token is meant? Say it with --as: ${names.join(', ')}`);
+  return first.secret;
+};
+
+export const agentClient = (url: string, secret: string | null): AgentClient => {
+  const own: Readonly<Record<string, string>> = secret === null ? {} : { authorization: `Bearer ${secret}` };
 
   const ask = (method: 'GET' | 'POST', path: string, body: string | null, options: PostOptions): Promise<ClientReply> =>
     new Promise((resolve, reject) => {

@@ -7,15 +7,17 @@ const longestWaitMs = 65_000;
 
 /** For probes and for people who look for the leader (spec/verwalter.md 6.2). */
 export const healthRoutes = (verwalter: Verwalter, viewer: StatusViewer, context: StatusContext): readonly Route[] => {
-  const everywhere = (path: string, summary: string, handle: Route['handle']): readonly Route[] =>
-    [path, `/v1${path}`].map((each): Route => ({ method: 'GET', path: each, access: 'read', summary, handle }));
-  return [
-    ...everywhere('/health', 'the agent answers', () => json({ ok: true })),
-    ...everywhere('/ready', '200 where a leader is known and its schedule is held here, 503 otherwise', () => {
+  const read = (path: string, summary: string, handle: Route['handle']): Route => ({
+    ...{ method: 'GET', path, access: 'read', summary, handle },
+  });
+  const ready = (path: string): Route =>
+    read(path, '200 where a leader is known and its schedule is held here, 503 otherwise', () => {
       const { schedule_status: status } = viewer.view();
-      const ready = status === 'ok' && viewer.leader() !== null;
-      return json(ready ? { ready } : { ready, error: notReady[status] }, ready ? 200 : 503);
-    }),
+      const problem = status === 'ok' && viewer.leader() !== null ? (context.notReady?.() ?? null) : notReady[status];
+      return json(problem === null ? { ready: true } : { ready: false, error: problem }, problem === null ? 200 : 503);
+    });
+  return [
+    ...['/ready', '/v1/ready'].map(ready),
     {
       method: 'GET',
       path: '/v1/leader-redirect-by-node-name',

@@ -20,7 +20,7 @@ const timeoutMs = 60_000;
 export const pull = async (
   dir: string,
   client: AgentClient,
-  askLeader: (addr: string) => AgentClient,
+  askLeader: (addr: string) => Promise<AgentClient>,
   force: boolean,
 ): Promise<Pulled> => {
   const places = ['schedule.json', 'input.json', 'runtime'].map((name) => join(dir, name));
@@ -53,7 +53,7 @@ export const pull = async (
   return { written: places, warnings };
 };
 
-const inputOf = async (client: AgentClient, askLeader: (addr: string) => AgentClient): Promise<JsonObject> => {
+const inputOf = async (client: AgentClient, askLeader: (addr: string) => Promise<AgentClient>): Promise<JsonObject> => {
   const path = '/v1/scheduler_input';
   let reply = await client.get(path, timeoutMs);
   if (reply.status === 404) {
@@ -61,7 +61,7 @@ const inputOf = async (client: AgentClient, askLeader: (addr: string) => AgentCl
     const { leader } = isObject(status.value) ? status.value : {};
     const addr = isObject(leader) ? leader.addr : null;
     if (typeof addr !== 'string') throw new Error('no leader is known there, and only a leader has an input');
-    reply = await askLeader(addr).get(path, timeoutMs);
+    reply = await (await askLeader(addr)).get(path, timeoutMs);
   }
   if (reply.status !== 200) throw new Error(`${path} of the leader: ${errorOf(reply)}`);
   if (!isObject(reply.value)) throw new Error(`${path} of the leader: no object`);

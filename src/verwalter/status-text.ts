@@ -3,9 +3,9 @@ import { isObject, type Json } from './canonical.ts';
 /** What `verwalter status` says of GET /v1/status; `fine`: nothing to look after. */
 export const statusText = (status: Json, nowMs: number): { readonly text: string; readonly fine: boolean } => {
   const top = objectOf(status);
-  const failed = listOf(top.failed_roles).map(String);
+  const failed = listOf(top.failed_roles);
   const errors = Object.entries(objectOf(top.errors));
-  const warnings = listOf(top.warnings).map(String);
+  const warnings = listOf(top.warnings).map(text);
   const held = objectOf(top.held);
   const roles = listOf(top.roles).map(objectOf);
   const lines = [
@@ -13,7 +13,7 @@ export const statusText = (status: Json, nowMs: number): { readonly text: string
     `schedule   ${scheduleText(top, nowMs)}`,
     `peers      ${text(top.peers)} known${erroneousText(top)}`,
     `roles      ${roles.length === 0 ? 'none' : roles.map(({ role, state }) => `${text(role)} ${text(state)}`).join(', ')}`,
-    ...(Number(top.pending_actions) > 0 ? [`actions    ${text(top.pending_actions)} wait for a round`] : []),
+    ...(numberOf(top.pending_actions) > 0 ? [`actions    ${text(top.pending_actions)} wait for a round`] : []),
     ...(top.debug_force_leader === true ? ['warning    this node was told to lead, whoever else there is'] : []),
     ...warnings.map((warning) => `warning    ${warning}`),
     ...(held.hash === undefined
@@ -32,8 +32,12 @@ export const statusText = (status: Json, nowMs: number): { readonly text: string
 
 const objectOf = (value: Json | undefined): Readonly<Record<string, Json>> => (isObject(value) ? value : {});
 const listOf = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : []);
-const short = (hash: Json | undefined): string => String(hash).slice(0, 8);
-const text = (value: Json | undefined): string => (value === undefined || value === null ? '?' : String(value));
+const short = (hash: Json | undefined): string => text(hash).slice(0, 8);
+const text = (value: Json | undefined): string => {
+  if (value === undefined || value === null) return '?';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+};
+const numberOf = (value: Json | undefined): number => (typeof value === 'number' ? value : 0);
 
 const leaderText = (top: Readonly<Record<string, Json>>): string => {
   const { role, epoch } = objectOf(top.leadership);
@@ -47,7 +51,7 @@ const scheduleText = (top: Readonly<Record<string, Json>>, nowMs: number): strin
   const { hash, timestamp } = objectOf(top.schedule);
   const what = `${text(top.schedule_status)}`;
   if (hash === undefined) return `${what}, none yet`;
-  const age = `${Math.max(0, Math.round((nowMs - Number(timestamp)) / 1000))} s ago`;
+  const age = `${Math.max(0, Math.round((nowMs - numberOf(timestamp)) / 1000))} s ago`;
   const rendered = top.rendered_id === hash ? 'rendered here' : 'not rendered here yet';
   return `${what}, ${short(hash)} of ${age}, ${rendered}`;
 };

@@ -9,6 +9,8 @@ export interface StatusContext {
   readonly peers: Pick<Peers, 'self' | 'members' | 'leadership'>;
   /** As GET /v1/election shows it. */
   readonly election?: () => ElectionFacts;
+  /** What else the agent needs before it can be used; null: nothing. */
+  readonly notReady?: () => string | null;
   readonly defaultFrontend?: string;
   /** It was told to lead, whoever else there is. */
   readonly forcedLeader?: boolean;

@@ -132,7 +132,12 @@ describe('verwalter action', () => {
       code: 1,
       err: expect.stringContaining('needs the token'),
     });
-    expect(await run('action', '{}', ...url(), '--token-file', join(node.root, 'tokens'))).toMatchObject({
+    const shared = ['--token-file', join(node.root, 'tokens')];
+    expect(await run('action', '{}', ...url(), ...shared)).toMatchObject({
+      ...{ code: 1, err: expect.stringContaining('Say it with --as: viewer, ops') },
+    });
+    expect(await run('action', '{}', ...url(), ...shared, '--as', 'ops')).toMatchObject({ code: 0 });
+    expect(await run('action', '{}', ...url(), ...shared, '--as', 'viewer')).toMatchObject({
       ...{ code: 1, err: expect.stringContaining('needs a token that may act (HTTP 403)') },
     });
     expect(await run('action', '"bad"', '--wait', ...url(), ...token())).toMatchObject({
