@@ -105,8 +105,11 @@ async function replyOf(asked: Promise<unknown>): Promise<HttpReply> {
     if (isReply(reply)) return reply;
     return problem(502, 'the leader’s answer is not understood; do all agents have the same version?');
   } catch (error) {
-    const status = error instanceof Error && 'status' in error && typeof error.status === 'number' ? error.status : 502;
-    return problem(status, `asking the leader: ${error instanceof Error ? error.message : String(error)}`);
+    const text = `asking the leader: ${error instanceof Error ? error.message : String(error)}`;
+    if (error instanceof Error && 'status' in error && typeof error.status === 'number')
+      return problem(error.status, text);
+    // It may have died with the action; or, if only the way there is cut, still do it.
+    return problem(503, `${text}; look at what there is before you repeat it`);
   }
 }
 

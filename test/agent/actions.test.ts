@@ -130,8 +130,8 @@ describe('actions', () => {
     const crashed = cluster('a');
     crashed.crash('a');
     expect(await crashed.call(crashed.b, 'POST', '/v1/action', 1)).toMatchObject({
-      status: 502,
-      json: { error: 'asking the leader: connection refused' },
+      status: 503,
+      json: { error: 'asking the leader: connection refused; look at what there is before you repeat it' },
     });
   });
 
