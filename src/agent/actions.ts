@@ -6,7 +6,8 @@ import type { Peers } from '../verwalter/ports.ts';
 /** How one agent asks another; rejects with an error whose `status` is the other's refusal, if it gave one. */
 export interface LeaderHttp {
   getJson(addr: string, path: string, timeoutMs: number, maxBytes: number): Promise<unknown>;
-  postJson(addr: string, path: string, body: unknown, timeoutMs: number, maxBytes: number): Promise<unknown>;
+  /** Never sends twice. */
+  postOnce(addr: string, path: string, body: unknown, timeoutMs: number, maxBytes: number): Promise<unknown>;
 }
 
 export interface ForwardOptions {
@@ -52,7 +53,7 @@ export function forwardToLeader({ routes, peers, http }: ForwardOptions): readon
           if (typeof deadlineMs === 'string') return problem(400, deadlineMs);
           const deadline = String(deadlineMs / 1000);
           const body = { path: route.path, action: request.body, principal, address, idempotencyKey, deadline };
-          return replyOf(http.postJson(addr, forwardPath, body, deadlineMs + graceMs, mostBytes));
+          return replyOf(http.postOnce(addr, forwardPath, body, deadlineMs + graceMs, mostBytes));
         },
       };
     }

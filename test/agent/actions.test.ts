@@ -42,7 +42,7 @@ function cluster(leader: Name | null) {
   };
   const http: LeaderHttp = {
     getJson: (addr, path) => send('GET', addr, path),
-    postJson: (addr, path, body) => send('POST', addr, path, body),
+    postOnce: (addr, path, body) => send('POST', addr, path, body),
   };
   const node = (name: Name): Node => {
     const seen: unknown[] = [];
