@@ -268,6 +268,8 @@ export const dropAction = (state: State, id: number): State => ({
 
 /** Ids of one second. */
 const idsPerSecond = 1000;
+/** A round is given all of them: with the largest bodies these are 64 MiB. */
+const mostWaiting = 1000;
 
 export const queueAction = (state: State, ticket: number, value: Json, env: Env): Step => {
   const refuse = (status: 429 | 503, error: string): Step => ({
@@ -275,6 +277,7 @@ export const queueAction = (state: State, ticket: number, value: Json, env: Env)
     effects: [{ type: 'action-refused', ticket, status, error }],
   });
   if (state.leadership.role !== 'leader') return refuse(503, 'this node does not lead');
+  if (state.actions.length >= mostWaiting) return refuse(429, `${mostWaiting} actions wait for a round already`);
   const first = Math.floor(env.wallMs / 1000) * idsPerSecond;
   const used = new Set(state.actions.map((action) => action.id));
   // An id is not given again, or who asks for one action would hear of another.

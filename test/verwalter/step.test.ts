@@ -254,6 +254,20 @@ describe('a leader', () => {
     expect(results.at(-1)).toBe('action-refused');
   });
 
+  it('answers with 429 while a thousand actions wait, however long they have', () => {
+    const test = leading();
+    const { round } = startOf(test, test.wait(5000));
+    const act = (ticket: number) => test.send({ type: 'action', ticket, value: null })[0]?.type;
+    for (let second = 0; second < 4; second++) {
+      for (let ticket = 0; ticket < 250; ticket++) expect(act(ticket)).toBe('action-queued');
+      test.wait(1000);
+    }
+    expect(act(1000)).toBe('action-refused');
+    const next = startOf(test, [...finish(test, round, { a: 1 }), ...test.wait(1000)]);
+    finish(test, next.round, { a: 1 });
+    expect(act(1001)).toBe('action-queued');
+  });
+
   it('that leads no longer answers the queue with 503 and takes no more', () => {
     const test = leading();
     test.send({ type: 'action', ticket: 1, value: 'x' });
