@@ -120,7 +120,7 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
   await part.listen({
     routes: [
       ...forwardToLeader({ routes: verwalterRoutes(verwalter, context, viewer), peers: cluster, http }),
-      graphql.route,
+      ...graphql.routes,
       auditRoute(audit),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],

@@ -85,7 +85,9 @@ function bind(pattern: readonly string[], segments: readonly string[]): Record<s
   const last = pattern.at(-1) ?? '';
   if (last.startsWith('*')) {
     const whole = segments.slice(pattern.length - 1).map(decode);
-    if (whole.length === 0 || whole.some((segment) => segment === null || segment === '')) return null;
+    // What is joined again must mean what it meant: no separator and no dots from within a segment.
+    const odd = (segment: string | null): boolean => segment === null || /^\.{0,2}$|\//.test(segment);
+    if (whole.length === 0 || whole.some(odd)) return null;
     const params = bind(pattern.slice(0, -1), segments.slice(0, pattern.length - 1));
     return params === null ? null : { ...params, [last.slice(1)]: whole.join('/') };
   }

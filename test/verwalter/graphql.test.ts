@@ -18,7 +18,7 @@ let worker: Awaited<ReturnType<typeof bundleWorker>>;
 let node: OneNode;
 beforeAll(async () => {
   worker = await bundleWorker();
-  let graphql: { readonly route: Route; readonly stream: Stream } | null = null;
+  let graphql: { readonly routes: readonly Route[]; readonly stream: Stream } | null = null;
   node = await startOneNode({
     files: { 'config/scheduler/v1/main.lua': scheduler, 'config/runtime/tick.yaml': '1\n' },
     workerUrl: worker.url,
@@ -31,7 +31,7 @@ beforeAll(async () => {
       const context = { version: '0.0.1', peers, election };
       const viewer = statusViewer(verwalter, context);
       graphql = graphqlOf({ verwalter, viewer, election, report: (what) => reported.push(what) });
-      return [...verwalterRoutes(verwalter, context, viewer), graphql.route];
+      return [...verwalterRoutes(verwalter, context, viewer), ...graphql.routes];
     },
     streams: () => (graphql === null ? [] : [graphql.stream]),
   });
@@ -86,6 +86,19 @@ describe('GraphQL', () => {
   ])('answers what cannot be run with 400 and says why: %j', async (query, message) => {
     const { status, json } = await ask(query);
     expect([status, json.errors[0].message]).toEqual([400, expect.stringContaining(message)]);
+  });
+
+  it('has a page to try it on, whose script asks this path', async () => {
+    const page = await node.get('/v1/graphiql');
+    expect([page.status, page.headers['content-type']]).toEqual([200, 'text/html; charset=utf-8']);
+    for (const [, path = ''] of page.text.matchAll(/(?:src|href)="([^"]+)"/g)) {
+      expect((await node.get(path)).status).toBe(200);
+    }
+    const { text } = await node.get('/v1/graphiql/explorer-js');
+    expect(() => new Function(text)).not.toThrow();
+    expect(text).toContain("fetch('/v1/graphql'");
+    const query = /<textarea id="query"[^>]*>([^<]*)</.exec(page.text)?.[1] ?? '';
+    expect((await ask(query.replace('subscription', 'query'))).json.errors).toBeUndefined();
   });
 
   it('is broken by no query', async () => {
