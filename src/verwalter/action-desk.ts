@@ -111,9 +111,7 @@ export const actionDesk = ({ dispatch, isUnderWay, onSettled, nowMs }: ActionDes
     async act(request) {
       const { idempotencyKey: key, sender, wait } = request;
       const attempt =
-        key === null
-          ? begin(request)
-          : keys.once(`${sender.principal}\n${key}`, hashJson(request.value), () => begin(request));
+        key === null ? begin(request) : keys.once(keyOf(sender, key), hashJson(request.value), () => begin(request));
       if (attempt === 'other') {
         return { status: 422, value: { error: 'this Idempotency-Key was sent with another action before' } };
       }
@@ -147,8 +145,11 @@ export const actionDesk = ({ dispatch, isUnderWay, onSettled, nowMs }: ActionDes
           waiting.delete(id);
           if (waiter === undefined) return;
           clearTimeout(waiter.timer);
-          waiter.final({ status, value, id });
           const { request } = waiter;
+          // With 503 and 504 nothing was done: such a reply is about no action.
+          const reply: DeskReply = status === 503 || status === 504 ? { status, value } : { status, value, id };
+          waiter.final(reply);
+          if (request.idempotencyKey !== null) keys.amend(keyOf(request.sender, request.idempotencyKey), reply);
           if (status !== 503 && status !== 504)
             onSettled({ id, value: request.value, sender: request.sender, status, answer: value });
           return;
@@ -167,6 +168,8 @@ export const actionDesk = ({ dispatch, isUnderWay, onSettled, nowMs }: ActionDes
     },
   };
 };
+
+const keyOf = ({ principal }: Sender, key: string): string => `${principal}\n${key}`;
 
 const deferred = <T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } => {
   let resolve!: (value: T) => void;

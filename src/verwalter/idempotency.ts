@@ -5,6 +5,8 @@ export interface Idempotency<Reply> {
    * for something else.
    */
   once(key: string, fingerprint: string, begin: () => Attempt<Reply>): Attempt<Reply> | 'other';
+  /** What became of it in the end, where `final` could not wait for that. */
+  amend(key: string, reply: Reply): void;
 }
 
 export interface Attempt<Reply> {
@@ -28,7 +30,7 @@ export const mostKeys = 10_000;
 export const mostAnswerBytes = 16 * 1024 * 1024;
 
 interface Known<Reply> {
-  readonly attempt: Attempt<Reply>;
+  attempt: Attempt<Reply>;
   readonly fingerprint: string;
   readonly atMs: number;
   bytes: number;
@@ -53,6 +55,12 @@ export const idempotency = <Reply>({ nowMs, isVain, bytesOf }: IdempotencyOption
   };
 
   return {
+    amend(key, reply) {
+      const entry = known.get(key);
+      if (entry === undefined) return;
+      if (isVain(reply)) forget(key, entry);
+      else entry.attempt = { ...entry.attempt, final: Promise.resolve(reply) };
+    },
     once(key, fingerprint, begin) {
       trim();
       const old = known.get(key);

@@ -14,7 +14,7 @@ const scheduler = `return { scheduler = function(input)
   local answers = {}
   for id, action in pairs(input.actions) do
     if action.poison then error('cannot stomach that') end
-    if action.spin then while true do end end
+    if action.mute then return nil end
     if action.stray then answers[7] = 'nobody asked' end
     count = count + (action.add or 0)
     if not action.silent then answers[id] = { count = count } end
@@ -44,7 +44,6 @@ beforeAll(async () => {
   node = await startOneNode({
     files: { 'config/scheduler/v1/main.lua': scheduler },
     workerUrl: worker.url,
-    verwalter: { schedulerLimits: { timeLimitMs: 500, memoryLimitBytes: 64 * 1024 * 1024 } },
     http: { tokens: readTokens(tokenFile, 'tokens'), audit: (entry) => auditOf().note(entry) },
     routes: (verwalter, peers) => [
       ...verwalterRoutes(verwalter, { version: '0.0.1', peers }),
@@ -87,6 +86,7 @@ describe('an action', () => {
     const more = await Promise.all(Array.from({ length: 20 }, () => node.post('/v1/action', { add: 0 }, as('act'))));
     ids.push(...more.map(({ text }) => String(JSON.parse(text).registered)));
     expect(new Set(ids).size).toBe(24);
+    await expect.poll(async () => (await node.get('/v1/pending_actions')).text, until).toBe('{}');
   });
 
   it('is removed at its deadline where no round takes it: 504', async () => {
@@ -101,7 +101,7 @@ describe('an action', () => {
     expect([byQuery?.status, byHeader?.status, unwaited?.status]).toEqual([504, 504, 200]);
     await expect.poll(async () => (await node.get('/v1/pending_actions')).text, until).toBe('{}');
     const { registered } = JSON.parse(unwaited?.text ?? '');
-    expect((await node.get(`/v1/action_is_pending/${registered}`)).status).toBe(404);
+    await expect.poll(async () => (await node.get(`/v1/action_is_pending/${registered}`)).status, until).toBe(404);
     await loads(scheduler);
     expect(JSON.parse((await add({ add: 1 })).text)).toEqual({ count: before + 1 });
   });
@@ -111,9 +111,9 @@ describe('an action', () => {
     expect([reply.status, JSON.parse(reply.text).error]).toEqual([400, expect.stringContaining('deadline: seconds')]);
   });
 
-  it('that makes every round fail is found and answered with 422, whether it throws or never ends', async () => {
+  it('that makes every round fail is found and answered with 422, also where there are two, and whether it throws or makes it say nothing', async () => {
     const before = count() as number;
-    const asked = [add({ poison: true }), add({ add: 1 }), add({ spin: true }), add({ add: 1 })];
+    const asked = [add({ poison: true }), add({ add: 1 }), add({ mute: true }), add({ add: 1 })];
     const replies = await Promise.all(asked);
     expect(replies.map(({ status }) => status)).toEqual([422, 200, 422, 200]);
     expect(JSON.parse(replies[0]?.text ?? '').error).toContain('the scheduler failed 3 times with this action');
@@ -174,6 +174,9 @@ describe('an Idempotency-Key', () => {
     await loads(stubborn);
     const key = { 'idempotency-key': 'deploy-19' };
     expect((await add({ add: 1 }, key, '?deadline=0.1')).status).toBe(504);
+    // A round may have begun with it: until that has failed, nobody knows.
+    const { lastRound } = node.verwalter.status();
+    await expect.poll(() => node.verwalter.status().lastRound?.atMs, until).not.toBe(lastRound?.atMs);
     await loads(scheduler);
     expect((await add({ add: 1 }, key)).status).toBe(200);
   });
@@ -230,7 +233,7 @@ describe('the audit log', () => {
       { ...known, principal: null, path: '/v1/action', status: 401, error: 'this needs the token' },
       { ...known, principal: 'grafana', path: '/v1/guard', status: 403, error: 'this needs a token of an admin' },
       { ...known, principal: null, path: '/v1/action', status: 403, error: expect.stringContaining('evil.example') },
-      { ...known, principal: 'ops', path: '/v1/wait_action', status: 504, error: expect.stringContaining('removed') },
+      { ...known, principal: 'ops', path: '/v1/wait_action', status: 504, error: expect.stringContaining('no round has') },
       { ...known, principal: 'alice', path: '/v1/force_render_all', status: 200, error: null },
     ]);
     expect(records.every(({ time, tookMs }) => Date.parse(time) > 0 && tookMs >= 0)).toBe(true);

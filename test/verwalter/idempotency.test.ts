@@ -52,6 +52,24 @@ describe('keys of actions', () => {
     expect([await ask('a', { status: 503, bytes: 0 }), await ask('a'), await ask('a')]).toEqual([1, 2, 2]);
   });
 
+  it('have the answer that came after the time was up, or are free where that says that nothing was done', async () => {
+    const keys = idempotency<number>({ nowMs: () => 0, isVain: (status) => status === 503, bytesOf: () => 1 });
+    const underWay = { registered: Promise.resolve(200), final: Promise.resolve(504) };
+    let begun = 0;
+    const ask = async (key: string) => {
+      const got = keys.once(key, 'same', () => {
+        begun += 1;
+        return underWay;
+      });
+      return got === 'other' ? got : got.final;
+    };
+    expect([await ask('a'), await ask('b')]).toEqual([504, 504]);
+    keys.amend('a', 204);
+    keys.amend('b', 503);
+    expect([await ask('a'), begun]).toEqual([204, 2]);
+    expect([await ask('b'), begun]).toEqual([504, 3]);
+  });
+
   it('are forgotten, the oldest first, where there are too many or their answers are too large', async () => {
     const many = bench();
     for (let key = 0; key <= mostKeys; key++) await many.ask(String(key));
