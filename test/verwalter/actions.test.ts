@@ -233,7 +233,13 @@ describe('the audit log', () => {
       { ...known, principal: null, path: '/v1/action', status: 401, error: 'this needs the token' },
       { ...known, principal: 'grafana', path: '/v1/guard', status: 403, error: 'this needs a token of an admin' },
       { ...known, principal: null, path: '/v1/action', status: 403, error: expect.stringContaining('evil.example') },
-      { ...known, principal: 'ops', path: '/v1/wait_action', status: 504, error: expect.stringContaining('no round has') },
+      {
+        ...known,
+        principal: 'ops',
+        path: '/v1/wait_action',
+        status: 504,
+        error: expect.stringContaining('no round has'),
+      },
       { ...known, principal: 'alice', path: '/v1/force_render_all', status: 200, error: null },
     ]);
     expect(records.every(({ time, tookMs }) => Date.parse(time) > 0 && tookMs >= 0)).toBe(true);
