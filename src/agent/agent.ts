@@ -3,13 +3,17 @@ import { join } from 'node:path';
 import { logTo } from '../log.ts';
 import { packageRoot } from '../native/load.ts';
 import { version } from '../version.ts';
+import { auditRoute } from '../verwalter/audit-route.ts';
 import { backupRoutes } from '../verwalter/backup-routes.ts';
 import { explainRoutes } from '../verwalter/explain-routes.ts';
+import { graphqlOf } from '../verwalter/graphql/routes.ts';
+import { openAuditLog } from '../verwalter/log/audit-log.ts';
 import { logRoutes } from '../verwalter/log/log-routes.ts';
 import { currentLogDirs } from '../verwalter/render/sandbox.ts';
 import { verwalterRoutes } from '../verwalter/routes.ts';
 import { startVerwalter } from '../verwalter/shell.ts';
 import { snapshotRendered, snapshotStore } from '../verwalter/snapshot-store.ts';
+import { statusViewer } from '../verwalter/status-view.ts';
 import { forwardToLeader } from './actions.ts';
 import type { NodeReport } from './api.ts';
 import { startCantalPart } from './cantal-part.ts';
@@ -56,8 +60,6 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
       bindLocalhost: false,
       historyDir: join(storageDir, 'history'),
       sinksDir: options.carbonDir,
-      frontEndDir: join(options.configDir, 'frontend'),
-      defaultFrontEnd: options.defaultFrontend,
       cluster: {
         name: clusterName,
         join: options.join,
@@ -98,6 +100,7 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
   const snapshots = snapshotStore({ storageDir, nowMs: Date.now, onProblem: warn });
   stops.push(snapshotRendered(verwalter, snapshots));
 
+  const audit = openAuditLog({ dir: options.logDir, keep: options.logKeep, nowMs: Date.now });
   const tree = treeOf(options.lithosMaster);
   const report = (): Promise<NodeReport> => nodeReport({ id, hostname, version, cantal, verwalter, treeStatus: tree });
   const lastReports = new Map<string, NodeReport>();
@@ -115,6 +118,20 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
         return reply;
       },
     });
+  const election = () => cluster.electionView();
+  const notReady = (): string | null => {
+    if (cantal.status().scan_time === 0) return 'no scan has ended yet';
+    return cantal.healthy() ? null : 'scans have stopped';
+  };
+  const context = {
+    ...{ version, peers: cluster, election, notReady },
+    defaultFrontend: options.defaultFrontend,
+  };
+  const viewer = statusViewer(verwalter, context);
+  const graphql = graphqlOf({
+    ...{ verwalter, viewer, election },
+    report: (what, error) => warn(`${what}: ${error instanceof Error ? error.stack : String(error)}`),
+  });
   await part.listen({
     routes: [
       ...explainRoutes({
@@ -124,14 +141,23 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
       ...backupRoutes(snapshots),
       ...logRoutes({ logDir: options.logDir, logDirs: currentLogDirs(join(options.configDir, 'sandbox')) }),
       ...forwardToLeader({
-        routes: renderEverywhere({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
+        routes: renderEverywhere({ routes: verwalterRoutes(verwalter, context, viewer), peers: cluster, http }),
         peers: cluster,
         http,
       }),
+      ...graphql.routes,
+      auditRoute(audit),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
-    streams: [liveStream(overview)],
+    streams: [liveStream(overview), graphql.stream],
     metrics: verwalterMetrics({ verwalter, cluster, wallMs: Date.now }),
+    frontends: { folder: join(options.configDir, 'frontend'), defaultName: options.defaultFrontend },
+    audit(entry) {
+      const before = audit.problem();
+      audit.note(entry);
+      const problem = audit.problem();
+      if (problem !== null && problem !== before) warn(problem);
+    },
   });
   return {
     greeting: `stellwerk ${version}: ${hostname} (${id}) on ${options.host}:${options.port}`,

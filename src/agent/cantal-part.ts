@@ -1,8 +1,7 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { exportRoutes } from '../cantal/export-routes.ts';
-import { graphqlRoutes } from '../cantal/graphql/routes.ts';
-import { graphqlStream } from '../cantal/graphql/stream.ts';
+import { graphqlRoutes, graphqlStream } from '../cantal/graphql/routes.ts';
 import { promqlRoutes } from '../cantal/promql/routes.ts';
 import { costLimit } from '../cantal/query/cost.ts';
 import { queryStream } from '../cantal/query-stream.ts';
@@ -14,7 +13,7 @@ import { startSinks } from '../cantal/sinks/sinks.ts';
 import { type JoinTarget, startDiscovery } from '../cluster/discovery.ts';
 import { clusterRoutes, noClusterRoutes } from '../cluster/routes.ts';
 import { type Cluster, startCluster } from '../cluster/shell.ts';
-import { builtInFrontEnd, frontEnds } from '../http/front-ends.ts';
+import type { Audit } from '../http/audit.ts';
 import { type PeerClient, peerHttp } from '../http/peer-http.ts';
 import type { Route, Stream } from '../http/route.ts';
 import { type HttpServer, startHttp } from '../http/server.ts';
@@ -49,9 +48,6 @@ export interface CantalPartOptions {
   readonly sinksDir: string;
   /** Null: this node is in no cluster, and has no UDP socket. */
   readonly cluster: ClusterPartOptions | null;
-  /** Folder of front-ends beside the built-in one, and the name of the one at /. */
-  readonly frontEndDir?: string;
-  readonly defaultFrontEnd?: string;
 }
 
 export interface ClusterPartOptions {
@@ -64,6 +60,15 @@ export interface ClusterPartOptions {
   readonly neverLead: boolean;
 }
 
+export interface MoreToServe {
+  readonly routes: readonly Route[];
+  readonly streams: readonly Stream[];
+  /** What the parts around cantal tell of themselves; asked after each scan, the same names each time. */
+  readonly metrics?: () => readonly OwnMetric[];
+  readonly audit?: Audit;
+  readonly frontends?: { readonly folder: string; readonly defaultName: string };
+}
+
 /** What monitors a node: started by `cantal-agent` alone, and by `stellwerk agent` beside verwalter. */
 export interface CantalPart {
   readonly cantal: Cantal;
@@ -74,12 +79,7 @@ export interface CantalPart {
   /** Reads the receivers' files again. */
   reload(): void;
   /** Last of all, when every route is known. */
-  listen(more: {
-    readonly routes: readonly Route[];
-    readonly streams: readonly Stream[];
-    /** What the parts around cantal tell of themselves; asked after each scan, the same names each time. */
-    readonly metrics?: () => readonly OwnMetric[];
-  }): Promise<HttpServer>;
+  listen(more: MoreToServe): Promise<HttpServer>;
 }
 
 /** Each that was started leaves its stop in `stops`, the last one first to be called. */
@@ -169,36 +169,36 @@ export async function startCantalPart(
         warn(`${what}: ${error instanceof Error ? error.stack : String(error)}`);
       const onPeers = (listener: () => void) => cluster?.onChange(listener) ?? (() => {});
       const graphql = { cantal, remote, node, onPeers, cost, report };
+      const own = [
+        ...cantalRoutes(cantal, remote, node, cost),
+        ...sinkRoutes(sinks),
+        ...exportRoutes(cantal, { hostname, cluster: clusterName }, cost),
+        ...graphqlRoutes(graphql),
+        ...promqlRoutes(cantal, cost),
+        ...(cluster === null ? noClusterRoutes() : clusterRoutes(cluster)),
+      ];
+      // What is added may stand in the place of what monitors alone: readiness is more there.
+      const isSame = (a: Route, b: Route) => a.method === b.method && a.path === b.path;
       const server = await startHttp({
         host,
         port,
         alsoLocalhost: options.bindLocalhost,
-        routes: [
-          ...cantalRoutes(cantal, remote, node, cost),
-          ...sinkRoutes(sinks),
-          ...exportRoutes(cantal, { hostname, cluster: clusterName }, cost),
-          ...graphqlRoutes(graphql),
-          ...promqlRoutes(cantal, cost),
-          ...(cluster === null ? noClusterRoutes() : clusterRoutes(cluster)),
-          ...more.routes,
-        ],
+        routes: [...own.filter((route) => !more.routes.some((other) => isSame(route, other))), ...more.routes],
         streams: [queryStream(cantal, cost), graphqlStream(graphql), ...more.streams],
         peerStreams: remote === null ? [] : [remote.stream],
-        files: frontEnds({
-          builtIn: join(packageRoot(), 'dist', 'web'),
-          folder: options.frontEndDir ?? '',
-          defaultName: options.defaultFrontEnd ?? builtInFrontEnd,
-        }),
+        staticDir: join(packageRoot(), 'dist', 'web'),
         tokens,
         clusterKeys: keys,
         // Names of nodes resolve in many networks; an address always does.
         hostNames: isIP(hostname) === 0 ? [hostname] : [],
         software: `cantal/${version}`,
+        ...(more.audit === undefined ? {} : { audit: more.audit }),
+        ...(more.frontends === undefined ? {} : { frontends: more.frontends }),
         report,
       });
       stops.push(() => server.stop());
 
-      const own = (): readonly OwnMetric[] => [
+      const ownMetrics = (): readonly OwnMetric[] => [
         ...agentMetrics({
           webSocketClients: server.streamClients(),
           backlog: sinks.backlog(),
@@ -206,9 +206,9 @@ export async function startCantalPart(
         }),
         ...(more.metrics?.() ?? []),
       ];
-      const exported = exportOwn(process.env, [...own(), ...scannerMetrics(scanner.health())], warn);
+      const exported = exportOwn(process.env, [...ownMetrics(), ...scannerMetrics(scanner.health())], warn);
       const quiet = cantal.onScan(() => {
-        const metrics = own();
+        const metrics = ownMetrics();
         scanner.report(metrics);
         exported?.set([...metrics, ...scannerMetrics(scanner.health())]);
       });

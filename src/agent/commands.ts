@@ -82,7 +82,10 @@ export function agentCommand(): Command {
       'secret of the cluster, a key in hex per line: the first signs, all are accepted',
     )
     .option('--open-cluster', 'beyond loopback without a key: whoever reaches the port may join', false)
-    .option('--token-file <file>', 'secret that a request needs to change anything; without it nothing can be changed')
+    .option(
+      '--token-file <file>',
+      'who may do what: lines NAME view|act|act:ROLES|admin SECRET, or a SECRET alone; without it nothing can be changed',
+    )
     .option(
       '--join <target>',
       'nodes to join by: IP:PORT, NAME:PORT (all its addresses) or @FILE of such lines; may be repeated',

@@ -6,7 +6,7 @@ export interface RenderEverywhereOptions {
   /** verwalter's routes: `force_render_all` comes out with ?nodes=all. */
   readonly routes: readonly Route[];
   readonly peers: Pick<Peers, 'self' | 'members'>;
-  readonly http: Pick<LeaderHttp, 'postJson'>;
+  readonly http: Pick<LeaderHttp, 'postOnce'>;
 }
 
 const path = '/v1/force_render_all';
@@ -30,7 +30,7 @@ export function renderEverywhere({ routes, peers, http }: RenderEverywhereOption
       if (request.query.get('nodes') !== 'all') return reply;
       const others = peers.members().map(async ({ addr, hostname, liveness }): Promise<readonly [string, string]> => {
         if (liveness === 'dead') return [hostname, 'dead'];
-        return http.postJson(addr, peerPath, {}, timeoutMs, mostBytes).then(
+        return http.postOnce(addr, peerPath, {}, timeoutMs, mostBytes).then(
           () => [hostname, 'ok'] as const,
           (error: unknown) => [hostname, error instanceof Error ? error.message : String(error)] as const,
         );

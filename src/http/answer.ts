@@ -1,11 +1,15 @@
 import type { AccessControl, Decision } from './access.ts';
+import type { Audit } from './audit.ts';
 import { type Body, parseBody } from './body.ts';
 import { type Proof, proofHeaders, proveReply } from './cluster-auth.ts';
 import { fileAnswer, heldBytes, type StreamedBody } from './file-answer.ts';
 import { contentTypeOf, type Format, formatAccepted, written } from './format.ts';
-import { type HttpReply, problem } from './route.ts';
+import { type HttpReply, problem, type Route } from './route.ts';
 import type { Router } from './router.ts';
 import { pageHeaders, type StaticFiles } from './static-files.ts';
+
+/** Of a reply: the id of the action that it is about. */
+export const actionHeader = 'stellwerk-action';
 
 /** Spec cantal 7.1. */
 export const bodyLimits = { bytes: 64 * 1024, ms: 15_000 } as const;
@@ -26,6 +30,8 @@ export interface Incoming {
   readonly ifRange: string;
   readonly ifModifiedSince: string;
   readonly range: string;
+  readonly idempotencyKey: string;
+  readonly deadline: string;
   readonly remoteAddress: string;
   readonly proof: Proof | null;
 }
@@ -56,13 +62,26 @@ export interface Parts {
   readonly access: AccessControl;
   readonly router: Router;
   readonly files: StaticFiles | null;
+  readonly audit: Audit;
 }
 
 /** From a request to its answer; null where the client is gone. */
-export function answerer({ access, router, files }: Parts) {
+export function answerer({ access, router, files, audit }: Parts) {
   return async (incoming: Incoming, bodyRead: Promise<Body>): Promise<Answer | null> => {
     const { method, path } = incoming;
+    const startMs = performance.now();
+    let route: Route | null = null;
+    let principal: string | null = null;
+    const note = (status: number, error: string | null, action: string | null = null): void => {
+      const changes = route === null ? mayHaveBody(incoming) && status === 403 : route.method === 'POST';
+      if (!changes || route?.access === 'read') return;
+      // What peers may do, and did, is no news; that somebody wanted to pass for one is.
+      if (route?.access === 'cluster' && status < 400) return;
+      const tookMs = Math.round(performance.now() - startMs);
+      audit({ principal, address: incoming.remoteAddress, method, path, status, error, action, tookMs });
+    };
     const refuse = (status: number, error: string, headers: Answer['headers'] = []): Answer => {
+      note(status, error);
       const reply = fromReply(problem(status, error), 'json');
       return { ...reply, headers: [...reply.headers, ...headers], close: mayHaveBody(incoming) };
     };
@@ -81,7 +100,8 @@ export function answerer({ access, router, files }: Parts) {
       const file = isApi(path) ? null : files?.serve(path, incoming);
       return file ?? refuse(404, `nothing at ${path}; all there is: GET /v1`);
     }
-    const { route, params } = match;
+    const { params } = match;
+    route = match.route;
     const format = match.format ?? formatAccepted(incoming.accept);
     // What changes something is refused before, what only reads may turn out to answer in a format of its own.
     if (format === null && route.method === 'POST') return refuse(406, notAcceptable);
@@ -96,11 +116,13 @@ export function answerer({ access, router, files }: Parts) {
       {
         ...incoming,
         access: route.access,
+        byRole: route.byRole ?? false,
         queryToken: null,
         signed: { method, target, host: incoming.host, body: body.bytes },
       },
       Date.now(),
     );
+    principal = decision.principal;
     if (decision.kind === 'refused') {
       const challenge = decision.status === 401 ? ([['www-authenticate', 'Bearer']] as const) : [];
       return refuse(decision.status, decision.error, challenge);
@@ -110,7 +132,8 @@ export function answerer({ access, router, files }: Parts) {
     if (parsed.kind === 'refused') return refuse(parsed.status, parsed.error);
     const query = new URLSearchParams(incoming.queryText);
     if (parsed.kind === 'form') for (const [name, value] of parsed.fields) query.append(name, value);
-    const reply = await route.handle({
+    const { idempotencyKey, deadline } = incoming;
+    const handled = route.handle({
       method: route.method,
       path,
       query,
@@ -119,7 +142,15 @@ export function answerer({ access, router, files }: Parts) {
       accept: incoming.accept,
       remoteAddress: incoming.remoteAddress,
       principal: decision.principal,
+      ...('grant' in decision && decision.grant !== null ? { grant: decision.grant } : {}),
+      ...(idempotencyKey === '' ? {} : { idempotencyKey }),
+      ...(deadline === '' ? {} : { deadline }),
     });
+    const reply = await Promise.resolve(handled).catch((error: unknown) => {
+      note(500, 'internal error');
+      throw error;
+    });
+    note(reply.status, errorOf(reply), actionOf(reply));
     if ('json' in reply && format === null && reply.status < 400) return refuse(406, notAcceptable);
     if ('text' in reply && match.format !== null)
       return refuse(406, `${path}: this answers ${reply.contentType} alone`);
@@ -128,6 +159,13 @@ export function answerer({ access, router, files }: Parts) {
     return sealed(await fileAnswer(reply.file, ofFile, incoming), decision);
   };
 }
+
+const errorOf = (reply: HttpReply): string | null => {
+  if (reply.status < 400 || !('json' in reply)) return null;
+  const { error } = (reply.json ?? {}) as { readonly error?: unknown };
+  return typeof error === 'string' ? error : null;
+};
+const actionOf = (reply: HttpReply): string | null => ('json' in reply && reply.headers?.[actionHeader]) || null;
 
 const noBody = { kind: 'value', value: undefined } as const;
 const tooLarge = `the body is larger than ${bodyLimits.bytes / 1024} KiB`;

@@ -30,7 +30,7 @@ export function splitSuffix(path: string): Suffixed | null {
 
 /**
  * What the header Accept (RFC 9110, 12.5.1) would rather have: JSON or CBOR, JSON of equals; null where it takes
- * neither. `.pretty` and `.gron` are had by their suffix alone.
+ * neither. `.pretty` and `.gron` are had by their suffixes alone.
  */
 export function formatAccepted(accept: string): 'json' | 'cbor' | null {
   if (accept.trim() === '') return 'json';
@@ -62,7 +62,7 @@ export function written(reply: Extract<HttpReply, { readonly json: unknown }>, f
     case 'json':
       return JSON.stringify(reply.json) ?? 'null';
     case 'pretty':
-      return `${JSON.stringify(reply.json, null, 2) ?? 'null'}\n`;
+      return `${JSON.stringify(plain(reply.json), null, 2) ?? 'null'}\n`;
     case 'gron':
       return gron(plain(reply.json));
     case 'cbor':

@@ -1,4 +1,5 @@
 import type { OpenFile } from './open-file.ts';
+import type { Grant } from './token.ts';
 
 /** What a part offers over HTTP: plain data in, plain data out. The server (server.ts) owns sockets, limits and auth. */
 
@@ -13,8 +14,13 @@ export interface HttpRequest {
   /** The header Accept; empty where there is none. */
   readonly accept: string;
   readonly remoteAddress: string;
-  /** Who: "loopback", "token", "cluster". */
+  /** Who: "loopback", "anyone", "cluster", "token", or the name of a token. */
   readonly principal: string;
+  /** What the token is for; absent: there was none. */
+  readonly grant?: Grant;
+  /** Headers of the same names; absent: there was none. */
+  readonly idempotencyKey?: string;
+  readonly deadline?: string;
 }
 
 export type HttpReply =
@@ -36,14 +42,19 @@ export type HttpReply =
   | { readonly status: 200; readonly file: OpenFile; readonly contentType: string }
   | { readonly status: 307 | 308; readonly location: string };
 
-/** `read` is free on loopback; `act` changes state and always needs the token; `cluster` is for peers with the key. */
-export type Access = 'read' | 'act' | 'cluster';
+/**
+ * `read` is free on loopback; `act` asks something of the scheduler and always needs a token that may; `admin` changes
+ * what this agent does, and needs one of an admin; `cluster` is for peers with the key.
+ */
+export type Access = 'read' | 'act' | 'admin' | 'cluster';
 
 export interface Route {
   readonly method: 'GET' | 'POST';
   /** "/v1/schedule/:hash"; "/v1/log/global/*file" takes the whole rest, and no suffix of a format off it */
   readonly path: string;
   readonly access: Access;
+  /** Of `act`: refuses itself what a token for some roles of the scheduler may not; others refuse such tokens whole. */
+  readonly byRole?: boolean;
   /** One line for the index at /v1. */
   readonly summary: string;
   /** Takes its parameters from a body of application/x-www-form-urlencoded too: they are in `query` then. */

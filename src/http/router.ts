@@ -85,11 +85,18 @@ const isLiteral = (segment: string): boolean => !/^[:*]/.test(segment);
 const takesRest = (segments: readonly string[]): boolean => segments.at(-1)?.startsWith('*') === true;
 
 function bind(pattern: readonly string[], segments: readonly string[]): Record<string, string> | null {
-  const fits = takesRest(pattern) ? segments.length >= pattern.length : segments.length === pattern.length;
-  if (!fits) return null;
+  if (takesRest(pattern)) {
+    const rest = segments.slice(pattern.length - 1).map(decode);
+    // What is joined again must mean what it meant: no separator and no dots from within a segment.
+    const odd = (segment: string | null): boolean => segment === null || /^\.{0,2}$|\//.test(segment);
+    if (rest.length === 0 || rest.some(odd)) return null;
+    const params = bind(pattern.slice(0, -1), segments.slice(0, pattern.length - 1));
+    return params === null ? null : { ...params, [(pattern.at(-1) ?? '').slice(1)]: rest.join('/') };
+  }
+  if (pattern.length !== segments.length) return null;
   const params: Record<string, string> = {};
   for (const [index, expected] of pattern.entries()) {
-    const segment = expected.startsWith('*') ? segments.slice(index).join('/') : (segments[index] ?? '');
+    const segment = segments[index] ?? '';
     if (isLiteral(expected)) {
       if (expected !== segment) return null;
       continue;

@@ -3,8 +3,10 @@ import { isIP } from 'node:net';
 import { accessControl } from './access.ts';
 import { addressText, authority } from './address.ts';
 import { type Answer, answerer, bodyLimits, fromReply, type Incoming } from './answer.ts';
+import type { Audit } from './audit.ts';
 import { readBody } from './body.ts';
 import { proofHeaders } from './cluster-auth.ts';
+import { frontendFiles } from './frontend-files.ts';
 import { diagnoseListen } from './listen-error.ts';
 import { type PeerStream, servePeerStreams } from './peer-streams.ts';
 import { respond } from './respond.ts';
@@ -12,6 +14,7 @@ import { json, problem, type Route, type Stream } from './route.ts';
 import { router } from './router.ts';
 import { type StaticFiles, staticFiles } from './static-files.ts';
 import { serveStreams } from './streams.ts';
+import type { Token } from './token.ts';
 import { loadUws } from './uws.ts';
 
 export interface HttpOptions {
@@ -27,10 +30,10 @@ export interface HttpOptions {
   readonly peerStreams?: readonly PeerStream[];
   /** Folder of the UI; absent: paths outside the routes are 404. */
   readonly staticDir?: string;
-  /** Instead of `staticDir`: several pages. */
-  readonly files?: StaticFiles;
-  /** Secrets for `act`; without any, nothing can be changed over HTTP. */
-  readonly tokens?: readonly string[];
+  /** Front-ends beside it. */
+  readonly frontends?: { readonly folder: string; readonly defaultName: string };
+  /** Without any, nothing can be changed over HTTP; a text is a secret that may do everything. */
+  readonly tokens?: readonly (string | Token)[];
   /** All are accepted from peers; a reply is signed with the key of its request. */
   readonly clusterKeys?: readonly Uint8Array[];
   /** Lets every host read without the token; default false. */
@@ -42,6 +45,8 @@ export interface HttpOptions {
   /** Default: those of spec cantal 7.1, 15 s and 30 s. */
   readonly bodyLimitMs?: number;
   readonly responseLimitMs?: number;
+  /** Told of each request that changed something, or was kept from it; default: nobody. */
+  readonly audit?: Audit;
   /** Told of handlers that threw; default: nobody. */
   readonly report?: (what: string, error: unknown) => void;
 }
@@ -85,7 +90,8 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const answer = answerer({
     access,
     router: router([indexRoute(options.routes, [...streams, ...peerStreams]), ...options.routes]),
-    files: options.files ?? (options.staticDir === undefined ? null : staticFiles(options.staticDir)),
+    files: filesOf(options),
+    audit: options.audit ?? (() => {}),
   });
   const software: Answer['headers'] = options.software === undefined ? [] : [['server', options.software]];
 
@@ -188,6 +194,11 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   };
 }
 
+function filesOf({ staticDir, frontends }: HttpOptions): StaticFiles | null {
+  if (staticDir === undefined) return null;
+  return frontends === undefined ? staticFiles(staticDir) : frontendFiles({ builtIn: staticDir, ...frontends });
+}
+
 function listen(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket> {
   return new Promise((resolve, reject) => {
     const done = (socket: us_listen_socket | false) => {
@@ -227,6 +238,8 @@ function copyRequest(res: HttpResponse, req: RawRequest): Incoming {
     ifRange: req.getHeader('if-range'),
     ifModifiedSince: req.getHeader('if-modified-since'),
     range: req.getHeader('range'),
+    idempotencyKey: req.getHeader('idempotency-key'),
+    deadline: req.getHeader('x-deadline'),
     remoteAddress: addressText(new Uint8Array(res.getRemoteAddress())),
     proof: mac === '' ? null : { date, nonce, mac },
   };

@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { isObject, type Json } from './canonical.ts';
+import { scheduleProblems } from './check-schedule.ts';
+import { legacyTemplates } from './legacy.ts';
 import { readMetadata } from './metadata.ts';
+import { readSandbox } from './render/sandbox.ts';
 import { readTemplateTree } from './render/template-tree.ts';
 import { luaSyntaxProblem, runScheduler } from './scheduler/engine.ts';
 import { checkOutput } from './scheduler/output.ts';
@@ -11,6 +14,7 @@ import { problemText } from './yaml-text.ts';
 /** Everything of a configuration folder that can be checked without a cluster. */
 export const checkConfigDir = async (
   dir: string,
+  scheduleFile?: string,
 ): Promise<{ readonly problems: readonly string[]; readonly seen: string }> => {
   const problems: string[] = [];
   let modules = 0;
@@ -41,9 +45,19 @@ export const checkConfigDir = async (
       problems.push(message.startsWith(folder) ? message : `${folder}: ${message}`);
     }
   }
+  problems.push(...legacyTemplates(join(dir, 'templates')));
+  try {
+    readSandbox(join(dir, 'sandbox'));
+  } catch (error) {
+    problems.push((error as Error).message);
+  }
+  if (scheduleFile !== undefined) problems.push(...scheduleProblems(dir, scheduleFile));
   for (const part of ['runtime', 'machine']) problems.push(...readMetadata(join(dir, part)).problems.map(problemText));
   const names = folders.map((folder) => relative(join(dir, 'templates'), folder)).join(', ');
-  return { problems, seen: `${modules} scheduler file(s), templates ${names === '' ? 'none' : names}` };
+  return {
+    problems: [...new Set(problems)],
+    seen: `${modules} scheduler file(s), templates ${names === '' ? 'none' : names}`,
+  };
 };
 
 /** A folder that holds a render file is what a schedule's `template` may name. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { version } from '../version.ts';
+import { addClientCommands } from './client-commands.ts';
 import type { ExplainWords } from './explain-command.ts';
 import type { RenderOnceOptions } from './render/render-once.ts';
 
@@ -14,9 +15,13 @@ export function verwalterCommand(): Command {
     .command('check')
     .description('check a configuration folder: scheduler, templates, render files, runtime and machine metadata')
     .argument('<dir>', 'configuration folder')
-    .action(async (dir: string) => {
+    .option(
+      '--schedule <file>',
+      'render what it gives each node, too: as /v1/schedule shows it, or what a scheduler returned',
+    )
+    .action(async (dir: string, options: { readonly schedule?: string }) => {
       const { checkConfigDir } = await import('./check.ts');
-      const { problems, seen } = await checkConfigDir(dir);
+      const { problems, seen } = await checkConfigDir(dir, options.schedule);
       for (const text of problems) process.stderr.write(`${text}\n`);
       process.stdout.write(`${seen}${problems.length === 0 ? ': all is well' : `: ${problems.length} problem(s)`}\n`);
       process.exitCode = problems.length === 0 ? 0 : 1;
@@ -82,5 +87,6 @@ export function verwalterCommand(): Command {
         },
       );
     });
+  addClientCommands(command);
   return command;
 }

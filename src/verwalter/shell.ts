@@ -1,4 +1,5 @@
 import { actionDesk } from './action-desk.ts';
+import { settledText } from './action-text.ts';
 import type { JsonObject } from './canonical.ts';
 import { openConfiguration } from './configuration.ts';
 import { counted, noCounts } from './counts.ts';
@@ -6,6 +7,7 @@ import { defaultMaxShrink } from './guard.ts';
 import { defaultLogKeep } from './log/retention.ts';
 import { type CollectedMetrics, metricsCollector } from './metrics.ts';
 import type { ScheduleStamp } from './ports.ts';
+import { queries, queryLimits } from './query.ts';
 import { planRoles } from './render/plan.ts';
 import { type Renderer, startRenderer } from './render/renderer.ts';
 import { performRound, type RoundSummary } from './round.ts';
@@ -28,6 +30,16 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
   const runner = startRunner({
     ...(options.workerUrl === undefined ? {} : { workerUrl: options.workerUrl }),
     ...(options.schedulerLimits === undefined ? {} : { limits: options.schedulerLimits }),
+  });
+  // Of a thread of its own: a query does not wait for a round.
+  const queryRunner = startRunner({
+    ...(options.workerUrl === undefined ? {} : { workerUrl: options.workerUrl }),
+    limits: queryLimits,
+  });
+  const queriesOf = queries({
+    runner: queryRunner,
+    sources: () => configuration.sources(),
+    hostname: peers.self.hostname,
   });
   const collectMetrics = metricsCollector(options.metrics, () => Date.now());
   const listeners = new Set<() => void>();
@@ -74,7 +86,11 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     ...(options.dryRun === undefined ? {} : { dryRun: options.dryRun }),
     ...(options.useSudo === undefined ? {} : { useSudo: options.useSudo }),
     machine: () => configuration.machine(),
-    onChange: () => changed(),
+    rolesOf: (...asked) => queriesOf.renderRoles(...asked),
+    onChange() {
+      setError('query', renderer.status().rolesProblem);
+      changed();
+    },
   });
 
   const changed = (): void => {
@@ -102,7 +118,15 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       changed();
   };
 
-  const desk = actionDesk(dispatch);
+  const isUnderWay = (id: number): boolean =>
+    state.phase.kind === 'leading' && state.phase.running?.actions.some((action) => action.id === id) === true;
+
+  const desk = actionDesk({
+    dispatch,
+    isUnderWay,
+    onSettled: (settled) => renderer.noteChange(state.lastKnown?.hash ?? '', settledText(settled)),
+    nowMs: Date.now,
+  });
 
   const perform = (effect: Effect): void => {
     switch (effect.type) {
@@ -184,6 +208,10 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       lastRound = { durationMs, ok, atMs };
       if (outcome.ok) {
         warnings = outcome.warnings;
+        const asked = new Set(effect.actions.map(({ id }) => String(id)));
+        const unasked = Object.keys(outcome.answers).filter((id) => !asked.has(id));
+        if (unasked.length > 0)
+          log(`scheduler: answers to actions that it was not given: ${unasked.slice(0, 10).join(', ')}`);
         dispatch({ type: 'round-done', round, data: outcome.data, hash: outcome.hash, answers: outcome.answers });
         return;
       }
@@ -207,7 +235,11 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       setError(kind, text);
       changed();
     },
-    onChange: (reason) => dispatch({ type: 'changed', reason }),
+    onChange(reason) {
+      dispatch({ type: 'changed', reason });
+      // query.lua may tell of other roles.
+      if (reason === 'scheduler') renderer.recheck();
+    },
     onFiles() {
       renderer.recheck();
       changed();
@@ -250,16 +282,16 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     lastLog: () => (state.leadership.role === 'leader' ? lastLog : null),
     pendingActions: () => state.actions,
     actionState(id) {
-      if (state.actions.some((action) => action.id === id)) return 'pending';
+      if (isUnderWay(id) || state.actions.some((action) => action.id === id)) return 'pending';
       return desk.wasAccepted(id) ? 'done' : 'unknown';
     },
-    act(value, wait) {
+    act(request) {
       const { leadership } = state;
       if (leadership.role === 'follower') {
         const leader = peers.members().find((member) => member.id === leadership.leaderId);
         if (leader !== undefined) return Promise.resolve({ leader: leader.addr });
       }
-      return desk.act(value, wait);
+      return desk.act(request);
     },
     decideHeld(decision, hash) {
       const held = state.phase.kind === 'leading' ? state.phase.held : null;
@@ -268,12 +300,15 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       dispatch({ type: 'guard', decision, hash });
       return null;
     },
-    rolesData() {
+    async rolesData() {
       const schedule = state.lastKnown;
-      const plans = schedule === null ? [] : planRoles(schedule.data, peers.self.hostname, []);
+      const told = schedule === null ? null : await queriesOf.renderRoles(schedule, '', schedule.data);
+      const plans = schedule === null ? [] : planRoles(schedule.data, peers.self.hostname, [], told);
       const rendered = plans.flatMap((plan) => ('error' in plan ? [] : [[plan.role, plan.variables] as const]));
-      return { to_render: Object.fromEntries(rendered), all_roles: plans.map((plan) => plan.role) };
+      const names = new Set([...plans.map((plan) => plan.role), ...(told?.kept ?? [])]);
+      return { to_render: Object.fromEntries(rendered), all_roles: [...names].sort() };
     },
+    query: (path, body) => queriesOf.query(state.lastKnown, path, body),
     renderLog: (role) => renderer.log(role),
     renderLogNames: () => renderer.logNames(),
     forceRender: () => renderer.force(),
@@ -287,7 +322,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       unsubscribe();
       configuration.stop();
       desk.close();
-      await Promise.all([renderer.stop(), runner.stop()]);
+      await Promise.all([renderer.stop(), runner.stop(), queryRunner.stop()]);
     },
   };
 };

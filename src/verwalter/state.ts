@@ -65,8 +65,11 @@ export interface RunningRound {
   readonly newRuntime: boolean;
 }
 
-/** After three failures with actions in the queue, rounds leave out one after the other to find the culprit. */
-export type Trial = { readonly leftOut: number | 'all' } | null;
+/**
+ * After three failures with actions in the queue, rounds leave out one after the other to find the culprit. Where it takes
+ * leaving out all of them, there are several: then each of `alone` gets a round of its own, the first one now.
+ */
+export type Trial = { readonly leftOut: number | 'all' } | { readonly alone: readonly number[] } | null;
 
 export type Phase =
   | { readonly kind: 'unstable' }
@@ -118,6 +121,8 @@ export interface State {
   /** Newest first. */
   readonly store: readonly Schedule[];
   readonly actions: readonly QueuedAction[];
+  /** Id that was given last; 0: none. */
+  readonly lastActionId: number;
   /** Of the last rounds or fetches; null = fine. */
   readonly errors: Readonly<Record<'scheduler' | 'fetch' | 'guard', string | null>>;
   /** Number of the last request or round. */
@@ -161,7 +166,7 @@ export type Effect =
   | {
       readonly type: 'action-answered';
       readonly id: number;
-      readonly status: 200 | 204 | 422 | 503;
+      readonly status: 200 | 204 | 422 | 503 | 504;
       readonly value: unknown;
     };
 
@@ -179,6 +184,7 @@ export const initialState = (settings: Settings, stored: Schedule | null): State
   stable: null,
   store: stored === null ? [] : [stored],
   actions: [],
+  lastActionId: 0,
   errors: { scheduler: null, fetch: null, guard: null },
   counter: 0,
 });

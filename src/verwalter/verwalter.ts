@@ -1,3 +1,4 @@
+import type { ActionRequest, DeskReply } from './action-desk.ts';
 import type { Json, JsonObject } from './canonical.ts';
 import type { Counts } from './counts.ts';
 import type { LogKeep } from './log/retention.ts';
@@ -48,7 +49,8 @@ export type ErrorKind =
   | 'fetch'
   | 'storage'
   | 'metrics'
-  | 'guard';
+  | 'guard'
+  | 'query';
 
 export interface VerwalterStatus {
   readonly leadership: Leadership;
@@ -76,9 +78,8 @@ export interface VerwalterCounts extends Counts {
   readonly rolesFailed: number;
 }
 
-export type ActionReply =
-  | { readonly status: 200 | 204 | 422 | 429 | 503 | 504; readonly value: unknown }
-  | { readonly leader: string };
+/** `leader`: "ip:port" of the agent that takes actions. */
+export type ActionReply = DeskReply | { readonly leader: string };
 
 export interface Verwalter {
   status(): VerwalterStatus;
@@ -92,10 +93,13 @@ export interface Verwalter {
   /** unknown: never queued on this node, or lost with its leadership, or refused by the scheduler. */
   actionState(id: number): 'pending' | 'done' | 'unknown';
   /** Queues an action; with `wait` the answer comes when a round has seen it, otherwise at once with its id. */
-  act(value: Json, wait: boolean): Promise<ActionReply>;
+  act(request: ActionRequest): Promise<ActionReply>;
   /** Applies or discards the schedule with this hash that the guard holds; null = done, else why not. */
   decideHeld(decision: 'apply' | 'discard', hash: string): string | null;
-  rolesData(): { readonly to_render: JsonObject; readonly all_roles: readonly string[] };
+  /** Rejects where query.lua fails. */
+  rolesData(): Promise<{ readonly to_render: JsonObject; readonly all_roles: readonly string[] }>;
+  /** Asks scheduler/v1/query.lua; null: there is none that answers. Rejects with what was wrong. */
+  query(path: string, body: Json): Promise<{ readonly value: Json } | null>;
   renderLog(role: string): readonly string[];
   renderLogNames(): readonly string[];
   forceRender(): void;

@@ -6,6 +6,7 @@ import type { Leadership, Member } from '../../src/verwalter/ports.ts';
 interface Node {
   readonly routes: readonly Route[];
   readonly seen: unknown[];
+  readonly senders: unknown[];
 }
 
 const addrs = { a: '127.0.0.1:1', b: '127.0.0.2:1' } as const;
@@ -14,12 +15,19 @@ type Name = keyof typeof addrs;
 /** Two nodes, each with verwalter's routes as verwalter answers them; requests between them are calls. */
 function cluster(leader: Name | null) {
   const nodes = new Map<string, Node>();
-  const call = (node: Node, method: string, target: string, body?: unknown): HttpReply | Promise<HttpReply> => {
+  const call = (
+    node: Node,
+    method: string,
+    target: string,
+    body?: unknown,
+    more: Partial<HttpRequest> = {},
+  ): HttpReply | Promise<HttpReply> => {
     for (const route of node.routes) {
       const match = new RegExp(`^${route.path.replace(/:(\w+)/g, '(?<$1>[^/]+)')}$`).exec(target);
       if (route.method !== method || match === null) continue;
       const request = { method, path: target, query: new URLSearchParams(), params: match.groups ?? {}, body };
-      return route.handle({ ...request, remoteAddress: '', principal: 'token' } as HttpRequest);
+      const principal = target.startsWith('/v1/peer/') ? 'cluster' : 'token';
+      return route.handle({ ...request, remoteAddress: '', principal, ...more } as HttpRequest);
     }
     return problem(404, 'nothing');
   };
@@ -34,10 +42,11 @@ function cluster(leader: Name | null) {
   };
   const http: LeaderHttp = {
     getJson: (addr, path) => send('GET', addr, path),
-    postJson: (addr, path, body) => send('POST', addr, path, body),
+    postOnce: (addr, path, body) => send('POST', addr, path, body),
   };
   const node = (name: Name): Node => {
     const seen: unknown[] = [];
+    const senders: unknown[] = [];
     const leadership: Leadership =
       leader === null
         ? { role: 'none', epoch: 1 }
@@ -49,10 +58,11 @@ function cluster(leader: Name | null) {
       path,
       access: 'act',
       summary: '',
-      handle({ body }) {
+      handle({ body, principal, remoteAddress, idempotencyKey, deadline }) {
         if (leadership.role === 'follower') return { status: 307, location: `http://elsewhere${path}` };
         if (leadership.role === 'none') return problem(503, 'no leader');
         seen.push(body);
+        senders.push({ principal, remoteAddress, idempotencyKey, deadline });
         return body === 'bad' ? problem(422, 'bad') : json({ registered: 7 });
       },
     });
@@ -83,7 +93,7 @@ function cluster(leader: Name | null) {
       },
       http,
     });
-    const made = { routes, seen };
+    const made = { routes, seen, senders };
     nodes.set(addrs[name], made);
     return made;
   };
@@ -101,6 +111,26 @@ describe('actions', () => {
     expect(await call(b, 'GET', '/v1/action_is_pending/8')).toMatchObject({ status: 404 });
   });
 
+  it('bring along who sent them, from where, with which key and deadline', async () => {
+    const { a, b, call } = cluster('a');
+    const sent = { principal: 'alice', remoteAddress: '10.0.0.7', idempotencyKey: 'k', deadline: '2' };
+    await call(b, 'POST', '/v1/wait_action', { x: 1 }, sent);
+    await call(b, 'POST', '/v1/wait_action', { x: 1 }, { query: new URLSearchParams('deadline=3') });
+    expect(a.senders).toEqual([
+      sent,
+      { principal: 'token', remoteAddress: '', idempotencyKey: undefined, deadline: '3' },
+    ]);
+  });
+
+  it('are not taken from somebody who has not proven to be a peer', async () => {
+    const { a, call } = cluster('a');
+    const forwarded = { path: '/v1/action', action: 1, principal: 'alice' };
+    expect(await call(a, 'POST', '/v1/peer/action', forwarded, { principal: 'loopback' })).toMatchObject({
+      status: 403,
+    });
+    expect(a.seen).toEqual([]);
+  });
+
   it('bring back the refusal of the scheduler', async () => {
     const { b, call } = cluster('a');
     expect(await call(b, 'POST', '/v1/wait_action', 'bad')).toEqual({ status: 422, json: { error: 'bad' } });
@@ -113,7 +143,7 @@ describe('actions', () => {
     crashed.crash('a');
     expect(await crashed.call(crashed.b, 'POST', '/v1/action', 1)).toMatchObject({
       status: 503,
-      json: { error: 'asking the leader: connection refused; if the action was done, the schedule shows it' },
+      json: { error: 'asking the leader: connection refused; look at what there is before you repeat it' },
     });
   });
 

@@ -20,7 +20,7 @@ function nodeWith(members: readonly Member[]) {
     routes: [own],
     peers: { self: { id: 'a', addr: 'a:1', hostname: 'a', name: 'a' }, members: () => members },
     http: {
-      async postJson(addr, path) {
+      async postOnce(addr, path) {
         asked.push(`${addr} ${path}`);
         if (addr.startsWith('deaf')) throw new Error('no answer');
         return 'ok';

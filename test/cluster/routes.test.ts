@@ -49,7 +49,7 @@ test('a host is introduced by POST /add_host and both know each other within 2 s
   expect(tookMs).toBeLessThan(2_000);
 });
 
-test('only add_host changes anything, and it needs the token', () => {
+test('only add_host changes anything, and it needs the token of an admin', () => {
   const access = clusterRoutes(first).map(({ method, path, access: right }) => `${method} ${path} ${right}`);
   expect(access).toEqual([
     'GET /v1/peers read',
@@ -57,7 +57,7 @@ test('only add_host changes anything, and it needs the token', () => {
     'GET /peers_with_remote read',
     'GET /v1/election read',
     'GET /v1/gossip read',
-    'POST /add_host act',
+    'POST /add_host admin',
   ]);
 });
 

@@ -65,7 +65,6 @@ describe('logs over HTTP', () => {
       ['changes/latest', 'log/.changes/log.20260102030405.txt'],
       ['role/web/log.20260102030405.txt', 'log/web/log.20260102030405.txt'],
       ['external/nginx/sub/access.log', 'nginx/sub/access.log'],
-      ['external/nginx/sub%2Faccess.log', 'nginx/sub/access.log'],
       ['external/nginx/current', 'nginx/sub/access.log'],
     ] as const) {
       const reply = await get(`/v1/log/${path}`);

@@ -254,6 +254,20 @@ describe('a leader', () => {
     expect(results.at(-1)).toBe('action-refused');
   });
 
+  it('answers with 429 while a thousand actions wait, however long they have', () => {
+    const test = leading();
+    const { round } = startOf(test, test.wait(5000));
+    const act = (ticket: number) => test.send({ type: 'action', ticket, value: null })[0]?.type;
+    for (let second = 0; second < 4; second++) {
+      for (let ticket = 0; ticket < 250; ticket++) expect(act(ticket)).toBe('action-queued');
+      test.wait(1000);
+    }
+    expect(act(1000)).toBe('action-refused');
+    const next = startOf(test, [...finish(test, round, { a: 1 }), ...test.wait(1000)]);
+    finish(test, next.round, { a: 1 });
+    expect(act(1001)).toBe('action-queued');
+  });
+
   it('that leads no longer answers the queue with 503 and takes no more', () => {
     const test = leading();
     test.send({ type: 'action', ticket: 1, value: 'x' });
@@ -268,6 +282,49 @@ describe('a leader', () => {
     const [queued] = test.ofType('action-queued', test.send({ type: 'action', ticket: 1, value: 'x' }));
     test.send({ type: 'action-expired', id: queued?.id ?? 0 });
     expect(test.state().actions).toEqual([]);
+  });
+
+  it('never does an action whose time was up while a round with it failed', () => {
+    const test = leading();
+    test.wait(2000);
+    const [queued] = test.ofType('action-queued', test.send({ type: 'action', ticket: 1, value: 'x' }));
+    const id = queued?.id ?? 0;
+    const { round } = startOf(test, test.wait(200));
+    test.send({ type: 'action-expired', id });
+    const failed = test.send({ type: 'round-failed', round, error: 'boom' });
+    expect(test.ofType('action-answered', failed)).toMatchObject([{ id, status: 504 }]);
+    expect(startOf(test, test.wait(1000)).actions).toEqual([]);
+  });
+
+  it('finds several poisonous actions by giving each a round of its own', () => {
+    const test = leading();
+    const values = ['evil', 'good', 'evil too', 'fine'];
+    const ids = values.map(
+      (value, ticket) => test.ofType('action-queued', test.send({ type: 'action', ticket, value }))[0]?.id,
+    );
+    const answered: Effect[] = [];
+    for (let tries = 0; tries < 300 && test.state().actions.length > 0; tries++) {
+      for (const { round, actions: given } of test.ofType('start-round', test.wait(100))) {
+        const poisoned = given.some(({ value }) => String(value).startsWith('evil'));
+        answered.push(
+          ...(poisoned ? test.send({ type: 'round-failed', round, error: 'boom' }) : finish(test, round, { a: 1 })),
+        );
+      }
+    }
+    const statuses = new Map(test.ofType('action-answered', answered).map(({ id, status }) => [id, status]));
+    expect(ids.map((id) => statuses.get(id ?? 0))).toEqual([422, 204, 422, 204]);
+    expect(test.state().phase).toMatchObject({ trial: null, failures: 0 });
+  });
+
+  it('gives no id a second time within its second', () => {
+    const test = leading();
+    test.wait(1000);
+    const queue = () => test.ofType('action-queued', test.send({ type: 'action', ticket: 1, value: 'x' }))[0]?.id ?? 0;
+    const first = queue();
+    const { round } = startOf(test, test.wait(200));
+    finish(test, round, { a: 1 });
+    expect(test.state().actions).toEqual([]);
+    expect(queue()).toBe(first + 1);
   });
 });
 

@@ -12,6 +12,7 @@ import {
   type PlannedRole,
   planRoles,
   type RoleRecord,
+  type RolesData,
   readRecords,
   retryDelayMs,
   templateVariables,
@@ -35,6 +36,12 @@ export interface RendererOptions {
   readonly dryRun?: boolean;
   /** Programs are started as root through sudo(8). */
   readonly useSudo?: boolean;
+  /** Roles in the place of what the schedule says; null: as it says. Rejects: nothing is rendered, and it is tried again. */
+  readonly rolesOf?: (
+    schedule: Schedule,
+    deploymentId: string,
+    previous: JsonObject | null,
+  ) => Promise<RolesData | null>;
   readonly onChange: () => void;
 }
 
@@ -56,6 +63,8 @@ export interface Renderer {
   recheck(): void;
   /** All roles, whether or not anything changed. */
   force(): void;
+  /** A sentence for the log of changes, beside those that the scheduler says. */
+  noteChange(hash: string, sentence: string): void;
   status(): {
     readonly renderedHash: string | null;
     readonly running: boolean;
@@ -67,6 +76,8 @@ export interface Renderer {
     /** What is wrong with sandbox/*.yaml (the last good one holds) and with writing logs; null: nothing. */
     readonly sandboxProblem: string | null;
     readonly logProblem: string | null;
+    /** Why it is not known which roles to render; the old ones stay. */
+    readonly rolesProblem: string | null;
   };
   /** Newest lines of a role's log, from memory. */
   log(role: string): readonly string[];
@@ -97,6 +108,8 @@ export const startRenderer = (options: RendererOptions): Renderer => {
   const abort = new AbortController();
   let current: Schedule | null = null;
   let renderedHash: string | null = null;
+  let renderedData: JsonObject | null = null;
+  let rolesProblem: string | null = null;
   let deploymentId: string | null = null;
   let deployment: DeploymentLog | null = null;
   let roleLog: RoleLog | null = null;
@@ -268,10 +281,22 @@ export const startRenderer = (options: RendererOptions): Renderer => {
       if (loggedHash !== schedule.hash && Array.isArray(schedule.data.changes)) {
         deploymentOf(schedule);
       }
-      const plans = planRoles(schedule.data, options.hostname, records.values());
+      let told: RolesData | null = null;
+      try {
+        deploymentId ??= newDeploymentId();
+        told = (await options.rolesOf?.(schedule, deploymentId, renderedData)) ?? null;
+        rolesProblem = null;
+      } catch (error) {
+        rolesProblem = (error as Error).message;
+        forced ||= force;
+        options.onChange();
+        continue;
+      }
+      const plans = planRoles(schedule.data, options.hostname, records.values(), told);
+      const kept = new Set(told?.kept ?? []);
       // Roles that are wanted no more and never came to a command leave no mark.
       const planned = new Set(plans.map((plan) => plan.role));
-      for (const role of [...records.keys()]) if (!planned.has(role)) records.delete(role);
+      for (const role of [...records.keys()]) if (!planned.has(role) && !kept.has(role)) records.delete(role);
       for (const plan of plans) {
         if (abort.signal.aborted) return;
         if ('error' in plan) fail(plan.role, '', hashOfError(plan.error), 4, plan.error);
@@ -282,6 +307,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
       // Asserted: what was assigned in between is not seen by the narrowing of the line above the loop.
       (deployment as DeploymentLog | null)?.finish(anyFailed ? 'DeploymentError' : 'DeploymentFinish');
       renderedHash = schedule.hash;
+      renderedData = schedule.data;
       options.onChange();
     }
   };
@@ -298,6 +324,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
 
   const planRetry = (): void => {
     const times = [...records.values()].flatMap(({ failure }) => (failure === null ? [] : [failure.retryAtMs]));
+    if (rolesProblem !== null) times.push(Date.now() + retryDelayMs(1));
     if (times.length === 0 || abort.signal.aborted) return;
     const wait = Math.max(100, Math.min(...times) - Date.now());
     retryTimer = setTimeout(() => {
@@ -320,6 +347,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
       wanted = true;
       kick();
     },
+    noteChange: (hash, sentence) => indexed.changes(hash, [sentence]),
     force() {
       wanted = true;
       forced = true;
@@ -341,6 +369,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
       return {
         ...{ renderedHash, running: running !== null, deploymentId, roles, failedRoles, failures, sandboxProblem },
         logProblem: indexed.problem(),
+        rolesProblem,
       };
     },
     log: (role) => logs.get(role) ?? [],

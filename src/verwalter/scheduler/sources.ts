@@ -13,6 +13,11 @@ export interface SchedulerSources {
 /** A source file is written by a person. */
 const maxSourceBytes = 4 * 1024 * 1024;
 
+const wasmTwins: ReadonlyMap<string, string> = new Map([
+  ['scheduler.wasm', 'scheduler/v1/main.lua, which returns { scheduler = function(input) … end }'],
+  ['query.wasm', 'scheduler/v1/query.lua, which returns { init, render_roles, query }'],
+]);
+
 /** Reads `<configDir>/scheduler/v1` whole; throws an Error that names the file. */
 export const readSources = (configDir: string): SchedulerSources => {
   const root = join(configDir, 'scheduler', 'v1');
@@ -23,7 +28,11 @@ export const readSources = (configDir: string): SchedulerSources => {
       const path = join(folder, name);
       const stat = statSync(path);
       if (stat.isDirectory()) walk(path, `${prefix}${name}/`);
-      else if (name.endsWith('.lua')) {
+      else if (prefix === '' && wasmTwins.has(name)) {
+        // The original would run it in the place of Lua: not to is no choice to make in silence.
+        const twin = wasmTwins.get(name);
+        throw new Error(`${path}: WebAssembly is not run; write ${twin} instead, then take this file away`);
+      } else if (name.endsWith('.lua')) {
         if (stat.size > maxSourceBytes) throw new Error(`${path}: larger than ${maxSourceBytes} bytes`);
         files[`${prefix}${name}`] = readFileSync(path, 'utf8');
       }

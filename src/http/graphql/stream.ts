@@ -1,5 +1,5 @@
-import type { Stream, StreamClient, StreamSocket } from '../../http/route.ts';
-import type { World } from './resolve.ts';
+import type { Stream, StreamClient, StreamSocket } from '../route.ts';
+import type { GraphqlService } from './service.ts';
 
 /** Over WebSocket: what answers a client. */
 type Open = (socket: StreamSocket) => StreamClient;
@@ -8,18 +8,18 @@ type Open = (socket: StreamSocket) => StreamClient;
 const mostWaiting = 100;
 
 /**
- * GraphQL over WebSocket: spec cantal 7.3. The library is half a megabyte of code that most agents never need: the first
+ * GraphQL over WebSocket. The library is half a megabyte of code that most agents never need: the first
  * client loads it.
  */
-export function graphqlStream(world: World): Stream {
+export function graphqlStream(path: string, service: () => Promise<GraphqlService>): Stream {
   let open: Open | null = null;
   return {
-    path: '/graphql',
+    path,
     summary: 'WebSocket: GraphQL with subscriptions; subprotocols graphql-transport-ws and graphql-ws (the older one)',
     subprotocols: ['graphql-transport-ws', 'graphql-ws'],
     open(_query, _send, socket) {
       if (open !== null) return open(socket);
-      const loaded = load(world).then((loadedOpen) => {
+      const loaded = load(service).then((loadedOpen) => {
         open = loadedOpen;
         return loadedOpen;
       });
@@ -28,13 +28,14 @@ export function graphqlStream(world: World): Stream {
   };
 }
 
-async function load(world: World): Promise<Open> {
-  const [{ realTimers, session }, { modernWords, olderWords }] = await Promise.all([
+async function load(loadService: () => Promise<GraphqlService>): Promise<Open> {
+  const [{ realTimers, session }, { modernWords, olderWords }, service] = await Promise.all([
     import('./session.ts'),
     import('./protocol.ts'),
+    loadService(),
   ]);
   return (socket) =>
-    session(world, socket.subprotocol === 'graphql-transport-ws' ? modernWords : olderWords, socket, realTimers);
+    session(service, socket.subprotocol === 'graphql-transport-ws' ? modernWords : olderWords, socket, realTimers);
 }
 
 /** What the client says before is kept for it, in order. */

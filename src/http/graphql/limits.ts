@@ -13,10 +13,14 @@ const deepest = 20;
 /** Fields, those below a list ten times: two lists of all cgroups with all their processes are possible. */
 const mostCost = 10_000;
 const listWeight = 10;
-const lists: ReadonlySet<string> = new Set(['processes', 'cgroups', 'peers', 'hosts', 'series', 'tips', 'chart']);
-/** Each of these reads history. */
+/** Each of these reads more than memory at hand. */
 const queryWeight = 500;
-const queries: ReadonlySet<string> = new Set(['metrics', 'remote']);
+
+/** Names of fields that cost more than one. */
+export interface Weights {
+  readonly lists: ReadonlySet<string>;
+  readonly queries: ReadonlySet<string>;
+}
 
 export type Measured =
   | { readonly kind: 'measured'; readonly cost: number; readonly roots: ReadonlySet<string> }
@@ -31,7 +35,8 @@ interface Size {
  * How much an operation asks for. A fragment is measured once, however often it is spread: measuring takes no longer than
  * the document is, even where executing it would take for ever. The document need not be valid.
  */
-export function measure(document: DocumentNode, operation: OperationDefinitionNode): Measured {
+export function measure(document: DocumentNode, operation: OperationDefinitionNode, weights: Weights): Measured {
+  const { lists, queries } = weights;
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const each of document.definitions) {
     if (each.kind === Kind.FRAGMENT_DEFINITION) fragments.set(each.name.value, each);

@@ -1,9 +1,8 @@
 import { type ExecutionResult, GraphQLError } from 'graphql';
-import type { StreamClient, StreamSocket } from '../../http/route.ts';
-import { mostSamplesPerQuery } from '../query/extract.ts';
+import type { StreamClient, StreamSocket } from '../route.ts';
 import { type Asked, type Prepared, prepare } from './operation.ts';
 import { hear, type Said, type Words } from './protocol.ts';
-import type { World } from './resolve.ts';
+import type { GraphqlService } from './service.ts';
 
 export interface Timers {
   nowMs(): number;
@@ -42,7 +41,7 @@ interface Subscription {
 }
 
 /** One client. What it does not take in time is not kept: once it reads again it gets the newest. */
-export function session(world: World, words: Words, socket: StreamSocket, timers: Timers): StreamClient {
+export function session(service: GraphqlService, words: Words, socket: StreamSocket, timers: Timers): StreamClient {
   const subscriptions = new Map<string, Subscription>();
   let greeted = false;
   let gone = false;
@@ -62,18 +61,18 @@ export function session(world: World, words: Words, socket: StreamSocket, timers
 
   /** Runs it if its client may ask for more. */
   const run = async (operation: Operation): Promise<ExecutionResult> => {
-    const wait = world.cost.refusal(socket.remoteAddress);
-    if (wait !== null) {
-      return { data: null, errors: [new GraphQLError(`you have asked for too much: try again in ${wait} s`)] };
+    const turn = service.begin(socket.remoteAddress);
+    if ('reply' in turn) {
+      const error = new GraphQLError(`you have asked for too much: try again in ${turn.waitSeconds} s`);
+      return { data: null, errors: [error] };
     }
-    const budget = { samples: mostSamplesPerQuery };
     try {
-      return await operation.run(budget);
+      return await operation.run(turn.context);
     } catch (error) {
-      world.report('graphql', error);
+      service.report('graphql', error);
       return { data: null, errors: [new GraphQLError('internal error')] };
     } finally {
-      world.cost.charge(socket.remoteAddress, mostSamplesPerQuery - budget.samples);
+      turn.end();
     }
   };
 
@@ -104,13 +103,9 @@ export function session(world: World, words: Words, socket: StreamSocket, timers
     subscription.callOff = timers.after(Math.max(mergeMs, pause), () => void push(id, subscription));
   };
 
-  const event = (touches: (roots: ReadonlySet<string>) => boolean) => {
+  const leaveEvents = service.onEvent((touches) => {
     for (const [id, each] of subscriptions) if (touches(each.operation.roots)) soon(id, each);
-  };
-  const leaveScans = world.cantal.onScan(() =>
-    event((roots) => roots.has('status') || roots.has('local') || roots.has('metrics')),
-  );
-  const leavePeers = world.onPeers(() => event((roots) => roots.has('peers')));
+  });
 
   const start = async (id: string, asked: Asked): Promise<void> => {
     if (words.greetingNeeded && !greeted) return socket.close(4401, 'Unauthorized');
@@ -121,7 +116,7 @@ export function session(world: World, words: Words, socket: StreamSocket, timers
     if (subscriptions.size >= mostOperations) {
       return socket.post(words.failed(id, [new GraphQLError(`more than ${mostOperations} operations at once`)]));
     }
-    const prepared = prepare(world, asked);
+    const prepared = prepare(service, asked);
     if (prepared.kind === 'bad') return socket.post(words.failed(id, prepared.errors));
     const subscription: Subscription = {
       ...{ operation: prepared, state: 'idle', stale: false },
@@ -189,8 +184,7 @@ export function session(world: World, words: Words, socket: StreamSocket, timers
     },
     leave() {
       gone = true;
-      leaveScans();
-      leavePeers();
+      leaveEvents();
       callOffGreeting();
       callOffKeepAlive();
       for (const id of [...subscriptions.keys()]) end(id);

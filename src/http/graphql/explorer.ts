@@ -1,38 +1,50 @@
-import type { Route } from '../../http/route.ts';
+import type { Route } from '../route.ts';
+
+export interface ExplorerOptions {
+  /** Of the page; its script and style are below it. */
+  readonly path: string;
+  /** Where GraphQL is answered. */
+  readonly endpoint: string;
+  /** What stands there at first. */
+  readonly query: string;
+}
 
 /**
  * A page to try queries on: a text, a button, the answer, and what the schema has. The original brought GraphiQL, which
- * is some megabytes of scripts; any GraphQL client with an explorer can be pointed at /graphql as well.
+ * is some megabytes of scripts; any GraphQL client with an explorer can be pointed at the endpoint as well.
  */
-export function explorerRoutes(): readonly Route[] {
-  const file = (path: string, contentType: string, text: string, summary: string): Route => ({
-    ...{ method: 'GET', path, access: 'read', summary },
+export function explorerRoutes({ path, endpoint, query }: ExplorerOptions): readonly Route[] {
+  const file = (own: string, contentType: string, text: string, summary: string): Route => ({
+    ...{ method: 'GET', path: own, access: 'read', summary },
     handle: () => ({ status: 200, text, contentType, page: true }),
   });
+  const page = pageText.replaceAll('{path}', path).replace('{query}', () => escaped(query));
   return [
-    file('/graphiql', 'text/html; charset=utf-8', page, 'A page to try GraphQL on'),
-    file('/graphiql/explorer-js', 'text/javascript; charset=utf-8', script, 'Its script'),
-    file('/graphiql/explorer-css', 'text/css; charset=utf-8', style, 'Its style'),
+    file(path, 'text/html; charset=utf-8', page, `A page to try GraphQL on: ${endpoint}`),
+    file(
+      `${path}/explorer-js`,
+      'text/javascript; charset=utf-8',
+      script.replaceAll('{endpoint}', endpoint),
+      'Its script',
+    ),
+    file(`${path}/explorer-css`, 'text/css; charset=utf-8', style, 'Its style'),
   ];
 }
 
-const page = `<!doctype html>
+const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+
+const pageText = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>GraphQL of this agent</title>
-<link rel="stylesheet" href="/graphiql/explorer-css">
-<script src="/graphiql/explorer-js" defer></script>
+<link rel="stylesheet" href="{path}/explorer-css">
+<script src="{path}/explorer-js" defer></script>
 <h1>GraphQL of this agent</h1>
 <main>
 <form>
 <label for="query">Query, or subscription</label>
-<textarea id="query" rows="16" spellcheck="false">{
-  status { hostname name processes fineValues numPeers }
-  metrics(condition: ["Eq", "metric", "load_avg_1min"], extract: ["HistoryByNum", 5]) {
-    series { key values timestamps }
-  }
-}</textarea>
+<textarea id="query" rows="16" spellcheck="false">{query}</textarea>
 <label for="variables">Variables (JSON)</label>
 <textarea id="variables" rows="3" spellcheck="false">{}</textarea>
 <p><button type="submit">Run (Ctrl+Enter)</button> <button type="button" id="stop" disabled>Stop</button></p>
@@ -65,14 +77,14 @@ const stop = () => { if (socket !== null) socket.close(); socket = null; find('s
 find('stop').addEventListener('click', stop);
 
 async function ask(payload) {
-  const reply = await fetch('/graphql', {
+  const reply = await fetch('{endpoint}', {
     method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(payload),
   });
   return reply.json();
 }
 
 function watch(payload) {
-  const mine = socket = new WebSocket(location.origin.replace(/^http/, 'ws') + '/graphql', 'graphql-transport-ws');
+  const mine = socket = new WebSocket(location.origin.replace(/^http/, 'ws') + '{endpoint}', 'graphql-transport-ws');
   find('stop').disabled = false;
   mine.onopen = () => mine.send(JSON.stringify({ type: 'connection_init' }));
   mine.onclose = ({ code, reason }) => { if (socket === mine) { stop(); show('closed: ' + code + ' ' + reason); } };

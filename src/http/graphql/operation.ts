@@ -10,10 +10,8 @@ import {
   specifiedRules,
   validate,
 } from 'graphql';
-import type { Budget } from '../query/cost.ts';
 import { measure, mostTokens } from './limits.ts';
-import { rootOf, type World } from './resolve.ts';
-import { schema } from './schema.ts';
+import type { GraphqlService } from './service.ts';
 
 /** {query, operationName?, variables?} as it comes from outside. */
 export interface Asked {
@@ -28,7 +26,7 @@ export type Prepared =
       readonly type: OperationTypeNode;
       /** Names of the fields at the top. */
       readonly roots: ReadonlySet<string>;
-      run(budget: Budget): Promise<ExecutionResult>;
+      run(context: object): Promise<ExecutionResult>;
     }
   | { readonly kind: 'bad'; readonly errors: readonly GraphQLError[] };
 
@@ -49,7 +47,7 @@ export function askedOf(body: unknown): Asked | string {
 const shape = 'the body is {"query": TEXT, "operationName"?: NAME, "variables"?: {NAME: value}}';
 
 /** Parses and checks; the result can be run again and again. */
-export function prepare(world: World, { query, operationName, variables }: Asked): Prepared {
+export function prepare(service: GraphqlService, { query, operationName, variables }: Asked): Prepared {
   let document: DocumentNode;
   try {
     document = parse(query, { maxTokens: mostTokens });
@@ -64,25 +62,23 @@ export function prepare(world: World, { query, operationName, variables }: Asked
       operationName === null ? 'say by operationName which of the operations' : `no operation ${operationName}`;
     return bad(new GraphQLError(document.definitions.length === 0 ? 'the query is empty' : what));
   }
-  const measured = measure(document, operation);
+  const measured = measure(document, operation, service.weights);
   if (measured.kind === 'tooMuch') return bad(new GraphQLError(measured.reason));
-  const errors = validate(schema, document, rules, { maxErrors: mostErrors });
+  const errors = validate(service.schema, document, rules, { maxErrors: mostErrors });
   if (errors.length > 0) return { kind: 'bad', errors };
 
-  const rootValue = rootOf(world);
   return {
     kind: 'operation',
     type: operation.operation,
     roots: measured.roots,
-    async run(budget) {
-      const contextValue = { budget };
+    async run(contextValue) {
       const result = await execute({
-        ...{ schema, document, rootValue, contextValue },
+        ...{ schema: service.schema, document, rootValue: service.root, contextValue },
         ...{ operationName: operationName ?? undefined, variableValues: variables },
       });
       return result.errors === undefined
         ? result
-        : { ...result, errors: result.errors.map((each) => masked(world, each)) };
+        : { ...result, errors: result.errors.map((each) => masked(service, each)) };
     },
   };
 }
@@ -90,10 +86,10 @@ export function prepare(world: World, { query, operationName, variables }: Asked
 const bad = (error: GraphQLError): Prepared => ({ kind: 'bad', errors: [error] });
 
 /** What was thrown by mistake is for the log, not for the client. */
-function masked(world: World, error: GraphQLError): GraphQLError {
+function masked(service: GraphqlService, error: GraphQLError): GraphQLError {
   const { originalError } = error;
   if (originalError === undefined || originalError === null || originalError instanceof GraphQLError) return error;
-  world.report(`graphql ${error.path?.join('.') ?? ''}`, originalError);
+  service.report(`graphql ${error.path?.join('.') ?? ''}`, originalError);
   const { nodes, path } = error;
   return new GraphQLError('internal error', { nodes: nodes ?? null, path: path ?? null });
 }
