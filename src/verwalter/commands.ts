@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { version } from '../version.ts';
 import type { RenderOnceOptions } from './render/render-once.ts';
+import { addTimeTravelCommands } from './time-travel-commands.ts';
 
 // Heavy imports stand inside the actions: `stellwerk verwalter --help` loads neither Lua nor Handlebars.
 
@@ -65,5 +66,6 @@ export function verwalterCommand(): Command {
         },
       );
     });
+  addTimeTravelCommands(command);
   return command;
 }

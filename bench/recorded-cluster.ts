@@ -1,0 +1,103 @@
+import type { Json, JsonObject } from '../src/verwalter/canonical.ts';
+import { openRecorder } from '../src/verwalter/recording/recorder.ts';
+import { runScheduler } from '../src/verwalter/scheduler/engine.ts';
+import { sourcesOf } from '../src/verwalter/scheduler/sources.ts';
+import type { Plan } from '../src/verwalter/simulate/plan.ts';
+import { simulate } from '../src/verwalter/simulate/simulate.ts';
+import mainLua from './scheduler.lua';
+
+/** A cluster of some size: 100 nodes, 1000 instances of 8 roles, two rules a node, a day's load. */
+export const clusterNodes = 100;
+const roleCount = 8;
+
+const hostOf = (index: number): string => `node${String(index + 1).padStart(3, '0')}`;
+
+export const clusterRuntime: JsonObject = {
+  rules: { errors: { condition: 'errors' }, requests: { condition: 'requests' } },
+  nodes: Object.fromEntries(
+    Array.from({ length: clusterNodes }, (_, index): [string, Json] => [
+      hostOf(index),
+      { cpu: 8000, memory: 32_768, labels: { zone: `z${index % 3}`, disk: index % 2 === 0 ? 'ssd' : 'hdd' } },
+    ]),
+  ),
+  roles: Object.fromEntries(
+    Array.from({ length: roleCount }, (_, index): [string, Json] => [
+      `role${index}`,
+      {
+        count: (clusterNodes * 10) / roleCount,
+        cpu: 100 + ((index * 37) % 300),
+        memory: 256 + ((index * 91) % 1024),
+        image: `app-v1.${index}`,
+        labels: index % 4 === 0 ? { disk: 'ssd' } : {},
+        max_per_node: 4,
+      },
+    ]),
+  ),
+};
+
+const hour = 3_600_000;
+
+/** Of each hour: a crash of half an hour, and a node whose errors rise for five minutes. */
+export const clusterPlan = (hours: number): Plan => ({
+  start: 1_799_971_200_000,
+  metrics: new Map([
+    ['errors', { tag: 'Constant', value: { value: 1, noise: 1 } }],
+    ['requests', { tag: 'Load', value: { base: 1000, peak: 30_000, peakAt: 14 * hour, noise: 0.1 } }],
+  ] as const),
+  events: Array.from({ length: Math.ceil(hours) }, (_, index): Plan['events'] => [
+    {
+      tag: 'Crash',
+      value: { at: index * hour + 600_000, for: hour / 2, node: hostOf((index * 7 + 3) % clusterNodes) },
+    },
+    {
+      tag: 'Metric',
+      value: {
+        at: index * hour + 120_000,
+        for: 300_000,
+        node: hostOf((index * 11 + 5) % clusterNodes),
+        rule: 'errors',
+        value: 77,
+      },
+    },
+  ]).flat(),
+});
+
+export const clusterSources = sourcesOf({ 'main.lua': mainLua });
+/** The same, but for what it calls a failing node. */
+export const changedSources = sourcesOf({ 'main.lua': mainLua.replace('threshold = 50', 'threshold = 500') });
+
+/** Records so many hours as a leader does; returns processor ms per round that went into recording, main thread and all. */
+export const recordCluster = async (dir: string, hours: number): Promise<{ rounds: number; cpuMs: number }> => {
+  let clock = 0;
+  let cpu = 0;
+  const recorder = openRecorder({
+    dir,
+    keep: { ms: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY },
+    nowMs: () => clock,
+    setError(text) {
+      if (text !== null) throw new Error(text);
+    },
+    log: () => {},
+  });
+  const story = simulate({
+    plan: clusterPlan(hours),
+    nodes: clusterNodes,
+    durationMs: hours * hour,
+    seed: 1,
+    sources: clusterSources,
+    runtime: clusterRuntime,
+    runner: { run: (request) => runScheduler(request) },
+    async record(round) {
+      clock = round.timestamp;
+      const before = process.cpuUsage();
+      recorder.record(round);
+      await recorder.written();
+      const { user, system } = process.cpuUsage(before);
+      cpu += (user + system) / 1000;
+    },
+  });
+  let step = await story.next();
+  while (step.done !== true) step = await story.next();
+  await recorder.stop();
+  return { rounds: step.value.rounds, cpuMs: cpu / step.value.rounds };
+};
