@@ -6,16 +6,16 @@ import type { Plan } from '../src/verwalter/simulate/plan.ts';
 import { simulate } from '../src/verwalter/simulate/simulate.ts';
 import mainLua from './scheduler.lua';
 
-/** A cluster of some size: 100 nodes, 1000 instances of 8 roles, two rules a node, a day's load. */
-export const clusterNodes = 100;
+// A cluster with ten instances a node, of 8 roles; two rules a node, a day's load, a crash and a failing node an hour.
+
 const roleCount = 8;
 
 const hostOf = (index: number): string => `node${String(index + 1).padStart(3, '0')}`;
 
-export const clusterRuntime: JsonObject = {
+const runtimeOf = (nodes: number): JsonObject => ({
   rules: { errors: { condition: 'errors' }, requests: { condition: 'requests' } },
   nodes: Object.fromEntries(
-    Array.from({ length: clusterNodes }, (_, index): [string, Json] => [
+    Array.from({ length: nodes }, (_, index): [string, Json] => [
       hostOf(index),
       { cpu: 8000, memory: 32_768, labels: { zone: `z${index % 3}`, disk: index % 2 === 0 ? 'ssd' : 'hdd' } },
     ]),
@@ -24,7 +24,7 @@ export const clusterRuntime: JsonObject = {
     Array.from({ length: roleCount }, (_, index): [string, Json] => [
       `role${index}`,
       {
-        count: (clusterNodes * 10) / roleCount,
+        count: Math.round((nodes * 10) / roleCount),
         cpu: 100 + ((index * 37) % 300),
         memory: 256 + ((index * 91) % 1024),
         image: `app-v1.${index}`,
@@ -33,12 +33,12 @@ export const clusterRuntime: JsonObject = {
       },
     ]),
   ),
-};
+});
 
 const hour = 3_600_000;
 
 /** Of each hour: a crash of half an hour, and a node whose errors rise for five minutes. */
-export const clusterPlan = (hours: number): Plan => ({
+const planOf = (nodes: number, hours: number): Plan => ({
   start: 1_799_971_200_000,
   metrics: new Map([
     ['errors', { tag: 'Constant', value: { value: 1, noise: 1 } }],
@@ -47,14 +47,14 @@ export const clusterPlan = (hours: number): Plan => ({
   events: Array.from({ length: Math.ceil(hours) }, (_, index): Plan['events'] => [
     {
       tag: 'Crash',
-      value: { at: index * hour + 600_000, for: hour / 2, node: hostOf((index * 7 + 3) % clusterNodes) },
+      value: { at: index * hour + 600_000, for: hour / 2, node: hostOf((index * 7 + 3) % nodes) },
     },
     {
       tag: 'Metric',
       value: {
         at: index * hour + 120_000,
         for: 300_000,
-        node: hostOf((index * 11 + 5) % clusterNodes),
+        node: hostOf((index * 11 + 5) % nodes),
         rule: 'errors',
         value: 77,
       },
@@ -67,7 +67,11 @@ export const clusterSources = sourcesOf({ 'main.lua': mainLua });
 export const changedSources = sourcesOf({ 'main.lua': mainLua.replace('threshold = 50', 'threshold = 500') });
 
 /** Records so many hours as a leader does; returns processor ms per round that went into recording, main thread and all. */
-export const recordCluster = async (dir: string, hours: number): Promise<{ rounds: number; cpuMs: number }> => {
+export const recordCluster = async (
+  dir: string,
+  nodes: number,
+  hours: number,
+): Promise<{ rounds: number; cpuMs: number }> => {
   let clock = 0;
   let cpu = 0;
   const recorder = openRecorder({
@@ -80,12 +84,12 @@ export const recordCluster = async (dir: string, hours: number): Promise<{ round
     log: () => {},
   });
   const story = simulate({
-    plan: clusterPlan(hours),
-    nodes: clusterNodes,
+    plan: planOf(nodes, hours),
+    nodes,
     durationMs: hours * hour,
     seed: 1,
     sources: clusterSources,
-    runtime: clusterRuntime,
+    runtime: runtimeOf(nodes),
     runner: { run: (request) => runScheduler(request) },
     async record(round) {
       clock = round.timestamp;

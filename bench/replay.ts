@@ -12,6 +12,7 @@ import mainLua from './scheduler.lua';
 
 /** REPLAY_HOURS=24 measures a whole day, which takes as long to record as to replay. */
 const hours = Number(process.env.REPLAY_HOURS ?? 0.25);
+const nodes = Number(process.env.REPLAY_NODES ?? 100);
 const roundsOfADay = 17_280;
 const nativeRounds = 20;
 
@@ -22,7 +23,7 @@ const nativeRounds = 20;
 export async function measure(): Promise<readonly BenchRow[]> {
   const dir = mkdtempSync(join(tmpdir(), 'bench-replay-'));
   try {
-    const recorded = await recordCluster(dir, hours);
+    const recorded = await recordCluster(dir, nodes, hours);
     const bytes = readdirSync(dir).reduce((sum, name) => sum + statSync(join(dir, name)).size, 0) / recorded.rounds;
     const recordings = openRecordings([dir]);
     const readFrom = performance.now();
@@ -52,7 +53,7 @@ export async function measure(): Promise<readonly BenchRow[]> {
     const native = await nativeLua(dir);
     const row = (figure: string, value: number, unit: string) => ({ bench: 'replay', figure, value, unit });
     return [
-      benchRow(row('bytes recorded a round, 100 nodes, 1000 instances', bytes, 'B'), {
+      benchRow(row(`bytes recorded a round, ${nodes} nodes, ${nodes * 10} instances`, bytes, 'B'), {
         maxValue: 2 ** 30 / roundsOfADay,
       }),
       benchRow(row('processor time to record a round', recorded.cpuMs, 'ms')),

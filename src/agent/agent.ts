@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { logTo } from '../log.ts';
 import { packageRoot } from '../native/load.ts';
 import { version } from '../version.ts';
+import { recordingRoutes } from '../verwalter/recording/recording-routes.ts';
 import { verwalterRoutes } from '../verwalter/routes.ts';
 import { startVerwalter } from '../verwalter/shell.ts';
 import { forwardToLeader } from './actions.ts';
@@ -71,6 +72,7 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
     logDir: options.logDir,
     version,
     maxShrink: options.maxShrink / 100,
+    recordKeep: options.recordKeep,
     strictSchedule: options.strictSchedule,
     strictScheduler: options.strictScheduler,
     lithosSwitch: [
@@ -102,6 +104,7 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
   await part.listen({
     routes: [
       ...forwardToLeader({ routes: verwalterRoutes(verwalter), peers: cluster, http }),
+      ...recordingRoutes(verwalter),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
     streams: [liveStream(overview)],

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import type { JoinTarget } from '../cluster/discovery.ts';
+import { defaultRecordKeep, type RecordKeep } from '../verwalter/recording/record-keep.ts';
 import {
   collectLabels,
   collectTargets,
@@ -9,6 +10,7 @@ import {
   number,
   type ProcessMetrics,
   processMetricsOption,
+  recordKeep,
 } from './option-values.ts';
 
 /** What `stellwerk agent` takes; names as in the specifications of cantal and verwalter. */
@@ -41,6 +43,7 @@ export interface AgentOptions {
   readonly allowMinorityCluster: boolean;
   /** Percent. */
   readonly maxShrink: number;
+  readonly recordKeep: RecordKeep;
   readonly strictSchedule: boolean;
   readonly strictScheduler: boolean;
   readonly logLevel: string;
@@ -106,6 +109,11 @@ export function agentCommand(): Command {
       'a schedule that stops more of all instances at once, unasked, is held until somebody decides',
       number('max-shrink', 0, 100),
       50,
+    )
+    .addOption(
+      new Option('--record-keep <limits>', 'how many recorded rounds stay: a duration, a size or both')
+        .argParser(recordKeep)
+        .default(defaultRecordKeep, '24h,1GiB'),
     )
     .option('--strict-schedule', 'refuse a schedule that has warnings', false)
     .option('--strict-scheduler', 'make errors of the scheduler’s writes to globals', false)

@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import { mostLabels, parseLabel } from '../cantal/remote/select.ts';
 import { type JoinTarget, parseJoin } from '../cluster/discovery.ts';
 import { parseHumanDuration } from '../config/duration.ts';
+import { parseRecordKeep, type RecordKeep } from '../verwalter/recording/record-keep.ts';
 
 /** Readers of the options that both agents have; each throws commander's error, which names the option. */
 
@@ -20,6 +21,12 @@ export function keepHistory(text: string): number {
   const { ms } = duration;
   if (ms >= 60_000 && ms <= 7 * 24 * 3_600_000) return ms;
   throw new InvalidArgumentError('keep-history is from "1 minute" to "7 days".');
+}
+
+export function recordKeep(text: string): RecordKeep {
+  const keep = parseRecordKeep(text);
+  if ('problem' in keep) throw new InvalidArgumentError(keep.problem);
+  return keep;
 }
 
 export function machineId(text: string): string {

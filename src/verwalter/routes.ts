@@ -114,5 +114,6 @@ const statusOf = (verwalter: Verwalter): unknown => {
     last_round: status.lastRound,
     pending_actions: status.pendingActions,
     held: status.held,
+    shadow: verwalter.timeTravel.shadow(),
   };
 };

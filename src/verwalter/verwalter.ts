@@ -1,11 +1,13 @@
 import type { Json, JsonObject } from './canonical.ts';
 import type { LogKeep } from './log/retention.ts';
 import type { Leadership, MetricSource, PeerHttp, Peers, ScheduleStamp } from './ports.ts';
+import type { RecordKeep } from './recording/record-keep.ts';
 import type { RoleStatus } from './render/renderer.ts';
 import type { RoundSummary } from './round.ts';
 import type { Schedule } from './schedule.ts';
 import type { SchedulerLimits } from './scheduler/engine.ts';
 import type { QueuedAction, State } from './state.ts';
+import type { TimeTravel } from './time-travel.ts';
 
 // What the running verwalter of a node takes and offers.
 
@@ -18,6 +20,8 @@ export interface VerwalterOptions {
   readonly logDir: string;
   /** How much of the render logs stays; default: 30 days and 1 GiB. */
   readonly logKeep?: LogKeep;
+  /** How many recorded rounds stay; default: 24 hours and 1 GiB. */
+  readonly recordKeep?: RecordKeep;
   readonly version: string;
   /** Started with SANDBOX and FILE added: [node, stellwerk.js, 'lithos', 'switch', '--master', FILE]. */
   readonly lithosSwitch: readonly [string, ...string[]];
@@ -43,7 +47,8 @@ export type ErrorKind =
   | 'fetch'
   | 'storage'
   | 'metrics'
-  | 'guard';
+  | 'guard'
+  | 'recordings';
 
 export interface VerwalterStatus {
   readonly leadership: Leadership;
@@ -69,6 +74,8 @@ export type ActionReply =
   | { readonly leader: string };
 
 export interface Verwalter {
+  /** Recorded rounds, and what can be done with them. */
+  readonly timeTravel: TimeTravel;
   status(): VerwalterStatus;
   schedule(): Schedule | null;
   scheduleByHash(hash: string): Schedule | null;
