@@ -24,6 +24,8 @@ interface Placed {
   readonly count: number;
   /** All but the number of instances. */
   readonly rest: string;
+  /** A role with daemons: that it comes or goes is told by them. */
+  readonly silent: boolean;
 }
 
 const keyOf = (role: string, daemon: string | null): string => JSON.stringify([role, daemon]);
@@ -40,12 +42,14 @@ const placesOf = (data: JsonObject): ReadonlyMap<string, ReadonlyMap<string, Pla
   };
   for (const node of Object.keys(isObject(data.nodes) ? data.nodes : {})) {
     for (const [role, { daemons, ...variables }] of rolesOfNode(data, node)) {
-      add({ role, node, daemon: null, count: 1, rest: canonicalJson(variables) });
-      for (const [daemon, value] of Object.entries(isObject(daemons) ? daemons : {})) {
+      const own = Object.entries(isObject(daemons) ? daemons : {});
+      const silent = own.some(([, value]) => isObject(value));
+      add({ role, node, daemon: null, count: 1, rest: canonicalJson(variables), silent });
+      for (const [daemon, value] of own) {
         if (!isObject(value)) continue;
         const { instances, ...rest } = value;
         const count = typeof instances === 'number' && instances > 0 ? instances : 0;
-        add({ role, node, daemon, count, rest: canonicalJson(rest) });
+        add({ role, node, daemon, count, rest: canonicalJson(rest), silent: false });
       }
     }
   }
@@ -82,8 +86,8 @@ const movesOf = (
     const [before, after] = [was?.count ?? 0, is?.count ?? 0];
     const any = is ?? was;
     if (any === undefined) continue;
-    if (before > 0 && after === 0 && was !== undefined) gone.push(was);
-    else if (before === 0 && after > 0 && is !== undefined) come.push(is);
+    if (before > 0 && after === 0 && was !== undefined) gone.push(...(was.silent ? [] : [was]));
+    else if (before === 0 && after > 0 && is !== undefined) come.push(...(is.silent ? [] : [is]));
     else if (before !== after || (after > 0 && was?.rest !== is?.rest))
       moves.push(moved(schedule, any, 'changed', before, after));
   }
