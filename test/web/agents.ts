@@ -25,8 +25,8 @@ export interface TestAgents {
   stop(): Promise<void>;
 }
 
-/** Real agents of one cluster on 127.0.0.1, 127.0.0.2 …, and a program that exports numbers to them. */
-export async function startAgents(hostnames: readonly string[]): Promise<TestAgents> {
+/** Real agents of one cluster on 127.0.0.1, 127.0.0.2 …, with a main.lua if one is given, and a program that exports numbers to them. */
+export async function startAgents(hostnames: readonly string[], scheduler?: string): Promise<TestAgents> {
   const folder = mkdtempSync(join(tmpdir(), 'cantal-pages-'));
   writeFileSync(join(folder, 'token'), `${token}\n`);
   const children: ChildProcess[] = [];
@@ -43,6 +43,11 @@ export async function startAgents(hostnames: readonly string[]): Promise<TestAge
   try {
     const all: TestAgent[] = [];
     for (const [index, hostname] of hostnames.entries()) {
+      if (scheduler !== undefined) {
+        const tree = join(folder, String(index + 1), 'config', 'scheduler', 'v1');
+        mkdirSync(tree, { recursive: true });
+        writeFileSync(join(tree, 'main.lua'), scheduler);
+      }
       const { child, agent } = startAgent(folder, index + 1, hostname, port);
       children.push(child);
       await answers(agent, join(folder, `${index + 1}.log`), child);

@@ -11,6 +11,8 @@ import { ServedContext, useInCluster, useScheduler, useServedPoll } from './serv
 
 const pages: Readonly<Record<string, ReturnType<typeof lazyPage>>> = {
   '/': lazyPage(async () => (await import('./cluster-page.tsx')).ClusterPage),
+  '/verwalter/time-travel': lazyPage(async () => (await import('./verwalter/time-travel-page.tsx')).TimeTravelPage),
+  '/verwalter/dry-run': lazyPage(async () => (await import('./verwalter/dry-run-page.tsx')).DryRunPage),
   '/local/status': lazyPage(async () => (await import('./cantal/host-page.tsx')).HostPage),
   '/local/processes': lazyPage(async () => (await import('./cantal/processes-page.tsx')).ProcessesPage),
   '/local/process_metrics': lazyPage(async () => (await import('./cantal/process-page.tsx')).ProcessPage),
@@ -75,7 +77,8 @@ function Content({ place, token }: { place: Place; token: string | null }) {
   if (Page === undefined) return <NoSuchPage path={place.path} />;
   const ofOthers = place.path.startsWith('/remote/') || place.path === '/local/peers';
   if (ofOthers && inCluster === false) return <NoClusterPage title={titleOf(place.path) ?? ''} />;
-  const there = place.path === '/' ? scheduler === true : !ofOthers || inCluster === true;
+  const ofScheduler = place.path === '/' || place.path.startsWith('/verwalter/');
+  const there = ofScheduler ? scheduler === true : !ofOthers || inCluster === true;
   return there ? <Page key={place.path} place={place} token={token} /> : <main class="empty" aria-busy="true" />;
 }
 

@@ -13,6 +13,11 @@ interface Entry {
   readonly hint?: string;
 }
 
+const scheduling: readonly Entry[] = [
+  { path: '/verwalter/time-travel', title: 'Time travel' },
+  { path: '/verwalter/dry-run', title: 'Dry run' },
+];
+
 const local: readonly Entry[] = [
   { path: '/local/status', title: 'Status' },
   { path: '/local/processes', title: 'Processes', count: 'processes' },
@@ -35,7 +40,7 @@ const remote: readonly Entry[] = [
 export function titleOf(path: string): string | null {
   if (path === '/') return null;
   if (path === '/local/process_metrics') return 'Process';
-  return [...local, ...remote].find((entry) => entry.path === path)?.title ?? null;
+  return [...scheduling, ...local, ...remote].find((entry) => entry.path === path)?.title ?? null;
 }
 
 const parentOf = (path: string): string => (path === '/local/process_metrics' ? '/local/processes' : path);
@@ -61,6 +66,13 @@ export function Menu({ path }: { path: string }) {
               Cluster
             </Link>
           </li>
+          {scheduling.map(({ path: href, title }) => (
+            <li key={href}>
+              <Link href={href} current={href === path}>
+                {title}
+              </Link>
+            </li>
+          ))}
         </ul>
       )}
       <ul class="switch" aria-label="Whose figures">
