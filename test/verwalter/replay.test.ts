@@ -1,12 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readConfig } from '../../src/config/load.ts';
 import { openRecordings, roundsOf } from '../../src/verwalter/recording/recordings.ts';
 import { replay } from '../../src/verwalter/replay/replay.ts';
 import { type ReplayCommandOptions, replayCommand } from '../../src/verwalter/replay/replay-command.ts';
 import type { ReplayedRound } from '../../src/verwalter/replay/replay-rounds.ts';
+import { planSchema } from '../../src/verwalter/simulate/plan.ts';
 import { simulateCommand } from '../../src/verwalter/simulate/simulate-command.ts';
 import { bundleEntry, bundleWorker } from './worker-bundle.ts';
 
@@ -122,6 +124,19 @@ describe('verwalter simulate', () => {
     expect(code).toBe(2);
     expect(text).toContain('wrong.yaml:2:16: events[0].at: "soon"; expected a duration');
     expect(text).toMatch(/wrong.yaml:3:\d+: events\[1\]: tag !Crush; expected one of .*!Crash/);
+  });
+});
+
+describe('the plan in the documentation', () => {
+  it('is one', () => {
+    const docs = readFileSync(join(import.meta.dirname, '../../docs/verwalter-time-travel.md'), 'utf8');
+    const [, yaml = ''] = /```yaml\n([\s\S]*?)```/.exec(docs) ?? [];
+    const read = readConfig('plan.yaml', Buffer.from(yaml), planSchema);
+    expect(read.kind === 'refused' ? read.problems : [...read.value.metrics.keys()]).toEqual([
+      'rpm',
+      'errors',
+      'running',
+    ]);
   });
 });
 

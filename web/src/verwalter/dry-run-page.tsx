@@ -36,57 +36,59 @@ export function DryRunPage({ token }: PageProps) {
   };
   const paths = Object.keys(others).sort();
   return (
-    <main>
-      <header class="top page-head">
+    <>
+      <header class="top host">
         <h1>Dry run</h1>
       </header>
-      <section aria-labelledby="scheduler-title">
-        <div class="bar">
-          <h2 id="scheduler-title">Scheduler</h2>
-          <p class="muted">It runs over the last rounds that this node has recorded. Nothing is applied.</p>
-        </div>
-        <p class="run">
-          <label>
-            Folder with main.lua{' '}
-            <input
-              type="file"
-              multiple
-              {...{ webkitdirectory: true }}
-              onChange={(event) => void take(event.currentTarget.files)}
-            />
-          </label>
-          <label>
-            or files{' '}
-            <input type="file" multiple accept=".lua" onChange={(event) => void take(event.currentTarget.files)} />
-          </label>
-        </p>
-        {paths.length > 0 && (
-          <p class="muted">
-            beside main.lua: <code>{paths.join(', ')}</code>
+      <main>
+        <section aria-labelledby="scheduler-title">
+          <div class="bar">
+            <h2 id="scheduler-title">Scheduler</h2>
+            <p class="muted">It runs over the last rounds that this node has recorded. Nothing is applied.</p>
+          </div>
+          <p class="run">
+            <label>
+              Folder with main.lua{' '}
+              <input
+                type="file"
+                multiple
+                {...{ webkitdirectory: true }}
+                onChange={(event) => void take(event.currentTarget.files)}
+              />
+            </label>
+            <label>
+              or files{' '}
+              <input type="file" multiple accept=".lua" onChange={(event) => void take(event.currentTarget.files)} />
+            </label>
           </p>
-        )}
-        <div class="editors one">
-          <label>
-            main.lua
-            <textarea
-              class="mono"
-              spellcheck={false}
-              rows={18}
-              placeholder="return { scheduler = function(input) … end }"
-              value={text}
-              onInput={(event) => setText(event.currentTarget.value)}
-            />
-          </label>
-        </div>
-        <p class="run">
-          <button type="button" class="action" disabled={token === null || busy || text.trim() === ''} onClick={run}>
-            {busy ? 'Running…' : 'Run over recorded rounds'}
-          </button>
-          {token === null && <span class="muted">Only showing: a dry run needs the token.</span>}
-        </p>
-        {answer !== null && <DryRunResult answer={answer} movesAre="What would move now if it went live" />}
-      </section>
-    </main>
+          {paths.length > 0 && (
+            <p class="muted">
+              beside main.lua: <code>{paths.join(', ')}</code>
+            </p>
+          )}
+          <div class="editors one">
+            <label>
+              main.lua
+              <textarea
+                class="mono"
+                spellcheck={false}
+                rows={18}
+                placeholder="return { scheduler = function(input) … end }"
+                value={text}
+                onInput={(event) => setText(event.currentTarget.value)}
+              />
+            </label>
+          </div>
+          <p class="run">
+            <button type="button" class="action" disabled={token === null || busy || text.trim() === ''} onClick={run}>
+              {busy ? 'Running…' : 'Run over recorded rounds'}
+            </button>
+            {token === null && <span class="muted">Only showing: a dry run needs the token.</span>}
+          </p>
+          {answer !== null && <DryRunResult answer={answer} movesAre="What would move now if it went live" />}
+        </section>
+      </main>
+    </>
   );
 }
 

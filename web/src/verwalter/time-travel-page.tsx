@@ -27,8 +27,8 @@ export function TimeTravelPage({ place, token }: PageProps) {
   const round = all[index];
   const before = all[index - 1];
   return (
-    <main>
-      <header class="top page-head">
+    <>
+      <header class="top host">
         <h1>Time travel</h1>
         <fieldset class="choice">
           <legend class="hidden">How far back</legend>
@@ -39,23 +39,25 @@ export function TimeTravelPage({ place, token }: PageProps) {
           ))}
         </fieldset>
       </header>
-      {problem !== null && <p class="trouble">{problem}</p>}
-      {rounds !== null && all.length === 0 && (
-        <section>
-          <p>This node has led no round in that time.</p>
-          <p class="muted">
-            Rounds are recorded by the node that leads: look at the leader’s page, or further back. They stay for 24
-            hours (<code>--record-keep</code>).
-          </p>
-        </section>
-      )}
-      {round !== undefined && (
-        <>
-          <Slider rounds={all} index={index} />
-          <RoundView key={round.id} head={round} before={before} token={token} />
-        </>
-      )}
-    </main>
+      <main>
+        {problem !== null && <p class="trouble">{problem}</p>}
+        {rounds !== null && all.length === 0 && (
+          <section>
+            <p>This node has led no round in that time.</p>
+            <p class="muted">
+              Rounds are recorded by the node that leads: look at the leader’s page, or further back. They stay for 24
+              hours (<code>--record-keep</code>).
+            </p>
+          </section>
+        )}
+        {round !== undefined && (
+          <>
+            <Slider rounds={all} index={index} />
+            <RoundView key={round.id} head={round} before={before} token={token} />
+          </>
+        )}
+      </main>
+    </>
   );
 }
 
