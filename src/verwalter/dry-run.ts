@@ -66,11 +66,11 @@ const runRecorded = async (options: DryRunOptions, round: RecordedRound): Promis
 /** How many of the last rounds, and of the last that changed something, a new scheduler has to get through. */
 const trialRounds = 10;
 
-/** Ids for the trial, the newest first. A round that failed then need not succeed now. */
+/** Ids for the trial. A round that failed then need not succeed now. */
 export const trialIds = (heads: readonly RoundHead[], sinceMs: number): readonly number[] => {
   const good = heads.filter(({ ok, timestamp }) => ok && timestamp >= sinceMs);
   const ids = new Set([...good.slice(-trialRounds), ...good.filter(({ changed }) => changed).slice(-trialRounds)]);
-  return [...ids].map(({ id }) => id).sort((a, b) => b - a);
+  return [...ids].map(({ id }) => id);
 };
 
 export const refusalText = ({ failed: [first] }: DryRunResult): string | null =>

@@ -81,12 +81,10 @@ export const openTimeTravel = (options: TimeTravelOptions): TimeTravel => {
   const shadowRunner = runnerOf();
   const shadow = openShadow({ configDir, runner: shadowRunner, strictScheduler, strictSchedule });
 
-  async function* byId(ids: readonly number[]): AsyncGenerator<RecordedRound> {
-    for (const id of ids) {
-      const round = await recorder.read(id);
-      if (round !== null) yield round;
-    }
-  }
+  const byId = (ids: readonly number[]): AsyncGenerator<RecordedRound> => {
+    const wanted = new Set(ids);
+    return recorder.newestFirst(({ id }) => wanted.has(id));
+  };
 
   return {
     recorder,
@@ -141,7 +139,7 @@ export const openTimeTravel = (options: TimeTravelOptions): TimeTravel => {
       const heads = (await recorder.heads()).filter(({ timestamp }) => timestamp >= fromMs && timestamp <= toMs);
       const ids = heads.slice(-dryRunRounds).map(({ id }) => id);
       return dryRun({
-        rounds: byId(ids.reverse()),
+        rounds: byId(ids),
         sources,
         runner: trials,
         strictScheduler,

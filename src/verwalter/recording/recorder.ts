@@ -36,6 +36,8 @@ export interface Recorder {
   heads(): Promise<readonly RoundHead[]>;
   /** Null: there is none with this id. Throws DamagedRecording. */
   read(id: number): Promise<RecordedRound | null>;
+  /** The wanted rounds, the newest first; those of one file are in memory at once. Throws DamagedRecording. */
+  newestFirst(wanted: (head: RoundHead) => boolean): AsyncGenerator<RecordedRound>;
   /** The wanted rounds, the oldest first. Throws DamagedRecording. */
   rounds(wanted: (head: RoundHead) => boolean): AsyncGenerator<RecordedRound>;
   /** Resolves when all that was handed over so far is written. */
@@ -167,11 +169,22 @@ export const openRecorder = ({ dir, keep, nowMs, setError, log }: RecorderOption
   };
   const loaded = last;
 
-  async function* rounds(wanted: (head: RoundHead) => boolean): AsyncGenerator<RecordedRound> {
+  /** As it is now: what is written meanwhile is no part of an answer. */
+  const present = async (): Promise<readonly Pick<SegmentIndex, 'file' | 'frames'>[]> => {
     await loaded;
-    // As it is now: what is written meanwhile is no part of the answer.
-    for (const { file, frames } of segments.map(({ file, frames }) => ({ file, frames: [...frames] })))
-      yield* readRounds({ file, frames }, wanted);
+    return segments.map(({ file, frames }) => ({ file, frames: [...frames] }));
+  };
+
+  async function* rounds(wanted: (head: RoundHead) => boolean): AsyncGenerator<RecordedRound> {
+    for (const segment of await present()) yield* readRounds(segment, wanted);
+  }
+
+  async function* newestFirst(wanted: (head: RoundHead) => boolean): AsyncGenerator<RecordedRound> {
+    for (const segment of [...(await present())].reverse()) {
+      const found: RecordedRound[] = [];
+      for await (const round of readRounds(segment, wanted)) found.push(round);
+      yield* found.reverse();
+    }
   }
 
   return {
@@ -193,6 +206,7 @@ export const openRecorder = ({ dir, keep, nowMs, setError, log }: RecorderOption
       for await (const round of rounds((head) => head.id === id)) return round;
       return null;
     },
+    newestFirst,
     rounds,
     written: () => last,
     async stop() {

@@ -20,7 +20,9 @@ export interface SegmentIndex {
   readonly tail: { readonly problem: string; readonly bytes: number } | null;
 }
 
-const scanPieceBytes = 64 * 1024;
+/** A head is some hundred bytes, but for one with a long error. */
+const headPieceBytes = 2048;
+const longestHeadBytes = 65 * 1024;
 
 /** Reads the heads of a segment and checks its last body. A file that is no segment is a problem as a whole. */
 export const scanSegment = (file: string): SegmentIndex | { readonly problem: string } => {
@@ -38,10 +40,12 @@ export const scanSegment = (file: string): SegmentIndex | { readonly problem: st
     const frames: FrameAt[] = [];
     let at = magic.length;
     let problem: string | null = null;
-    const piece = Buffer.alloc(scanPieceBytes + 1024);
+    const piece = Buffer.alloc(longestHeadBytes);
+    const frameAt = (offset: number, bytes: number) =>
+      decodeFrameHead(piece.subarray(0, readSync(fd, piece, 0, bytes, offset)));
     while (at < size) {
-      const read = readSync(fd, piece, 0, piece.length, at);
-      const frame = decodeFrameHead(piece.subarray(0, read));
+      const first = frameAt(at, headPieceBytes);
+      const frame = 'problem' in first && first.short ? frameAt(at, longestHeadBytes) : first;
       if ('problem' in frame) {
         problem = frame.problem;
         break;
