@@ -25,10 +25,6 @@ describe.skipIf(noBrowser('the pages of recorded rounds'))('pages of recorded ro
     folder = mkdtempSync(join(tmpdir(), 'time-travel-page-'));
     [browser, agents] = await Promise.all([launch(), startAgents(['alpha'], main)]);
     origin = agents.all[0]?.origin ?? '';
-    const rounds = async (): Promise<readonly { readonly changed: boolean }[]> => {
-      const answer = await agents.all[0]?.get('/v1/recordings');
-      return (answer as { rounds: readonly { changed: boolean }[] }).rounds;
-    };
     await until('a round is recorded', async () => (await rounds()).length > 0, 60_000);
     const reply = await fetch(`${origin}/v1/wait_action`, {
       method: 'POST',
@@ -45,15 +41,20 @@ describe.skipIf(noBrowser('the pages of recorded rounds'))('pages of recorded ro
     rmSync(folder, { recursive: true, force: true });
   });
 
+  const rounds = async (): Promise<readonly { readonly id: number; readonly changed: boolean }[]> => {
+    const answer = await agents.all[0]?.get('/v1/recordings');
+    return (answer as { rounds: readonly { id: number; changed: boolean }[] }).rounds;
+  };
+
   it('go back to a change, show what moved and why, and run the round again with another input', async () => {
-    const watched = await openPage(browser, `${origin}/verwalter/time-travel#token=${token}`);
+    const changes = (await rounds()).filter(({ changed }) => changed);
+    const watched = await openPage(browser, `${origin}/verwalter/time-travel?round=${changes[1]?.id}#token=${token}`);
     const { page } = watched;
     await page.getByText(/2 of them with a new schedule/).waitFor();
-    const back = page.getByRole('button', { name: 'Change before' });
-    const moved = page.getByRole('row', { name: 'changed web / main alpha 2 → 5 web: 5 instances wanted' });
-    await page.getByRole('heading', { name: 'What if' }).waitFor();
-    if ((await moved.count()) === 0 && (await back.isEnabled())) await back.click();
-    await moved.waitFor();
+    await page.getByRole('button', { name: 'Change before' }).click();
+    await page.waitForURL(`**/verwalter/time-travel?round=${changes[0]?.id}`);
+    await page.getByRole('button', { name: 'Next change' }).click();
+    await page.getByRole('row', { name: 'changed web / main alpha 2 → 5 web: 5 instances wanted' }).waitFor();
     expect(page.url()).not.toContain('token');
     await page.getByText('Debug log').click();
     await page.getByText('count is 5').waitFor();

@@ -1,5 +1,5 @@
 import './verwalter.css';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { Foldable } from '../foldable.tsx';
 import { formatCount, formatMs, shortHash } from '../format.ts';
 import type { PageProps } from '../lazy-page.tsx';
@@ -9,7 +9,7 @@ import { MovesTable } from './moves-table.tsx';
 import { type Move, type Round, type RoundHead, timeText, useOnce, useRounds } from './recordings.ts';
 import { WhatIf } from './what-if.tsx';
 
-const hourMs = 3_600_000;
+const hourMs: number = 3_600_000;
 const spans = [
   { name: '1 h', ms: hourMs },
   { name: '6 h', ms: 6 * hourMs },
@@ -18,14 +18,20 @@ const spans = [
 
 /** Any round that this node has led: what it saw, what it decided, what moved, and what would have if. */
 export function TimeTravelPage({ place, token }: PageProps) {
-  const [spanMs, setSpanMs] = useState<number>(hourMs);
-  const { rounds, problem } = useRounds(spanMs);
   const wanted = Number(place.params.get('round') ?? Number.NaN);
+  // Ids are times: a link to an older round finds it.
+  const [spanMs, setSpanMs] = useState(() => spans.find(({ ms }) => Date.now() - wanted < ms)?.ms ?? hourMs);
+  const { rounds, problem } = useRounds(spanMs);
   const all = rounds ?? [];
   const found = all.findIndex(({ id }) => id === wanted);
   const index = found >= 0 ? found : all.length - 1;
   const round = all[index];
   const before = all[index - 1];
+  const newest = all.at(-1)?.id;
+  // The round that is looked at stays, whatever is recorded meanwhile: somebody may be editing its input.
+  useEffect(() => {
+    if (found < 0 && newest !== undefined) setParams({ round: String(newest) });
+  }, [found, newest]);
   return (
     <>
       <header class="top host">
@@ -128,6 +134,9 @@ function Slider({ rounds, index }: { rounds: readonly RoundHead[]; index: number
           onClick={() => show(rounds.slice(index + 1).find(notable))}
         >
           Next change ⇥
+        </button>
+        <button type="button" disabled={index >= rounds.length - 1} onClick={() => show(rounds.at(-1))}>
+          Newest
         </button>
       </div>
     </section>
