@@ -12,7 +12,7 @@ import { planSchema } from '../../src/verwalter/simulate/plan.ts';
 import { simulateCommand } from '../../src/verwalter/simulate/simulate-command.ts';
 import { bundleEntry, bundleWorker } from './worker-bundle.ts';
 
-// A quarter of an hour of a virtual cluster, recorded as a leader does it, and run again in the threads of the product.
+// A quarter of an hour of a virtual cluster, recorded as a leader does it, and run again in the processes of the product.
 
 const main = `return { scheduler = function(input)
   local metrics = require 'stellwerk/metrics'
@@ -60,7 +60,7 @@ const simulated = { nodes: 4, hours: 0.25, seed: 7, json: false };
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'verwalter-replay-'));
   recordings = join(root, 'recordings');
-  worker = await bundleEntry('src/verwalter/replay/replay-worker.ts');
+  worker = await bundleEntry('src/verwalter/replay/replay-process.ts');
   schedulerWorker = await bundleWorker();
   writeFileSync(join(root, 'plan.yaml'), plan);
   const configDir = putScheduler('live', main.replace('PER_INSTANCE', '10'));
@@ -112,6 +112,14 @@ describe('verwalter simulate', () => {
     }
     expect(stories[0]).toBe(stories[1]);
     expect(stories[0]).not.toBe(stories[2]);
+  });
+
+  it('says which metrics of the plan nobody asked for, and which were asked for in vain', async () => {
+    writeFileSync(join(root, 'other.yaml'), 'metrics: { lord: !Constant { value: 1 } }\n');
+    const options = { ...simulated, hours: 0.01, configDir: join(root, 'live'), plan: join(root, 'other.yaml') };
+    const { text } = await withTerminal((terminal) => simulateCommand(options, terminal, schedulerWorker.url));
+    expect(text).toContain('warning: the plan has metrics of lord, but no schedule asked for such a rule\n');
+    expect(text).toContain('warning: the plan has no metrics of load: the scheduler got none\n');
   });
 
   it('names file, line and key of what is wrong in a plan', async () => {
@@ -179,7 +187,7 @@ describe('verwalter replay', () => {
     });
   });
 
-  it('goes on after a round that holds its thread for good', async () => {
+  it('goes on after a round that holds its process for good', async () => {
     const stuck = "if input.now == NOW then string.rep('a', 30):find(string.rep('a*', 30) .. 'b') end return '{}', ''";
     const opened = openRecordings([recordings]);
     const [, , third] = opened.segments[0]?.frames ?? [];
@@ -195,8 +203,8 @@ describe('verwalter replay', () => {
         fromMs: firstMs,
         toMs: firstMs + 25_000,
         limits: { timeLimitMs: 500, memoryLimitBytes: 64 * 1024 * 1024 },
-        workerUrl: pathToFileURL(worker.path),
-        threads: 1,
+        processUrl: pathToFileURL(worker.path),
+        processes: 1,
       },
       { round: (round) => found.push(round), problem: (text) => expect.unreachable(text) },
     );
@@ -219,7 +227,7 @@ describe('verwalter replay', () => {
           settings: { sources: { 'main.lua': counting }, chain, diff: false },
           fromMs: Number.NEGATIVE_INFINITY,
           toMs: firstMs + 39 * 5000,
-          workerUrl: pathToFileURL(worker.path),
+          processUrl: pathToFileURL(worker.path),
         },
         { round: (round) => found.push(round), problem: (text) => expect.unreachable(text) },
       );

@@ -33,7 +33,7 @@ export const replayCommand = async (
   paths: readonly string[],
   options: ReplayCommandOptions,
   { print, complain, progress }: Terminal,
-  workerUrl?: URL,
+  processUrl?: URL,
 ): Promise<number> => {
   let sources: SchedulerSources | null = null;
   try {
@@ -74,7 +74,7 @@ export const replayCommand = async (
       settings: { sources: sources?.files ?? null, chain: options.chain, diff: options.diff || options.json },
       fromMs,
       toMs,
-      ...(workerUrl === undefined ? {} : { workerUrl }),
+      ...(processUrl === undefined ? {} : { processUrl }),
     },
     {
       round(round) {

@@ -90,9 +90,8 @@ export interface MetricsView {
 
 /** Datasets of the rules that the schedule asks for and the plan knows, by node. */
 export const metricsAt = (view: MetricsView): JsonObject => {
-  const wanted = view.history[0]?.data.query_metrics;
-  const rules = isObject(wanted) && isObject(wanted.rules) ? Object.keys(wanted.rules) : [];
-  const known = rules.flatMap((rule) => {
+  const newest = view.history[0];
+  const known = (newest === undefined ? [] : rulesOf(newest.data)).flatMap((rule) => {
     const model = view.plan.metrics.get(rule);
     return model === undefined ? [] : [{ rule, model }];
   });
@@ -104,6 +103,10 @@ export const metricsAt = (view: MetricsView): JsonObject => {
     ]),
   );
 };
+
+/** Ids of the metrics that a schedule asks for. */
+export const rulesOf = ({ query_metrics: query }: JsonObject): readonly string[] =>
+  isObject(query) && isObject(query.rules) ? Object.keys(query.rules) : [];
 
 /** Samples every 2 s, as cantal scans. */
 const points = 6;

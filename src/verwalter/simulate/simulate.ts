@@ -7,7 +7,7 @@ import type { Schedule } from '../schedule.ts';
 import type { SchedulerRunner } from '../scheduler/runner.ts';
 import type { SchedulerSources } from '../scheduler/sources.ts';
 import type { QueuedAction } from '../state.ts';
-import { metricsAt, viewAt, virtualNodes } from './cluster.ts';
+import { metricsAt, rulesOf, viewAt, virtualNodes } from './cluster.ts';
 import type { Plan, PlanEvent } from './plan.ts';
 
 export interface SimulateOptions {
@@ -55,6 +55,7 @@ export async function* simulate(options: SimulateOptions): AsyncGenerator<Happen
   const rounds = Math.floor(durationMs / roundMs);
   const counts = { started: 0, stopped: 0, moved: 0, changed: 0 };
   const warnings = new Set<string>();
+  const asked = new Set<string>();
   let [failed, differing, elections, schedulerMs] = [0, 0, 0, 0];
   let last: Schedule | null = null;
   let lastLeader: string | null = null;
@@ -150,6 +151,7 @@ export async function* simulate(options: SimulateOptions): AsyncGenerator<Happen
     last = { timestamp, hash: outcome.hash, origin: leader.id, data };
     if (!isNew) continue;
     differing++;
+    for (const rule of rulesOf(data)) asked.add(rule);
     history.unshift({ sinceMs: atMs, data });
     history.length = Math.min(history.length, historyLength);
     const moves = diffSchedules(parent?.data ?? {}, data);
@@ -157,5 +159,9 @@ export async function* simulate(options: SimulateOptions): AsyncGenerator<Happen
     for (const kind of ['started', 'stopped', 'moved', 'changed'] as const) counts[kind] += own[kind];
     if (moves.length > 0) yield { kind: 'moves', atMs, round, moves };
   }
+  for (const rule of plan.metrics.keys())
+    if (!asked.has(rule)) warnings.add(`the plan has metrics of ${rule}, but no schedule asked for such a rule`);
+  for (const rule of asked)
+    if (!plan.metrics.has(rule)) warnings.add(`the plan has no metrics of ${rule}: the scheduler got none`);
   return { rounds, failed, differing, moves: counts, elections, schedulerMs, warnings: [...warnings] };
 }

@@ -1,9 +1,8 @@
-import { parentPort } from 'node:worker_threads';
 import { openRecordings, roundsOf } from '../recording/recordings.ts';
 import { runScheduler, type SchedulerLimits } from '../scheduler/engine.ts';
 import { type ReplayedRound, type ReplaySettings, replayer } from './replay-rounds.ts';
 
-// The entry of a thread that replays: it reads its rounds itself, so that no input goes from thread to thread.
+// The entry of a process that replays: it reads its rounds itself, so that no input goes from process to process.
 
 export interface ReplayTask {
   readonly paths: readonly string[];
@@ -20,8 +19,9 @@ export type ReplayNews =
   | { readonly kind: 'round'; readonly round: ReplayedRound }
   | { readonly kind: 'done'; readonly problem: string | null };
 
-parentPort?.on('message', async (task: ReplayTask) => {
-  const tell = (news: ReplayNews): void => parentPort?.postMessage(news);
+process.on('disconnect', () => process.exit());
+process.on('message', async (task: ReplayTask) => {
+  const tell = (news: ReplayNews): void => void process.send?.(news);
   const replay = replayer(task.settings, (request) => runScheduler(request, task.limits));
   try {
     const wanted = isWanted(task);
