@@ -13,7 +13,7 @@ import { type BenchRow, benchRow } from './row.ts';
 import mainLua from './scheduler.lua';
 
 /** REPLAY_HOURS=24 measures a whole day, which takes as long to record as to replay. */
-const hours = Number(process.env.REPLAY_HOURS ?? 0.25);
+const hours = Number(process.env.REPLAY_HOURS ?? 0.75);
 const nodes = Number(process.env.REPLAY_NODES ?? 100);
 const roundsOfADay = 17_280;
 const nativeRounds = 20;
