@@ -85,7 +85,7 @@ describe('routes', () => {
   test('all routes are listed at /v1', async () => {
     const { routes } = JSON.parse((await ask({ port, path: '/v1' })).text);
     expect(routes).toContainEqual({ method: 'POST', path: '/v1/act', access: 'act', summary: 'echo of /v1/act' });
-    expect(routes).toHaveLength(10);
+    expect(routes).toHaveLength(11);
   });
 
   test('HEAD has the length of GET and no body', async () => {
