@@ -30,6 +30,10 @@ const benches: Readonly<Record<string, Entry>> = {
     load: () => import('./gossip.ts'),
   },
   history: { about: 'bytes and time per sample of the one-hour history', load: () => import('./history.ts') },
+  replay: {
+    about: 'a recorded day of 100 nodes: bytes a round, and how fast another scheduler runs through it',
+    load: () => import('./replay.ts'),
+  },
   scheduler: {
     about: 'a round of the scheduler for 1 000 nodes beside the same Lua under lua5.4',
     load: () => import('./scheduler.ts'),

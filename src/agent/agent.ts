@@ -9,6 +9,7 @@ import { explainRoutes } from '../verwalter/explain-routes.ts';
 import { graphqlOf } from '../verwalter/graphql/routes.ts';
 import { openAuditLog } from '../verwalter/log/audit-log.ts';
 import { logRoutes } from '../verwalter/log/log-routes.ts';
+import { recordingRoutes } from '../verwalter/recording/recording-routes.ts';
 import { currentLogDirs } from '../verwalter/render/sandbox.ts';
 import { verwalterRoutes } from '../verwalter/routes.ts';
 import { startVerwalter } from '../verwalter/shell.ts';
@@ -87,6 +88,7 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
     roundIntervalMs: options.roundInterval,
     version,
     maxShrink: options.maxShrink / 100,
+    recordKeep: options.recordKeep,
     strictSchedule: options.strictSchedule,
     strictScheduler: options.strictScheduler,
     lithosSwitch: [
@@ -147,6 +149,7 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
       }),
       ...graphql.routes,
       auditRoute(audit),
+      ...recordingRoutes(verwalter),
       ...agentRoutes({ overview, report, remote, nowMs: Date.now }),
     ],
     streams: [liveStream(overview), graphql.stream],

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import type { JoinTarget } from '../cluster/discovery.ts';
 import { version } from '../version.ts';
 import { defaultLogKeep, type LogKeep } from '../verwalter/log/retention.ts';
+import { defaultRecordKeep, type RecordKeep } from '../verwalter/recording/record-keep.ts';
 import {
   collectLabels,
   collectTargets,
@@ -13,6 +14,7 @@ import {
   number,
   type ProcessMetrics,
   processMetricsOption,
+  recordKeep,
   roundInterval,
 } from './option-values.ts';
 import { applyOptionsFile } from './options-file.ts';
@@ -52,6 +54,7 @@ export interface AgentOptions {
   readonly roundInterval: number;
   /** Percent. */
   readonly maxShrink: number;
+  readonly recordKeep: RecordKeep;
   readonly strictSchedule: boolean;
   readonly strictScheduler: boolean;
   readonly defaultFrontend: string;
@@ -134,6 +137,11 @@ export function agentCommand(): Command {
       'a schedule that stops more of all instances at once, unasked, is held until somebody decides',
       number('max-shrink', 0, 100),
       50,
+    )
+    .addOption(
+      new Option('--record-keep <limits>', 'how many recorded rounds stay: a duration, a size or both')
+        .argParser(recordKeep)
+        .default(defaultRecordKeep, '24h,1GiB'),
     )
     .option('--strict-schedule', 'refuse a schedule that has warnings', false)
     .option('--strict-scheduler', 'make errors of the scheduler’s writes to globals', false)

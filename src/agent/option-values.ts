@@ -4,6 +4,7 @@ import { type JoinTarget, parseJoin } from '../cluster/discovery.ts';
 import { parseHumanDuration } from '../config/duration.ts';
 import { parseInteger } from '../config/number-text.ts';
 import { defaultLogKeep, type LogKeep } from '../verwalter/log/retention.ts';
+import { parseRecordKeep, type RecordKeep } from '../verwalter/recording/record-keep.ts';
 
 /** Readers of the options that both agents have; each throws commander's error, which names the option. */
 
@@ -45,6 +46,12 @@ export function logKeep(text: string): LogKeep {
   // Less would remove what a render has just said.
   if (keep.ms >= 3_600_000 && keep.bytes >= 2 ** 20) return keep;
   throw new InvalidArgumentError('log-keep is at least "1 hour, 1 MiB".');
+}
+
+export function recordKeep(text: string): RecordKeep {
+  const keep = parseRecordKeep(text);
+  if ('problem' in keep) throw new InvalidArgumentError(keep.problem);
+  return keep;
 }
 
 export function machineId(text: string): string {

@@ -65,6 +65,17 @@ export interface Parts {
   readonly audit: Audit;
 }
 
+/** How much of a body is read: more than the usual only where the route takes it and the token is there. */
+export function mostBodyBytes({ access, router }: Pick<Parts, 'access' | 'router'>, incoming: Incoming): number {
+  const match = router.match(incoming.method, incoming.path);
+  const wanted = match.kind === 'route' ? match.route.mostBodyBytes : undefined;
+  if (match.kind !== 'route' || wanted === undefined) return bodyLimits.bytes;
+  const signed = { method: incoming.method, target: incoming.path, host: incoming.host, body: Buffer.alloc(0) };
+  const asked = { ...incoming, access: match.route.access, queryToken: null, signed };
+  const decision = access.decide(asked, Date.now());
+  return decision.kind === 'granted' && decision.principal === 'token' ? wanted : bodyLimits.bytes;
+}
+
 /** From a request to its answer; null where the client is gone. */
 export function answerer({ access, router, files, audit }: Parts) {
   return async (incoming: Incoming, bodyRead: Promise<Body>): Promise<Answer | null> => {
@@ -105,10 +116,11 @@ export function answerer({ access, router, files, audit }: Parts) {
     const format = match.format ?? formatAccepted(incoming.accept);
     // What changes something is refused before, what only reads may turn out to answer in a format of its own.
     if (format === null && route.method === 'POST') return refuse(406, notAcceptable);
-    if (Number(incoming.contentLength) > bodyLimits.bytes) return refuse(413, tooLarge);
+    const most = mostBodyBytes({ access, router }, incoming);
+    if (Number(incoming.contentLength) > most) return refuse(413, tooLarge(most));
     const body = await bodyRead;
     if (body.kind === 'gone') return null;
-    if (body.kind === 'tooLarge') return refuse(413, tooLarge);
+    if (body.kind === 'tooLarge') return refuse(413, tooLarge(most));
     if (body.kind === 'tooSlow') return refuse(408, `the body took longer than ${bodyLimits.ms / 1000} s`);
 
     const target = incoming.queryText === '' ? path : `${path}?${incoming.queryText}`;
@@ -168,7 +180,7 @@ const errorOf = (reply: HttpReply): string | null => {
 const actionOf = (reply: HttpReply): string | null => ('json' in reply && reply.headers?.[actionHeader]) || null;
 
 const noBody = { kind: 'value', value: undefined } as const;
-const tooLarge = `the body is larger than ${bodyLimits.bytes / 1024} KiB`;
+const tooLarge = (most: number): string => `the body is larger than ${most / 1024} KiB`;
 const notAcceptable = 'this answers application/json or application/cbor (or gron, with the suffix .gron)';
 const isApi = (path: string): boolean => /^\/(v1|api)(\/|$)/.test(path);
 const mayHaveBody = ({ method }: Incoming): boolean => method !== 'GET' && method !== 'HEAD';

@@ -59,6 +59,8 @@ export interface Route {
   readonly summary: string;
   /** Takes its parameters from a body of application/x-www-form-urlencoded too: they are in `query` then. */
   readonly form?: boolean;
+  /** Of a body that comes with the token; default: the server's 64 KiB, which hold for everybody else in any case. */
+  readonly mostBodyBytes?: number;
   handle(request: HttpRequest): HttpReply | Promise<HttpReply>;
 }
 

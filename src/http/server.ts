@@ -2,7 +2,7 @@ import type { HttpResponse, HttpRequest as RawRequest, TemplatedApp, us_listen_s
 import { isIP } from 'node:net';
 import { accessControl } from './access.ts';
 import { addressText, authority } from './address.ts';
-import { type Answer, answerer, bodyLimits, fromReply, type Incoming } from './answer.ts';
+import { type Answer, answerer, bodyLimits, fromReply, type Incoming, mostBodyBytes } from './answer.ts';
 import type { Audit } from './audit.ts';
 import { readBody } from './body.ts';
 import { proofHeaders } from './cluster-auth.ts';
@@ -87,9 +87,10 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     allowRemoteRead: options.allowRemoteRead ?? false,
     hostNames: options.hostNames ?? [],
   });
+  const routes = router([indexRoute(options.routes, [...streams, ...peerStreams]), ...options.routes]);
   const answer = answerer({
     access,
-    router: router([indexRoute(options.routes, [...streams, ...peerStreams]), ...options.routes]),
+    router: routes,
     files: filesOf(options),
     audit: options.audit ?? (() => {}),
   });
@@ -133,7 +134,11 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       return;
     }
     running += 1;
-    const body = readBody(res, { bytes: bodyLimits.bytes, ms: options.bodyLimitMs ?? bodyLimits.ms }, onGone);
+    const body = readBody(
+      res,
+      { bytes: mostBodyBytes({ access, router: routes }, incoming), ms: options.bodyLimitMs ?? bodyLimits.ms },
+      onGone,
+    );
     answer(incoming, body)
       .catch((error: unknown) => {
         report(`${incoming.method} ${incoming.path}`, error);

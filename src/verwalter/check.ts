@@ -6,6 +6,7 @@ import { legacyTemplates } from './legacy.ts';
 import { readMetadata } from './metadata.ts';
 import { readSandbox } from './render/sandbox.ts';
 import { readTemplateTree } from './render/template-tree.ts';
+import { hostsOf } from './round.ts';
 import { luaSyntaxProblem, runScheduler } from './scheduler/engine.ts';
 import { checkOutput } from './scheduler/output.ts';
 import { readSources } from './scheduler/sources.ts';
@@ -116,12 +117,10 @@ export const scheduleOnce = async (options: {
       return failed('the scheduler gave another result for the same input', run.log);
     }
   }
-  const hosts = new Set<string>();
-  if (typeof input.current_host === 'string') hosts.add(input.current_host);
-  for (const peer of Object.values(isObject(input.peers) ? input.peers : {})) {
-    if (isObject(peer) && typeof peer.hostname === 'string') hosts.add(peer.hostname);
-  }
-  const output = checkOutput(run.text ?? '', hosts, { warnings: run.warnings, strict: options.strict ?? false });
+  const output = checkOutput(run.text ?? '', hostsOf(input), {
+    warnings: run.warnings,
+    strict: options.strict ?? false,
+  });
   if (!output.ok) return failed(output.error, run.log);
   return { text: JSON.stringify(output.data, null, 2), log: run.log, warnings: output.warnings, error: null };
 };

@@ -4,6 +4,7 @@ import { version } from '../version.ts';
 import { addClientCommands } from './client-commands.ts';
 import type { ExplainWords } from './explain-command.ts';
 import type { RenderOnceOptions } from './render/render-once.ts';
+import { addTimeTravelCommands } from './time-travel-commands.ts';
 
 // Heavy imports stand inside the actions: `stellwerk verwalter --help` loads neither Lua nor Handlebars.
 
@@ -88,5 +89,6 @@ export function verwalterCommand(): Command {
       );
     });
   addClientCommands(command);
+  addTimeTravelCommands(command);
   return command;
 }

@@ -8,6 +8,7 @@ import { defaultLogKeep } from './log/retention.ts';
 import { type CollectedMetrics, metricsCollector } from './metrics.ts';
 import type { ScheduleStamp } from './ports.ts';
 import { queries, queryLimits } from './query.ts';
+import { defaultRecordKeep } from './recording/record-keep.ts';
 import { planRoles } from './render/plan.ts';
 import { type Renderer, startRenderer } from './render/renderer.ts';
 import { performRound, type RoundSummary } from './round.ts';
@@ -16,6 +17,7 @@ import { startRunner } from './scheduler/runner.ts';
 import { type Effect, type Event, initialState, type State } from './state.ts';
 import { step } from './step.ts';
 import { loadSchedule, saveSchedule } from './storage.ts';
+import { openTimeTravel, type TimeTravel } from './time-travel.ts';
 import type { ErrorKind, Verwalter, VerwalterOptions, VerwalterStatus } from './verwalter.ts';
 
 /** Deadlines of the machine are at least this long; a tick costs microseconds. */
@@ -74,6 +76,20 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     stored === null || 'error' in stored ? null : stored,
   );
   stamp = state.lastKnown;
+
+  const timeTravel: TimeTravel = openTimeTravel({
+    configDir,
+    storageDir,
+    keep: options.recordKeep ?? defaultRecordKeep,
+    strictScheduler: options.strictScheduler ?? false,
+    strictSchedule: options.strictSchedule ?? false,
+    runtime: () => configuration.runtime(),
+    live: () => configuration.sources(),
+    ...(options.workerUrl === undefined ? {} : { workerUrl: options.workerUrl }),
+    ...(options.schedulerLimits === undefined ? {} : { limits: options.schedulerLimits }),
+    setError: (text) => setError('recordings', text),
+    log,
+  });
 
   const renderer: Renderer = startRenderer({
     hostname: peers.self.hostname,
@@ -213,11 +229,12 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
         if (unasked.length > 0)
           log(`scheduler: answers to actions that it was not given: ${unasked.slice(0, 10).join(', ')}`);
         dispatch({ type: 'round-done', round, data: outcome.data, hash: outcome.hash, answers: outcome.answers });
-        return;
+      } else {
+        // Once for each error: it comes again every second.
+        if (state.errors.scheduler !== outcome.error) logTail(result.log);
+        dispatch({ type: 'round-failed', round, error: outcome.error });
       }
-      // Once for each error: it comes again every second.
-      if (state.errors.scheduler !== outcome.error) logTail(result.log);
-      dispatch({ type: 'round-failed', round, error: outcome.error });
+      timeTravel.roundEnded(effect, sources, result);
     } catch (error) {
       dispatch({ type: 'round-failed', round, error: (error as Error).message });
     }
@@ -235,12 +252,14 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       setError(kind, text);
       changed();
     },
+    tryOut: (next) => timeTravel.tryOut(next),
     onChange(reason) {
       dispatch({ type: 'changed', reason });
       // query.lua may tell of other roles.
       if (reason === 'scheduler') renderer.recheck();
     },
     onFiles() {
+      timeTravel.filesChanged();
       renderer.recheck();
       changed();
     },
@@ -256,6 +275,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
   changed();
 
   return {
+    timeTravel,
     status() {
       const rendered = renderer.status();
       const held = state.phase.kind === 'leading' ? state.phase.held : null;
@@ -322,7 +342,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       unsubscribe();
       configuration.stop();
       desk.close();
-      await Promise.all([renderer.stop(), runner.stop(), queryRunner.stop()]);
+      await Promise.all([renderer.stop(), runner.stop(), queryRunner.stop(), timeTravel.stop()]);
     },
   };
 };

@@ -100,6 +100,7 @@ const statusOf = (verwalter: Verwalter, context: StatusContext, leader: LeaderVi
     last_round: status.lastRound,
     pending_actions: status.pendingActions,
     held: status.held,
+    shadow: verwalter.timeTravel.shadow(),
     debug_force_leader: context.forcedLeader ?? false,
     default_frontend: context.defaultFrontend ?? builtInName,
     metrics: {

@@ -3,11 +3,13 @@ import type { Json, JsonObject } from './canonical.ts';
 import type { Counts } from './counts.ts';
 import type { LogKeep } from './log/retention.ts';
 import type { Leadership, MetricSource, PeerHttp, Peers, ScheduleStamp } from './ports.ts';
+import type { RecordKeep } from './recording/record-keep.ts';
 import type { RoleStatus } from './render/renderer.ts';
 import type { RoundSummary } from './round.ts';
 import type { Schedule } from './schedule.ts';
 import type { SchedulerLimits } from './scheduler/engine.ts';
 import type { QueuedAction, State } from './state.ts';
+import type { TimeTravel } from './time-travel.ts';
 
 // What the running verwalter of a node takes and offers.
 
@@ -24,6 +26,8 @@ export interface VerwalterOptions {
   readonly dryRun?: boolean;
   /** Programs that rendering starts are started as root through sudo(8). */
   readonly useSudo?: boolean;
+  /** How many recorded rounds stay; default: 24 hours and 1 GiB. */
+  readonly recordKeep?: RecordKeep;
   readonly version: string;
   /** Started with SANDBOX and FILE added: [node, stellwerk.js, 'lithos', 'switch', '--master', FILE]. */
   readonly lithosSwitch: readonly [string, ...string[]];
@@ -50,7 +54,8 @@ export type ErrorKind =
   | 'storage'
   | 'metrics'
   | 'guard'
-  | 'query';
+  | 'query'
+  | 'recordings';
 
 export interface VerwalterStatus {
   readonly leadership: Leadership;
@@ -82,6 +87,8 @@ export interface VerwalterCounts extends Counts {
 export type ActionReply = DeskReply | { readonly leader: string };
 
 export interface Verwalter {
+  /** Recorded rounds, and what can be done with them. */
+  readonly timeTravel: TimeTravel;
   status(): VerwalterStatus;
   counts(): VerwalterCounts;
   schedule(): Schedule | null;

@@ -43,6 +43,7 @@ beforeAll(async () => {
       echo('GET', '/v1/item/:name', 'read'),
       echo('GET', '/v1/item/newest', 'read'),
       echo('POST', '/v1/act', 'act'),
+      { ...echo('POST', '/v1/large', 'act'), mostBodyBytes: 100 * 1024 },
       echo('GET', '/status', 'read'),
       {
         ...echo('GET', '/v1/broken', 'read'),
@@ -85,7 +86,7 @@ describe('routes', () => {
   test('all routes are listed at /v1', async () => {
     const { routes } = JSON.parse((await ask({ port, path: '/v1' })).text);
     expect(routes).toContainEqual({ method: 'POST', path: '/v1/act', access: 'act', summary: 'echo of /v1/act' });
-    expect(routes).toHaveLength(11);
+    expect(routes).toHaveLength(12);
   });
 
   test('HEAD has the length of GET and no body', async () => {
@@ -167,6 +168,21 @@ describe('bodies', () => {
     expect((await post('a=1', { 'content-type': 'application/x-www-form-urlencoded' })).status).toBe(415);
     expect((await post('{}', {})).status).toBe(415);
     expect((await post('', {})).status).toBe(200);
+  });
+
+  test('a route may take more, from whom the token makes known', async () => {
+    const send = (bytes: number, token: string) =>
+      ask({
+        port,
+        path: '/v1/large',
+        method: 'POST',
+        headers: { ...asJson, authorization: `Bearer ${token}` },
+        body: JSON.stringify('x'.repeat(bytes - 2)),
+      });
+    expect((await send(100 * 1024, 'secret')).status).toBe(200);
+    expect((await send(100 * 1024 + 1, 'secret')).status).toBe(413);
+    expect((await send(64 * 1024, 'guess')).status).toBe(401);
+    expect((await send(64 * 1024 + 1, 'guess')).status).toBe(413);
   });
 
   test('64 KiB are taken, one byte more is 413, told or streamed', async () => {

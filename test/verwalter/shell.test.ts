@@ -261,20 +261,30 @@ describe('verwalter on two nodes', () => {
   });
 
   it('shows the error of a scheduler that returns no schedule, and keeps the old one', async () => {
+    put(
+      'config/scheduler/v1/main.lua',
+      `return { scheduler = function(input)
+        local text = input.runtime.greeting.text
+        print('thinking of ' .. text)
+        if text == 'nil' then return nil end
+        if text == 'five' then return 5 end
+        return ({ hello = '{"changes": ["all is well"]}', list = '[]', text = 'no' })[text], ''
+      end }`,
+    );
     const a = start('a');
     elect('a');
-    await expect.poll(() => get('out-a'), until).toBe('hello 0');
+    await expect.poll(() => a.verwalter.schedule()?.data.changes, until).toEqual(['all is well']);
     for (const [value, error] of [
       ['nil', 'returned nil'],
-      ['5', 'returned number'],
-      ["'[]'", 'a list, not an object'],
-      ["'no'", 'not JSON'],
+      ['five', 'returned number'],
+      ['list', 'a list, not an object'],
+      ['text', 'not JSON'],
     ]) {
-      put('config/scheduler/v1/main.lua', `return { scheduler = function() print 'thinking' return ${value} end }`);
+      put('config/runtime/greeting.yaml', `text: "${value}"\n`);
       await expect.poll(() => a.verwalter.status().errors.scheduler, until).toContain(error);
-      expect(a.verwalter.schedule()?.data.changes).toEqual(['count is 0']);
+      expect(a.verwalter.schedule()?.data.changes).toEqual(['all is well']);
     }
-    expect(a.verwalter.lastLog()).toContain('thinking');
+    expect(a.verwalter.lastLog()).toContain('thinking of text');
     const { roundsSucceeded, roundsFailed, errorsOccurred } = a.verwalter.counts();
     expect(roundsSucceeded).toBeGreaterThanOrEqual(1);
     expect(roundsFailed).toBeGreaterThanOrEqual(4);

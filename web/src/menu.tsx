@@ -23,6 +23,8 @@ const cluster: readonly Entry[] = [
   { path: '/why', title: 'Why' },
   { path: '/convergence', title: 'Convergence' },
   { path: '/diff', title: 'Schedule diff' },
+  { path: '/verwalter/time-travel', title: 'Time travel' },
+  { path: '/verwalter/dry-run', title: 'Dry run' },
   { path: '/election', title: 'Election' },
   { path: '/backups', title: 'Backups' },
   { path: '/api-links', title: 'API' },

@@ -19,8 +19,10 @@ const wasmTwins: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Reads `<configDir>/scheduler/v1` whole; throws an Error that names the file. */
-export const readSources = (configDir: string): SchedulerSources => {
-  const root = join(configDir, 'scheduler', 'v1');
+export const readSources = (configDir: string): SchedulerSources => readTree(join(configDir, 'scheduler', 'v1'));
+
+/** Reads the folder of a main.lua whole; throws an Error that names the file. */
+export const readTree = (root: string): SchedulerSources => {
   const files: Record<string, string> = {};
   const walk = (folder: string, prefix: string): void => {
     for (const name of readdirSync(folder).sort()) {
@@ -40,5 +42,11 @@ export const readSources = (configDir: string): SchedulerSources => {
   };
   walk(root, '');
   if (files['main.lua'] === undefined) throw new Error(`${join(root, 'main.lua')}: there is no such file`);
-  return { files, hash: hashText(JSON.stringify([Object.entries(files), libraryHash])) };
+  return sourcesOf(files);
 };
+
+/** `files` in the order of their names, as they are read. */
+export const sourcesOf = (files: SchedulerSources['files']): SchedulerSources => ({
+  files,
+  hash: hashText(JSON.stringify([Object.entries(files), libraryHash])),
+});
