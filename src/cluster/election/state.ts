@@ -68,7 +68,7 @@ export interface ElectionState {
   readonly peers: ReadonlyMap<string, Voter>;
   /** When the list of peers was last confirmed; null: never. */
   readonly peersMs: number | null;
-  /** Last ping of a leader whom we follow; null: never. */
+  /** Last ping of the leader whom we follow, or followed last; null: we know of it by hearsay only. */
   readonly leaderHeardMs: number | null;
   readonly schedule: ScheduleStamp | null;
   readonly errors: number;

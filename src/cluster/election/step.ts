@@ -234,6 +234,7 @@ function onCurrent(draft: Draft, epoch: number, leader: string | null): void {
   if (leader !== null && leader !== state.id && state.peers.has(leader)) {
     if (role.kind === 'leader') count(draft, 'steppedDown');
     follow(draft, leader, epoch, null);
+    change(draft, { leaderHeardMs: null });
     return;
   }
   switch (role.kind) {
@@ -369,7 +370,8 @@ function tellCurrent(draft: Draft, to: string): void {
     send(draft, to, { kind: 'ping', epoch: state.epoch, schedule: role.schedule });
     return;
   }
-  const leader = role.kind === 'follower' ? role.leader : null;
+  // Only whom we hear ourselves: hearsay of hearsay would give a minority the leader that it has lost, node after node.
+  const leader = role.kind === 'follower' && hearsLeader(state, draft.env) ? role.leader : null;
   send(draft, to, { kind: 'current', epoch: state.epoch, leader });
 }
 
