@@ -46,7 +46,17 @@ export interface SimNode {
   /** Everything it does comes late by up to this. */
   lagMs: number;
   pausedUntilMs: number;
+  /** What came while it was paused: the socket keeps it. */
+  readonly backlog: PacketThere[];
   wakeAtMs: number;
+}
+
+interface PacketThere {
+  readonly kind: 'packet';
+  readonly from: number;
+  readonly addr: string;
+  readonly to: number;
+  readonly packet: Packet;
 }
 
 export interface WorldOptions {
@@ -87,6 +97,8 @@ export interface World {
   start(index: number): void;
   crash(index: number): void;
   pause(index: number, forMs: number): void;
+  /** Before its pause is over. */
+  resume(index: number): void;
   /** Something that happens to one node from outside, as a person's word. */
   tell(index: number, event: NodeEvent): void;
   announce(index: number, schedule: ScheduleStamp | null, errors: number): void;
@@ -97,13 +109,8 @@ export interface World {
 
 type Happening =
   | { readonly kind: 'wake'; readonly node: number; readonly life: number }
-  | {
-      readonly kind: 'packet';
-      readonly from: number;
-      readonly addr: string;
-      readonly to: number;
-      readonly packet: Packet;
-    }
+  | { readonly kind: 'resume'; readonly node: number; readonly life: number }
+  | PacketThere
   | { readonly kind: 'act'; readonly act: () => void };
 
 /** 2001-09-09: any moment would do. */
@@ -149,6 +156,7 @@ export function world(options: WorldOptions): World {
     skewMs: 0,
     lagMs: 0,
     pausedUntilMs: 0,
+    backlog: [],
     wakeAtMs: Number.POSITIVE_INFINITY,
   }));
   const byAddr = new Map(
@@ -221,6 +229,7 @@ export function world(options: WorldOptions): World {
     switch (happening.kind) {
       case 'act':
         happening.act();
+        check.moved();
         return;
       case 'wake': {
         const node = nodes[happening.node];
@@ -230,12 +239,19 @@ export function world(options: WorldOptions): World {
         else act(node, { kind: 'tick' });
         return;
       }
+      case 'resume': {
+        const node = nodes[happening.node];
+        if (node === undefined || node.life !== happening.life || node.pausedUntilMs > now) return;
+        node.wakeAtMs = Number.POSITIVE_INFINITY;
+        for (const packet of node.backlog.splice(0)) happen(packet);
+        schedule(node);
+        return;
+      }
       case 'packet': {
         const node = nodes[happening.to];
         const from = nodes[happening.from];
         if (node === undefined || from === undefined || node.state === null) return;
-        // The socket keeps what comes while the process sleeps.
-        if (node.pausedUntilMs > now) queue.push(node.pausedUntilMs, happening);
+        if (node.pausedUntilMs > now) node.backlog.push(happening);
         else act(node, { kind: 'packet', from: from.id, addr: happening.addr, packet: happening.packet });
         return;
       }
@@ -251,6 +267,7 @@ export function world(options: WorldOptions): World {
     checker: check,
     nowMs: () => now,
     runTo(atMs) {
+      check.moved();
       for (;;) {
         const next = queue.peekMs();
         if (next === null || next > atMs) break;
@@ -277,12 +294,14 @@ export function world(options: WorldOptions): World {
       if (node === undefined || node.state !== null) return;
       node.life += 1;
       node.pausedUntilMs = 0;
+      node.backlog.length = 0;
       node.wakeAtMs = Number.POSITIVE_INFINITY;
       const names = { hostname: `n${index}`, name: `n${index}.example`, version: '0.1.0' };
       const self = { id: node.id, addr: node.addr, otherAddrs: node.addrs.slice(1), ...names };
       const life = node.life * 1000 + index;
       node.state = machine.start({ self, life, seeds: seedsOf(index), gossip, election }, envOf(node));
       check.started(node);
+      check.moved();
       schedule(node);
     },
     crash(index) {
@@ -291,7 +310,15 @@ export function world(options: WorldOptions): World {
     },
     pause(index, forMs) {
       const node = nodes[index];
-      if (node !== undefined) node.pausedUntilMs = Math.max(node.pausedUntilMs, now + forMs);
+      if (node === undefined || now + forMs <= node.pausedUntilMs) return;
+      node.pausedUntilMs = now + forMs;
+      queue.push(node.pausedUntilMs, { kind: 'resume', node: index, life: node.life });
+    },
+    resume(index) {
+      const node = nodes[index];
+      if (node === undefined || node.pausedUntilMs <= now) return;
+      node.pausedUntilMs = now;
+      happen({ kind: 'resume', node: index, life: node.life });
     },
     tell(index, event) {
       const node = nodes[index];
