@@ -1,7 +1,7 @@
 import type { Cantal } from '../cantal/shell.ts';
 import { formatProblem } from '../config/problem.ts';
 import type { TreeStatus } from '../lithos/status.ts';
-import type { Verwalter } from '../verwalter/shell.ts';
+import type { Verwalter } from '../verwalter/verwalter.ts';
 import type { ContainerReport, NodeReport } from './api.ts';
 
 export interface ReportSources {

@@ -1,6 +1,6 @@
 import { type HttpReply, type HttpRequest, json, problem, type Route } from '../http/route.ts';
 import { isObject, type Json } from './canonical.ts';
-import type { Verwalter } from './shell.ts';
+import type { Verwalter } from './verwalter.ts';
 
 /** What verwalter shows and takes over HTTP (spec/verwalter.md 6.2, 6.4). */
 export const verwalterRoutes = (verwalter: Verwalter): Route[] => {

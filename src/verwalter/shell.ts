@@ -1,114 +1,25 @@
-import { join } from 'node:path';
-import type { Json, JsonObject } from './canonical.ts';
+import { actionDesk } from './action-desk.ts';
+import type { JsonObject } from './canonical.ts';
+import { openConfiguration } from './configuration.ts';
 import { defaultMaxShrink } from './guard.ts';
-import { schedulerInput } from './input.ts';
-import { defaultLogKeep, type LogKeep } from './log/retention.ts';
-import { type GoodValues, type Metadata, readMetadata } from './metadata.ts';
-import { metricsCollector } from './metrics.ts';
-import type { Leadership, MetricSource, PeerHttp, Peers, ScheduleStamp } from './ports.ts';
+import { defaultLogKeep } from './log/retention.ts';
+import { type CollectedMetrics, metricsCollector } from './metrics.ts';
+import type { ScheduleStamp } from './ports.ts';
 import { planRoles } from './render/plan.ts';
-import { type Renderer, type RoleStatus, startRenderer } from './render/renderer.ts';
-import { maxScheduleBytes, type Schedule } from './schedule.ts';
-import type { SchedulerLimits } from './scheduler/engine.ts';
-import { checkOutput } from './scheduler/output.ts';
+import { type Renderer, startRenderer } from './render/renderer.ts';
+import { performRound, type RoundSummary } from './round.ts';
+import { maxScheduleBytes } from './schedule.ts';
 import { startRunner } from './scheduler/runner.ts';
-import { readSources, type SchedulerSources } from './scheduler/sources.ts';
-import { type Effect, type Event, initialState, type QueuedAction, type State } from './state.ts';
+import { type Effect, type Event, initialState, type State } from './state.ts';
 import { step } from './step.ts';
 import { loadSchedule, saveSchedule } from './storage.ts';
-import { watchFolders } from './watch.ts';
-import { problemText } from './yaml-text.ts';
-
-export interface VerwalterOptions {
-  readonly peers: Peers;
-  readonly metrics: MetricSource;
-  readonly peerHttp: PeerHttp;
-  readonly configDir: string;
-  readonly storageDir: string;
-  readonly logDir: string;
-  /** How much of the render logs stays; default: 30 days and 1 GiB. */
-  readonly logKeep?: LogKeep;
-  readonly version: string;
-  /** Started with SANDBOX and FILE added: [node, stellwerk.js, 'lithos', 'switch', '--master', FILE]. */
-  readonly lithosSwitch: readonly [string, ...string[]];
-  readonly roundIntervalMs?: number;
-  readonly schedulerLimits?: SchedulerLimits;
-  /** The scheduler may not write to globals. */
-  readonly strictScheduler?: boolean;
-  /** A schedule with warnings is refused. */
-  readonly strictSchedule?: boolean;
-  /** Part of all instances that one round may stop unasked, 0 to 1; by default a half. */
-  readonly maxShrink?: number;
-  /** The bundled scheduler/worker.ts, by default beside the program's own bundle. */
-  readonly workerUrl?: URL;
-  /** One line for the operator. */
-  readonly log?: (line: string) => void;
-}
-
-export type ErrorKind =
-  | 'scheduler_load'
-  | 'scheduler'
-  | 'runtime'
-  | 'machine'
-  | 'fetch'
-  | 'storage'
-  | 'metrics'
-  | 'guard';
-
-export interface VerwalterStatus {
-  readonly leadership: Leadership;
-  readonly phase: State['phase']['kind'];
-  /** ok: the leader's schedule is held; fetching; waiting: the leader has none yet; unstable: no leader. */
-  readonly scheduleStatus: 'ok' | 'fetching' | 'waiting' | 'unstable';
-  readonly stamp: ScheduleStamp | null;
-  /** Of the schedule whose render was last gone through, failed roles or not. */
-  readonly renderedHash: string | null;
-  readonly failedRoles: readonly string[];
-  readonly roles: readonly RoleStatus[];
-  readonly errors: Readonly<Partial<Record<ErrorKind, string>>>;
-  readonly warnings: readonly string[];
-  readonly schedulerHash: string | null;
-  readonly lastRound: { readonly durationMs: number; readonly ok: boolean; readonly atMs: number } | null;
-  readonly pendingActions: number;
-  /** A schedule that the guard holds back. */
-  readonly held: { readonly hash: string; readonly before: number; readonly after: number } | null;
-}
-
-export type ActionReply =
-  | { readonly status: 200 | 204 | 422 | 429 | 503 | 504; readonly value: unknown }
-  | { readonly leader: string };
-
-export interface Verwalter {
-  status(): VerwalterStatus;
-  schedule(): Schedule | null;
-  scheduleByHash(hash: string): Schedule | null;
-  /** Input and log of the last round of this node; null where it has not led. */
-  lastInput(): JsonObject | null;
-  lastLog(): string | null;
-  pendingActions(): readonly QueuedAction[];
-  /** unknown: never queued on this node, or lost with its leadership, or refused by the scheduler. */
-  actionState(id: number): 'pending' | 'done' | 'unknown';
-  /** Queues an action; with `wait` the answer comes when a round has seen it, otherwise at once with its id. */
-  act(value: Json, wait: boolean): Promise<ActionReply>;
-  /** Applies or discards the schedule with this hash that the guard holds; null = done, else why not. */
-  decideHeld(decision: 'apply' | 'discard', hash: string): string | null;
-  rolesData(): { readonly to_render: JsonObject; readonly all_roles: readonly string[] };
-  renderLog(role: string): readonly string[];
-  renderLogNames(): readonly string[];
-  forceRender(): void;
-  /** After every change of schedule, leadership, render or errors. Returns the way to unsubscribe. */
-  onChange(listener: () => void): () => void;
-  stop(): Promise<void>;
-}
+import type { ErrorKind, Verwalter, VerwalterOptions, VerwalterStatus } from './verwalter.ts';
 
 /** Deadlines of the machine are at least this long; a tick costs microseconds. */
 const tickMs = 100;
 const fetchTimeoutMs = 3000;
-const actionDeadlineMs = 60_000;
 /** Of the debug log of a round that failed. */
 const loggedLines = 100;
-/** Somebody who asks what became of an action asks soon. */
-const keptActions = 10_000;
 
 export const startVerwalter = (options: VerwalterOptions): Verwalter => {
   const { peers, configDir, storageDir, logDir } = options;
@@ -120,21 +31,10 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
   const collectMetrics = metricsCollector(options.metrics, () => Date.now());
   const listeners = new Set<() => void>();
   const errors = new Map<ErrorKind, string>();
-  const tickets = new Map<number, { wait: boolean; resolve: (reply: ActionReply) => void }>();
-  const waiters = new Map<number, (reply: ActionReply) => void>();
-  /** Ids that were queued here and neither refused nor lost with the leadership. */
-  const accepted = new Set<number>();
-  let nextTicket = 1;
-  let sources: SchedulerSources | null = null;
-  let triedSources = '';
-  let runtime: Metadata = { data: {}, problems: [] };
-  let machine: Metadata = { data: {}, problems: [] };
-  const goodRuntime: GoodValues = new Map();
-  const goodMachine: GoodValues = new Map();
   let warnings: readonly string[] = [];
   let lastInput: JsonObject | null = null;
   let lastLog: string | null = null;
-  let lastRound: VerwalterStatus['lastRound'] = null;
+  let lastRound: RoundSummary | null = null;
   let stamp: ScheduleStamp | null = null;
   let announced = '';
   let stopped = false;
@@ -167,7 +67,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     logDir,
     lithosSwitch: options.lithosSwitch,
     logKeep: options.logKeep ?? defaultLogKeep,
-    machine: () => machine.data,
+    machine: () => configuration.machine(),
     onChange: () => changed(),
   });
 
@@ -195,6 +95,8 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       changed();
   };
 
+  const desk = actionDesk(dispatch);
+
   const perform = (effect: Effect): void => {
     switch (effect.type) {
       case 'fetch':
@@ -217,45 +119,14 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       case 'render':
         renderer.render(effect.schedule, effect.schedule.origin === peers.self.id ? (lastLog ?? '') : '');
         return;
-      case 'action-queued': {
-        const ticket = tickets.get(effect.ticket);
-        tickets.delete(effect.ticket);
-        remember(effect.id);
-        if (ticket?.wait === true) await504(effect.id, ticket.resolve);
-        else ticket?.resolve({ status: 200, value: { registered: effect.id } });
-        return;
-      }
+      case 'action-queued':
       case 'action-refused':
-        tickets.get(effect.ticket)?.resolve({ status: effect.status, value: { error: effect.error } });
-        tickets.delete(effect.ticket);
-        return;
       case 'action-answered':
-        if (effect.status >= 400) accepted.delete(effect.id);
-        waiters.get(effect.id)?.({ status: effect.status, value: effect.value });
-        waiters.delete(effect.id);
+        desk.perform(effect);
         return;
       default:
         effect satisfies never;
     }
-  };
-
-  const remember = (id: number): void => {
-    accepted.add(id);
-    const [oldest] = accepted;
-    if (accepted.size > keptActions && oldest !== undefined) accepted.delete(oldest);
-  };
-
-  const await504 = (id: number, resolve: (reply: ActionReply) => void): void => {
-    const timer = setTimeout(() => {
-      waiters.delete(id);
-      accepted.delete(id);
-      dispatch({ type: 'action-expired', id });
-      resolve({ status: 504, value: { error: `no round has taken the action within ${actionDeadlineMs / 1000} s` } });
-    }, actionDeadlineMs);
-    waiters.set(id, (reply) => {
-      clearTimeout(timer);
-      resolve(reply);
-    });
   };
 
   const fetchSchedule = async ({ request, addr, hash }: Extract<Effect, { type: 'fetch' }>): Promise<void> => {
@@ -270,124 +141,71 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     }
   };
 
+  const collect = (parent: JsonObject | null): Promise<CollectedMetrics> =>
+    collectMetrics(parent).then(
+      (value) => {
+        setError('metrics', null);
+        return value;
+      },
+      (error: Error) => {
+        setError('metrics', error.message);
+        return { metrics: {}, collectedAtMs: null, missing: [] };
+      },
+    );
+
   const runRound = async (effect: Extract<Effect, { type: 'start-round' }>): Promise<void> => {
     const { round } = effect;
-    const atMs = Date.now();
-    const fail = (error: string): void => dispatch({ type: 'round-failed', round, error });
-    if (sources === null) {
-      fail(errors.get('scheduler_load') ?? 'no scheduler is loaded');
-      return;
-    }
+    const sources = configuration.sources();
     try {
-      const collected = await collectMetrics(effect.parents[0]?.data ?? null).then(
-        (value) => {
-          setError('metrics', null);
-          return value;
-        },
-        (error: Error) => {
-          setError('metrics', error.message);
-          return { metrics: {}, collectedAtMs: null, missing: [] };
-        },
-      );
-      const members = peers.members();
-      const previous = state.lastKnown;
-      const input = schedulerInput({
-        nowMs: Date.now(),
+      if (sources === null) throw new Error(errors.get('scheduler_load') ?? 'no scheduler is loaded');
+      const result = await performRound({
+        effect,
+        sources,
+        runner,
         self: peers.self,
-        epoch: effect.epoch,
-        reason: effect.reason,
-        members,
-        parents: effect.parents,
-        parentsMeta: effect.parentsMeta,
-        actions: effect.actions,
-        runtime: runtime.data,
-        metrics: collected.metrics,
-        metricsCollectedAtMs: collected.collectedAtMs,
-        metricsMissing: collected.missing,
-        previous:
-          previous === null || lastRound === null
-            ? null
-            : { hash: previous.hash, timestamp: previous.timestamp, durationMs: Math.round(lastRound.durationMs) },
+        members: () => peers.members(),
+        metrics: await collect(effect.parents[0]?.data ?? null),
+        runtime: configuration.runtime(),
+        lastKnown: state.lastKnown,
+        lastRound,
+        strictScheduler: options.strictScheduler ?? false,
+        strictSchedule: options.strictSchedule ?? false,
       });
-      lastInput = input;
-      const run = await runner.run({
-        sources: sources.files,
-        input,
-        seed: input.seed as number,
-        strict: options.strictScheduler ?? false,
-      });
-      lastLog = run.ok ? run.log : `${run.log}\n${run.message}\n${run.traceback}`;
-      lastRound = { durationMs: run.durationMs, ok: run.ok, atMs };
-      if (!run.ok) {
-        // Once for each error: it comes again every second.
-        if (state.errors.scheduler !== run.message) {
-          for (const line of run.log.split('\n').slice(-loggedLines)) if (line !== '') log(`scheduler log: ${line}`);
-        }
-        fail(run.message);
+      const { durationMs, ok, atMs, outcome } = result;
+      lastInput = result.input;
+      lastLog = result.log;
+      lastRound = { durationMs, ok, atMs };
+      if (outcome.ok) {
+        warnings = outcome.warnings;
+        dispatch({ type: 'round-done', round, data: outcome.data, hash: outcome.hash, answers: outcome.answers });
         return;
       }
-      const hosts = new Set([peers.self.hostname, ...members.map((member) => member.hostname)]);
-      const output = checkOutput(run.text ?? '', hosts, {
-        warnings: run.warnings,
-        strict: options.strictSchedule ?? false,
-      });
-      if (!output.ok) {
-        lastRound = { ...lastRound, ok: false };
-        fail(output.error);
-        return;
-      }
-      warnings = output.warnings;
-      dispatch({ type: 'round-done', round, data: output.data, hash: output.hash, answers: run.answers });
+      // Once for each error: it comes again every second.
+      if (state.errors.scheduler !== outcome.error) logTail(result.log);
+      dispatch({ type: 'round-failed', round, error: outcome.error });
     } catch (error) {
-      fail((error as Error).message);
+      dispatch({ type: 'round-failed', round, error: (error as Error).message });
     }
   };
 
-  const loadSources = async (): Promise<void> => {
-    try {
-      const read = readSources(configDir);
-      if (read.hash === triedSources) return;
-      triedSources = read.hash;
-      const run = await runner.run({ sources: read.files, seed: 0, strict: options.strictScheduler ?? false });
-      if (!run.ok) {
-        setError('scheduler_load', run.message);
-      } else {
-        sources = read;
-        setError('scheduler_load', null);
-        dispatch({ type: 'changed', reason: 'scheduler' });
-      }
-    } catch (error) {
-      triedSources = '';
-      setError('scheduler_load', (error as Error).message);
-    }
-    if (!stopped) changed();
+  const logTail = (text: string): void => {
+    for (const line of text.split('\n').slice(-loggedLines)) if (line !== '') log(`scheduler log: ${line}`);
   };
 
-  const problemsOf = ({ problems }: Metadata): string | null =>
-    problems.length === 0 ? null : problems.map(problemText).join('\n');
-
-  const loadMetadata = (): void => {
-    const read = readMetadata(join(configDir, 'runtime'), goodRuntime);
-    machine = readMetadata(join(configDir, 'machine'), goodMachine);
-    setError('runtime', problemsOf(read));
-    setError('machine', problemsOf(machine));
-    const moved = JSON.stringify(read.data) !== JSON.stringify(runtime.data);
-    runtime = read;
-    if (moved) dispatch({ type: 'changed', reason: 'runtime' });
-  };
-
-  loadMetadata();
-  void loadSources();
-  const stopWatching = watchFolders(
-    ['scheduler', 'runtime', 'machine', 'templates'].map((part) => join(configDir, part)),
-    () => {
-      if (stopped) return;
-      void loadSources();
-      loadMetadata();
+  const configuration = openConfiguration({
+    configDir,
+    runner,
+    strictScheduler: options.strictScheduler ?? false,
+    setError(kind, text) {
+      setError(kind, text);
+      changed();
+    },
+    onChange: (reason) => dispatch({ type: 'changed', reason }),
+    onFiles() {
       renderer.recheck();
       changed();
     },
-  );
+  });
   const look = (): void => dispatch({ type: 'cluster', leadership: peers.leadership(), members: peers.members() });
   const unsubscribe = peers.onChange(look);
   const ticker = setInterval(() => {
@@ -398,23 +216,6 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
   look();
   changed();
 
-  const scheduleStatus = (): VerwalterStatus['scheduleStatus'] => {
-    const { phase, stable } = state;
-    switch (phase.kind) {
-      case 'unstable':
-        return 'unstable';
-      case 'gathering':
-        return 'waiting';
-      case 'leading':
-        return phase.made ? 'ok' : 'waiting';
-      case 'following':
-        if (phase.wanted === null) return 'waiting';
-        return stable === phase.wanted.hash ? 'ok' : 'fetching';
-      default:
-        return phase satisfies never;
-    }
-  };
-
   return {
     status() {
       const rendered = renderer.status();
@@ -422,14 +223,14 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       return {
         leadership: state.leadership,
         phase: state.phase.kind,
-        scheduleStatus: scheduleStatus(),
+        scheduleStatus: scheduleStatus(state),
         stamp,
         renderedHash: rendered.renderedHash,
         failedRoles: rendered.failedRoles,
         roles: rendered.roles,
         errors: Object.fromEntries(errors),
         warnings,
-        schedulerHash: sources?.hash ?? null,
+        schedulerHash: configuration.sources()?.hash ?? null,
         lastRound,
         pendingActions: state.actions.length,
         held: held === null ? null : { hash: held.hash, before: held.before, after: held.after },
@@ -442,7 +243,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     pendingActions: () => state.actions,
     actionState(id) {
       if (state.actions.some((action) => action.id === id)) return 'pending';
-      return accepted.has(id) ? 'done' : 'unknown';
+      return desk.wasAccepted(id) ? 'done' : 'unknown';
     },
     act(value, wait) {
       const { leadership } = state;
@@ -450,11 +251,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
         const leader = peers.members().find((member) => member.id === leadership.leaderId);
         if (leader !== undefined) return Promise.resolve({ leader: leader.addr });
       }
-      return new Promise((resolve) => {
-        const ticket = nextTicket++;
-        tickets.set(ticket, { wait, resolve });
-        dispatch({ type: 'action', ticket, value });
-      });
+      return desk.act(value, wait);
     },
     decideHeld(decision, hash) {
       const held = state.phase.kind === 'leading' ? state.phase.held : null;
@@ -480,10 +277,25 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       stopped = true;
       clearInterval(ticker);
       unsubscribe();
-      stopWatching();
-      for (const resolve of waiters.values()) resolve({ status: 503, value: { error: 'this node stops' } });
-      waiters.clear();
+      configuration.stop();
+      desk.close();
       await Promise.all([renderer.stop(), runner.stop()]);
     },
   };
+};
+
+const scheduleStatus = ({ phase, stable }: State): VerwalterStatus['scheduleStatus'] => {
+  switch (phase.kind) {
+    case 'unstable':
+      return 'unstable';
+    case 'gathering':
+      return 'waiting';
+    case 'leading':
+      return phase.made ? 'ok' : 'waiting';
+    case 'following':
+      if (phase.wanted === null) return 'waiting';
+      return stable === phase.wanted.hash ? 'ok' : 'fetching';
+    default:
+      return phase satisfies never;
+  }
 };

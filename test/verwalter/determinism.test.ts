@@ -67,4 +67,19 @@ describe('the same input', () => {
       expect(JSON.parse(stdout)).toEqual([[own, 25]]);
     }
   }, 120_000);
+
+  // A Node.js of another processor, under an emulator: STELLWERK_FOREIGN_NODE='qemu-aarch64-static /path/to/node'.
+  const [foreign, ...words] = (process.env.STELLWERK_FOREIGN_NODE ?? '').split(' ').filter((word) => word !== '');
+  it.skipIf(foreign === undefined)(
+    'gives the same bytes on another processor',
+    async () => {
+      const args = [bundle.path, join(folder, 'request.json'), '2'];
+      const { stdout: own } = await promisify(execFile)(process.execPath, args);
+      const { stdout: arch } = await promisify(execFile)(foreign ?? '', [...words, '-p', 'process.arch']);
+      expect(arch.trim()).not.toBe(process.arch);
+      const { stdout } = await promisify(execFile)(foreign ?? '', [...words, ...args]);
+      expect(stdout).toBe(own);
+    },
+    600_000,
+  );
 });

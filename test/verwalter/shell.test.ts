@@ -6,7 +6,8 @@ import type { HttpReply } from '../../src/http/route.ts';
 import type { JsonObject } from '../../src/verwalter/canonical.ts';
 import type { Leadership, Member, Peers, ScheduleStamp } from '../../src/verwalter/ports.ts';
 import { verwalterRoutes } from '../../src/verwalter/routes.ts';
-import { startVerwalter, type Verwalter } from '../../src/verwalter/shell.ts';
+import { startVerwalter } from '../../src/verwalter/shell.ts';
+import type { Verwalter } from '../../src/verwalter/verwalter.ts';
 import { bundleWorker } from './worker-bundle.ts';
 
 // Two nodes in one process: gossip is a variable, HTTP is a call of the other's route; Lua, files and commands are real.
