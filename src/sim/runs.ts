@@ -4,8 +4,11 @@ import { InvariantBroken } from './invariants.ts';
 import { rough } from './network.ts';
 import { leaders, leadershipProblem, restProblem, running } from './quiet.ts';
 import { seeded } from './random.ts';
+import { askAtRandom, awaitOneSchedule, mergeApart } from './schedule-runs.ts';
+import type { Decide } from './scheduler.ts';
 import { type Sizes, sizeOf } from './sizes.ts';
-import { type StepNode, type World, world } from './world.ts';
+import { type StepVerwalter, type Verwalters, verwalters } from './verwalters.ts';
+import { type SimNode, type StepNode, type World, world } from './world.ts';
 
 export interface RunOptions {
   /** Fixed size, or the sizes of which each seed draws one; default: 3 to 7. */
@@ -16,8 +19,10 @@ export interface RunOptions {
   readonly restWithinMs?: number;
   readonly election?: Partial<ElectionConfig>;
   readonly step?: StepNode;
-  /** Verwalter's machine beside the election: schedule-runs.ts; default false. */
+  /** Verwalter's machine beside the election: verwalters.ts; default false. Every other seed lets minorities lead. */
   readonly schedules?: boolean;
+  readonly stepVerwalter?: StepVerwalter;
+  readonly decide?: Decide;
 }
 
 const minuteMs = 60_000;
@@ -55,10 +60,20 @@ const aloneWithinMs = 12_000;
 export function runSeed(seed: number, options: RunOptions = {}): RunResult {
   const nodes = typeof options.nodes === 'number' ? options.nodes : sizeOf(seed, options.nodes ?? { from: 3, to: 7 });
   const faultsForMs = options.faultsForMs ?? minuteMs;
+  const beside =
+    options.schedules === true
+      ? verwalters({
+          seed,
+          ...(options.stepVerwalter === undefined ? {} : { step: options.stepVerwalter }),
+          ...(options.decide === undefined ? {} : { decide: options.decide }),
+        })
+      : null;
+  const election = { ...(beside === null ? {} : { allowMinority: seed % 2 === 0 }), ...options.election };
   const sim = world({
     seed,
     nodes,
-    ...(options.election === undefined ? {} : { election: options.election }),
+    election,
+    ...(beside === null ? {} : { companion: beside }),
     ...(options.step === undefined ? {} : { step: options.step }),
   });
   const plan = randomPlan(seed, nodes, 0, faultsForMs);
@@ -68,8 +83,10 @@ export function runSeed(seed: number, options: RunOptions = {}): RunResult {
   try {
     for (const node of sim.nodes) sim.start(node.index);
     apply(sim, plan);
+    if (beside !== null) askAtRandom(sim, beside, faultsForMs);
     sim.runTo(faultsForMs);
     calmDown(sim, rough);
+    beside?.faults(false);
     const healedMs = sim.nowMs();
     leaderMs.push(awaitLeader(sim));
     const withinMs = (options.restWithinMs ?? 60_000) - (sim.nowMs() - healedMs);
@@ -77,7 +94,13 @@ export function runSeed(seed: number, options: RunOptions = {}): RunResult {
       throw new InvariantBroken('a healed cluster comes to rest', sim.nowMs(), restProblem(sim) ?? '');
     }
     restMs = sim.nowMs() - healedMs;
-    leaderMs.push(...splitOnce(sim, options.election ?? {}));
+    if (beside !== null) awaitOneSchedule(sim, beside, sim.nodes);
+    leaderMs.push(...splitOnce(sim, election, beside));
+    if (beside !== null) {
+      awaitOneSchedule(sim, beside, sim.nodes);
+      if (election.allowMinority === true) mergeApart(sim, beside);
+      beside.checker.finish(sim);
+    }
   } catch (error) {
     if (!(error instanceof InvariantBroken)) throw error;
     failure = { invariant: error.invariant, message: error.message };
@@ -106,7 +129,7 @@ function awaitLeader(sim: World, group = (): ReturnType<typeof running> => runni
 }
 
 /** The last act of each run, as the faults seldom leave a cluster in peace for long: few against many, and healed. */
-function splitOnce(sim: World, config: Partial<ElectionConfig>): number[] {
+function splitOnce(sim: World, config: Partial<ElectionConfig>, beside: Verwalters | null): number[] {
   const counts =
     config.forceLeader === true || config.allowMinority === true || (config.expectedPeers ?? null) !== null;
   if (counts || sim.nodes.length < 3) return [];
@@ -125,8 +148,30 @@ function splitOnce(sim: World, config: Partial<ElectionConfig>): number[] {
       throw new InvariantBroken('a minority has no leader', sim.nowMs(), `node ${node.index} is ${role}`);
     }
   }
+  if (beside !== null)
+    keepsSchedules(
+      sim,
+      beside,
+      sim.nodes.filter(({ index }) => alone.has(index)),
+    );
   sim.net.groups = null;
   return [took, awaitLeader(sim)];
+}
+
+/** Who is cut off keeps what it has rendered, and says that it has no leader. */
+function keepsSchedules(sim: World, beside: Verwalters, alone: readonly SimNode[]): void {
+  const before = alone.map((node) => beside.of(node)?.rendered?.hash);
+  sim.runTo(sim.nowMs() + 5_000);
+  for (const [index, node] of alone.entries()) {
+    const own = beside.of(node);
+    const { kind } = own?.state.phase ?? { kind: 'nothing' };
+    if (kind !== 'unstable') {
+      throw new InvariantBroken('without a leader a node says that it is unstable', sim.nowMs(), `is ${kind}`);
+    }
+    if (own?.rendered?.hash !== before[index]) {
+      throw new InvariantBroken('without a leader a node keeps its schedule', sim.nowMs(), `node ${node.index}`);
+    }
+  }
 }
 
 export interface SeedsOptions extends RunOptions {

@@ -47,7 +47,7 @@ export interface SimNode {
   lagMs: number;
   pausedUntilMs: number;
   /** What came while it was paused: the socket keeps it. */
-  readonly backlog: PacketThere[];
+  readonly backlog: (PacketThere | Call)[];
   wakeAtMs: number;
 }
 
@@ -57,6 +57,20 @@ interface PacketThere {
   readonly addr: string;
   readonly to: number;
   readonly packet: Packet;
+}
+
+interface Call {
+  readonly kind: 'call';
+  readonly node: number;
+  readonly life: number;
+  readonly act: () => void;
+}
+
+/** What runs on each node beside the cluster's machine. */
+export interface Companion {
+  started(world: World, node: SimNode): void;
+  /** The cluster's machine took a step. */
+  stepped(world: World, node: SimNode, effects: readonly NodeEffect[]): void;
 }
 
 export interface WorldOptions {
@@ -79,6 +93,7 @@ export interface WorldOptions {
   readonly machine?: Machine;
   /** False: no invariant is looked at, for measuring; default true. */
   readonly checked?: boolean;
+  readonly companion?: Companion;
   /** Sees each packet as it leaves, whether or not it arrives. */
   readonly onSend?: (from: SimNode, packet: Packet) => void;
 }
@@ -94,6 +109,8 @@ export interface World {
   /** Runs until the predicate holds, looked at every 50 ms; returns how long that took, null if not within `limitMs`. */
   runUntil(holds: () => boolean, limitMs: number): number | null;
   at(atMs: number, act: () => void): void;
+  /** On this node: not while it is paused, never where it has crashed meanwhile. */
+  later(index: number, delayMs: number, act: () => void): void;
   start(index: number): void;
   crash(index: number): void;
   pause(index: number, forMs: number): void;
@@ -102,6 +119,8 @@ export interface World {
   /** Something that happens to one node from outside, as a person's word. */
   tell(index: number, event: NodeEvent): void;
   announce(index: number, schedule: ScheduleStamp | null, errors: number): void;
+  /** The node's own clocks and dice. */
+  envOf(index: number): Env;
   stats(): { readonly steps: number; readonly packets: number; readonly lost: number };
   /** Of all that happened so far, in order: equal digests, equal runs. */
   digest(): string;
@@ -111,6 +130,7 @@ type Happening =
   | { readonly kind: 'wake'; readonly node: number; readonly life: number }
   | { readonly kind: 'resume'; readonly node: number; readonly life: number }
   | PacketThere
+  | Call
   | { readonly kind: 'act'; readonly act: () => void };
 
 /** 2001-09-09: any moment would do. */
@@ -223,6 +243,7 @@ export function world(options: WorldOptions): World {
     if (checked) check.observe(world, node, before, event, state, effects);
     deliver(node, effects);
     schedule(node);
+    options.companion?.stepped(world, node, effects);
   };
 
   const happen = (happening: Happening): void => {
@@ -243,8 +264,20 @@ export function world(options: WorldOptions): World {
         const node = nodes[happening.node];
         if (node === undefined || node.life !== happening.life || node.pausedUntilMs > now) return;
         node.wakeAtMs = Number.POSITIVE_INFINITY;
-        for (const packet of node.backlog.splice(0)) happen(packet);
+        for (const waiting of node.backlog.splice(0)) happen(waiting);
         schedule(node);
+        return;
+      }
+      case 'call': {
+        const node = nodes[happening.node];
+        if (node === undefined || node.life !== happening.life || node.state === null) return;
+        if (node.pausedUntilMs > now) {
+          node.backlog.push(happening);
+          return;
+        }
+        mix(Math.floor(now * 1000));
+        mix(node.index);
+        happening.act();
         return;
       }
       case 'packet': {
@@ -289,6 +322,12 @@ export function world(options: WorldOptions): World {
     at(atMs, what) {
       queue.push(Math.max(now, atMs), { kind: 'act', act: what });
     },
+    later(index, delayMs, what) {
+      const node = nodes[index];
+      if (node === undefined || node.state === null) return;
+      const atMs = now + delayMs + node.lagMs * chance();
+      queue.push(atMs, { kind: 'call', node: index, life: node.life, act: what });
+    },
     start(index) {
       const node = nodes[index];
       if (node === undefined || node.state !== null) return;
@@ -303,6 +342,7 @@ export function world(options: WorldOptions): World {
       check.started(node);
       check.moved();
       schedule(node);
+      options.companion?.started(world, node);
     },
     crash(index) {
       const node = nodes[index];
@@ -327,6 +367,7 @@ export function world(options: WorldOptions): World {
     announce(index, stamp, errors) {
       world.tell(index, { kind: 'announce', schedule: stamp, errors });
     },
+    envOf: (index) => envOf(nodes[index] as SimNode),
     stats: () => ({ ...counts }),
     digest: () => hash.toString(16).padStart(8, '0'),
   };
