@@ -1,5 +1,5 @@
 import { hashJson, type JsonObject } from '../verwalter/canonical.ts';
-import type { Schedule } from '../verwalter/schedule.ts';
+import type { ScheduleStamp } from '../verwalter/ports.ts';
 import type { Effect, Event, State } from '../verwalter/state.ts';
 import { InvariantBroken } from './invariants.ts';
 import { type Choice, doneIn } from './scheduler.ts';
@@ -31,7 +31,7 @@ export interface ScheduleChecker {
 const answeredWithinMs = 15_000;
 
 export function scheduleChecker(): ScheduleChecker {
-  /** "origin timestamp hash" of what leaders have made. */
+  /** "epoch origin timestamp hash" of what leaders have made. */
   const made = new Set<string>();
   const hashes = new WeakMap<JsonObject, string>();
   const asked = new Map<string, Map<number, Asked>>();
@@ -46,7 +46,8 @@ export function scheduleChecker(): ScheduleChecker {
     return hash;
   };
 
-  const key = ({ origin, timestamp, hash }: Omit<Schedule, 'data'>): string => `${origin} ${timestamp} ${hash}`;
+  const key = (epoch: number, { origin, timestamp, hash }: ScheduleStamp): string =>
+    `${epoch} ${origin} ${timestamp} ${hash}`;
 
   return {
     rounds,
@@ -99,7 +100,7 @@ export function scheduleChecker(): ScheduleChecker {
             if (late !== undefined) {
               throw broken('a stamp is newer than its parents’', `${stamp.timestamp} after ${late.timestamp}`);
             }
-            made.add(key(stamp));
+            made.add(key(after.leadership.epoch, stamp));
             break;
           }
           case 'render': {
@@ -108,7 +109,7 @@ export function scheduleChecker(): ScheduleChecker {
             const { leadership } = after;
             if (leadership.role === 'none') throw broken('without a leader nothing is rendered', schedule.hash);
             const fromLeader = leadership.role === 'leader' || schedule.origin === leadership.leaderId;
-            if (hashOf(schedule.data) !== schedule.hash || !fromLeader || !made.has(key(schedule))) {
+            if (hashOf(schedule.data) !== schedule.hash || !fromLeader || !made.has(key(leadership.epoch, schedule))) {
               throw broken('only verified bodies of the leader are rendered', `${schedule.hash} of ${schedule.origin}`);
             }
             break;

@@ -17,7 +17,7 @@ export interface Decision {
 
 export type Decide = (parents: readonly Schedule[], actions: readonly QueuedAction[], nowMs: number) => Decision;
 
-interface Chosen {
+export interface Chosen {
   readonly version: string;
   readonly stamp: number;
 }
@@ -34,8 +34,7 @@ export const mergeByStamp: Decide = (parents, actions, nowMs) => {
     for (const role of roles) {
       const theirs = choiceIn(data, role);
       const ours = chosen.get(role) ?? byDefault;
-      const newer = theirs.stamp > ours.stamp || (theirs.stamp === ours.stamp && theirs.version > ours.version);
-      if (newer) chosen.set(role, theirs);
+      if (isNewer(theirs, ours)) chosen.set(role, theirs);
     }
     for (const key of doneIn(data)) done.add(key);
   }
@@ -50,6 +49,10 @@ export const mergeByStamp: Decide = (parents, actions, nowMs) => {
   const choices = Object.fromEntries([...chosen].map(([role, { version, stamp }]) => [role, { version, stamp }]));
   return { data: { state: { choices, done: [...done].sort() } }, answers };
 };
+
+/** Of two choices in one millisecond, any will do, as long as all take the same. */
+export const isNewer = (a: Chosen, b: Chosen): boolean =>
+  a.stamp > b.stamp || (a.stamp === b.stamp && a.version > b.version);
 
 export function choiceIn(data: JsonObject, role: string): Chosen {
   const choice = member(member(member(data, 'state'), 'choices'), role);

@@ -39,6 +39,10 @@ export const startLeading = (state: State, epoch: number, found: readonly Schedu
     newRuntime: false,
     held: null,
     discarded: null,
+    beganWith: Math.max(0, ...found.map(({ timestamp }) => timestamp)),
+    found: [],
+    fetches: [],
+    resting: {},
   },
 });
 
@@ -58,8 +62,9 @@ export const leadStep = (state: State, phase: Leading, env: Env): Step => {
   if (phase.running !== null || env.nowMs < phase.dueMs) return { state, effects: [] };
   const round = state.counter + 1;
   const actions = state.actions.filter(({ id }) => phase.trial === null || !isLeftOut(phase.trial, id));
+  const parents = [...phase.parents, ...phase.found].sort(newestFirst);
   // A stamp never goes back, even where the former leader's clock was ahead.
-  const newest = Math.max(0, ...phase.parents.map((parent) => parent.timestamp));
+  const newest = Math.max(0, ...parents.map((parent) => parent.timestamp));
   const timestamp = Math.max(Math.floor(env.wallMs), newest + 1);
   const running = { round, timestamp, actions, newRuntime: phase.newRuntime };
   return {
@@ -68,6 +73,8 @@ export const leadStep = (state: State, phase: Leading, env: Env): Step => {
       counter: round,
       phase: {
         ...phase,
+        parents,
+        found: [],
         running,
         lastStartMs: env.nowMs,
         dueMs: Number.POSITIVE_INFINITY,
@@ -81,8 +88,8 @@ export const leadStep = (state: State, phase: Leading, env: Env): Step => {
         round,
         epoch: phase.epoch,
         reason: phase.reason,
-        parents: phase.parents,
-        parentsMeta: phase.parents.map((parent) => ({ ...stampOf(parent), holders: holdersOf(state, parent.hash) })),
+        parents,
+        parentsMeta: parents.map((parent) => ({ ...stampOf(parent), holders: holdersOf(state, parent.hash) })),
         actions,
       },
     ],

@@ -28,7 +28,13 @@ export interface Member {
 
 export type Leadership =
   | { readonly role: 'leader'; readonly epoch: number }
-  | { readonly role: 'follower'; readonly epoch: number; readonly leaderId: string }
+  | {
+      readonly role: 'follower';
+      readonly epoch: number;
+      readonly leaderId: string;
+      /** Of what the leader made in this leadership; null until it made something. */
+      readonly schedule: ScheduleStamp | null;
+    }
   | { readonly role: 'none'; readonly epoch: number };
 
 export interface Peers {

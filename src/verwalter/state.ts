@@ -33,6 +33,8 @@ export const gracefulLeastMs = 2000;
 export const gatherMostMs = 75_000;
 /** Without an answer for this long, another holder is asked as well. */
 export const askAnotherMs = 1000;
+/** Three heartbeats: a new leader hears what a follower held, and may merge it, before the follower takes the leader's. */
+export const tellFirstMs = 1500;
 /** Bodies by hash that a node can still serve. */
 export const storeSize = 8;
 export const poisonAfter = 3;
@@ -97,11 +99,18 @@ export type Phase =
       readonly held: Held | null;
       /** Hash of a held schedule that somebody has discarded. */
       readonly discarded: string | null;
+      /** Newest of what this leadership began with; 0: nothing. What is newer and not our own was made apart: apart.ts. */
+      readonly beganWith: number;
+      /** Made apart, for the next round to merge. */
+      readonly found: readonly Schedule[];
+      readonly fetches: readonly Fetch[];
+      readonly resting: Readonly<Record<string, number>>;
     }
   | {
       readonly kind: 'following';
       readonly epoch: number;
       readonly leaderId: string;
+      readonly sinceMs: number;
       readonly wanted: ScheduleStamp | null;
       readonly fetch: Fetch | null;
       readonly retryMs: number;

@@ -1,3 +1,4 @@
+import { apartStep } from './apart.ts';
 import { followFailed, followFetched, followStep, startFollowing } from './follow.ts';
 import { gatherFailed, gatherFetched, gatherStep, startGathering } from './gather.ts';
 import {
@@ -40,11 +41,15 @@ const take = (state: State, event: Event, env: Env): Step => {
     case 'guard':
       return phase.kind === 'leading' ? decideHeld(state, phase, event, env) : nothing(state);
     case 'fetched':
-      if (phase.kind === 'gathering') return nothing(gatherFetched(state, phase, event.request, event.body, env));
+      if (phase.kind === 'gathering' || phase.kind === 'leading') {
+        return nothing(gatherFetched(state, phase, event.request, event.body, env));
+      }
       if (phase.kind === 'following') return followFetched(state, phase, event.request, event.body, env);
       return nothing(state);
     case 'fetch-failed':
-      if (phase.kind === 'gathering') return nothing(gatherFailed(state, phase, event.request, event.error, env));
+      if (phase.kind === 'gathering' || phase.kind === 'leading') {
+        return nothing(gatherFailed(state, phase, event.request, event.error, env));
+      }
       if (phase.kind === 'following') return followFailed(state, phase, event.request, event.error, env);
       return nothing(state);
     // A round of an earlier leadership finds no running round of its number and is thrown away.
@@ -69,8 +74,12 @@ const proceed = (state: State, env: Env): Step => {
       const { found } = gathered.state.phase;
       return proceed(startLeading(gathered.state, phase.epoch, found, env), env);
     }
-    case 'leading':
-      return leadStep(state, phase, env);
+    case 'leading': {
+      const asked = apartStep(state, phase, env);
+      if (asked.state.phase.kind !== 'leading') return asked;
+      const led = leadStep(asked.state, asked.state.phase, env);
+      return { state: led.state, effects: [...asked.effects, ...led.effects] };
+    }
     case 'following':
       return followStep(state, phase, env);
     default:
@@ -117,7 +126,7 @@ const clusterChanged = (before: State, leadership: Leadership, members: readonly
       };
     case 'follower':
       return {
-        state: startFollowing(clean, leadership.epoch, leadership.leaderId),
+        state: startFollowing(clean, leadership.epoch, leadership.leaderId, env),
         effects: [...effects, { type: 'announce', stamp: own }],
       };
     case 'none':

@@ -117,7 +117,10 @@ const peersOf = (name: Name): Peers => ({
       ),
   leadership: (): Leadership => {
     if (leader === null) return { role: 'none', epoch };
-    return leader === name ? { role: 'leader', epoch } : { role: 'follower', epoch, leaderId: idOf[leader] };
+    if (leader === name) return { role: 'leader', epoch };
+    const made = told[leader]?.schedule ?? null;
+    const leaderId = idOf[leader];
+    return { role: 'follower', epoch, leaderId, schedule: made?.origin === leaderId ? made : null };
   },
   onChange(listener) {
     listeners.add(listener);

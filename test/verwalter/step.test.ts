@@ -32,6 +32,7 @@ const follower = (index: number, epoch: number): Leadership => ({
   role: 'follower',
   epoch,
   leaderId: ids[index] ?? '',
+  schedule: null,
 });
 
 /** A node whose clock the test turns. */
@@ -49,8 +50,12 @@ const node = (stored: Schedule | null = null) => {
     state: () => state,
     send,
     ofType,
-    cluster: (leadership: Leadership, members: readonly Member[] = []) =>
-      send({ type: 'cluster', leadership, members }),
+    /** A follower has heard its leader's stamp from itself. */
+    cluster(given: Leadership, members: readonly Member[] = []): Effect[] {
+      const told = given.role === 'follower' ? members.find(({ id }) => id === given.leaderId)?.schedule : null;
+      const leadership = given.role === 'follower' ? { ...given, schedule: told ?? null } : given;
+      return send({ type: 'cluster', leadership, members });
+    },
     /** Ticks every 100 ms; all effects on the way. */
     wait(ms: number): Effect[] {
       const effects: Effect[] = [];
@@ -271,6 +276,42 @@ describe('a leader', () => {
   });
 });
 
+describe('a leader whose partition has healed', () => {
+  const own = scheduleOf({ own: 1 }, 50, ids[0]);
+  const apart = scheduleOf({ apart: 1 }, 60, ids[1]);
+  const heard = (schedule: Schedule, more: Partial<Member> = {}) => [
+    member(1, { schedule: stampOf(schedule), lastReportDirect: wallStart + 10_000, ...more }),
+  ];
+  /** Began with `own`. */
+  const leadingFrom = (): Node => {
+    const test = node(own);
+    test.cluster(leader(2));
+    finish(test, startOf(test, test.wait(2000)).round, { own: 2 });
+    return test;
+  };
+
+  it('fetches what another leader made meanwhile, and its next round merges both, the newest first', () => {
+    const test = leadingFrom();
+    // Gossip holds the other for dead still.
+    const [fetch] = test.ofType('fetch', test.cluster(leader(2), heard(apart, { liveness: 'dead' })));
+    expect(fetch).toMatchObject({ hash: apart.hash, addr: '10.0.0.2:8379' });
+    // Meanwhile it takes ours; its store still has its own.
+    const ours = test.state().lastKnown as Schedule;
+    test.cluster(leader(2), heard(ours));
+    test.send({ type: 'fetched', request: fetch?.request ?? 0, body: apart });
+    const round = startOf(test, test.wait(2000));
+    expect(round.parents).toEqual([ours, apart]);
+    finish(test, round.round, { merged: true });
+    test.cluster(leader(2), heard(apart));
+    expect(startOf(test, test.wait(6000)).parents).toMatchObject([{ data: { merged: true } }]);
+  });
+
+  it('leaves alone what is older than all that it began with: a node that was away', () => {
+    const test = leadingFrom();
+    expect(test.ofType('fetch', test.cluster(leader(2), heard({ ...apart, timestamp: 40 })))).toEqual([]);
+  });
+});
+
 describe('a follower', () => {
   const made = scheduleOf({ a: 1 }, 10, ids[0]);
   const withStamp = (schedule: Schedule) => [member(0, { schedule: stampOf(schedule) })];
@@ -301,6 +342,22 @@ describe('a follower', () => {
     });
     expect(test.wait(100)).toEqual([]);
     expect(test.ofType('fetch', test.wait(200))).toHaveLength(1);
+  });
+
+  it('takes no stamp of an earlier leadership, which gossip may still tell of', () => {
+    const test = node();
+    const members = withStamp(made);
+    expect(test.send({ type: 'cluster', leadership: follower(0, 2), members })).toMatchObject([{ type: 'announce' }]);
+    expect(test.ofType('fetch', test.wait(5000))).toEqual([]);
+  });
+
+  it('tells a new leader for 1.5 s what it holds before it takes the leader’s', () => {
+    const test = node(scheduleOf({ mine: 1 }, 8, ids[1]));
+    expect(test.cluster(follower(0, 1), withStamp(made))).toMatchObject([
+      { type: 'announce', stamp: { timestamp: 8 } },
+    ]);
+    expect(test.wait(1400)).toEqual([]);
+    expect(test.wait(100)).toMatchObject([{ type: 'fetch', hash: made.hash }]);
   });
 
   it('takes no stamp that its leader did not make', () => {
