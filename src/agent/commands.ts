@@ -39,6 +39,10 @@ export interface AgentOptions {
   readonly procRoot: string;
   readonly sysRoot: string;
   readonly allowMinorityCluster: boolean;
+  readonly minCluster: number;
+  readonly expectedPeers?: number;
+  readonly neverLeader: boolean;
+  readonly debugForceLeader: boolean;
   /** Percent. */
   readonly maxShrink: number;
   readonly strictSchedule: boolean;
@@ -101,6 +105,23 @@ export function agentCommand(): Command {
     .option('--per-cpu-metrics', 'ticks of each processor also where there are more than 64', false)
     .option('--pressure-averages', 'pressure also as averages of 10 s, 60 s and 300 s', false)
     .option('--allow-minority-cluster', 'elect a leader among the reachable nodes even if they are few', false)
+    .option(
+      '--min-cluster <n>',
+      'lead only while so many nodes are seen, this one included',
+      number('min-cluster', 0, 100_000),
+      0,
+    )
+    .option(
+      '--expected-peers <n>',
+      'nodes of the whole cluster, this one included: a majority is of them, not of those known',
+      number('expected-peers', 1, 100_000),
+    )
+    .option('--never-leader', 'vote and follow, never lead', false)
+    .addOption(
+      new Option('--debug-force-leader', 'lead at once, whatever others say: to look at one node alone')
+        .default(false)
+        .conflicts('neverLeader'),
+    )
     .option(
       '--max-shrink <percent>',
       'a schedule that stops more of all instances at once, unasked, is held until somebody decides',

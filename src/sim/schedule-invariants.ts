@@ -140,6 +140,7 @@ export function scheduleChecker(): ScheduleChecker {
           }
           case 'fetch':
           case 'persist':
+          case 'may-lead':
             break;
           default:
             effect satisfies never;

@@ -92,6 +92,9 @@ export function verwalters({ seed, step = stepVerwalter, decide = mergeByStamp }
         });
         return;
       }
+      case 'may-lead':
+        world.tell(node.index, { kind: 'willing', willing: effect.allowed });
+        return;
       case 'announce':
         own.stamp = effect.stamp;
         return;
@@ -169,6 +172,11 @@ export function verwalters({ seed, step = stepVerwalter, decide = mergeByStamp }
       const own: Mutable = { life: node.life, state, disk, rendered: null, stamp, announced: '', looks: false };
       all.set(node.id, own);
       checker.started(node);
+      world.tell(node.index, { kind: 'willing', willing: false });
+      // Loading a scheduler takes its time.
+      world.later(node.index, 100 + random() * 2_000, () => {
+        dispatch(world, node, { type: 'changed', reason: 'scheduler' });
+      });
       look(world, node);
       world.later(node.index, random() * tickMs, () => tick(world, node));
     },

@@ -46,6 +46,8 @@ export interface Peers {
   onChange(listener: () => void): () => void;
   /** What this node tells of itself from now on. */
   announce(own: { readonly schedule: ScheduleStamp | null; readonly errors: number }): void;
+  /** False: this node steps down where it leads, and does not stand for election until true. */
+  mayLead(allowed: boolean): void;
 }
 
 /** cantal's rules and datasets in their JSON form (spec/cantal.md 7.2); verwalter passes them through. */

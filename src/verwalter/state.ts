@@ -23,6 +23,10 @@ export interface Settings {
   readonly maxShrink: number;
 }
 
+/** A leader that makes no schedule for so long gives way to another, whose scheduler may fare better. */
+export const noSuccessMs = 300_000;
+/** So long it lets others try. */
+export const sitOutMs = 60_000;
 /** Changes come in groups: wait for the rest of them. */
 export const debounceMs = 200;
 export const betweenRoundsMs = 1000;
@@ -93,6 +97,8 @@ export type Phase =
       readonly reason: RoundReason;
       readonly lastStartMs: number;
       readonly failures: number;
+      /** When a round last went well; before the first, when this leadership began to decide. */
+      readonly wellMs: number;
       readonly trial: Trial;
       /** Metadata came that no successful round has seen. */
       readonly newRuntime: boolean;
@@ -127,6 +133,10 @@ export interface State {
   /** Newest first. */
   readonly store: readonly Schedule[];
   readonly actions: readonly QueuedAction[];
+  /** False: a scheduler has not been loaded yet, and this node would not know what to do as a leader. */
+  readonly loaded: boolean;
+  /** It led without success, and stands for no election until then; null: it stands. */
+  readonly sitsOutUntilMs: number | null;
   /** Of the last rounds or fetches; null = fine. */
   readonly errors: Readonly<Record<'scheduler' | 'fetch' | 'guard', string | null>>;
   /** Number of the last request or round. */
@@ -162,6 +172,7 @@ export type Effect =
       readonly parentsMeta: readonly ParentMeta[];
       readonly actions: readonly QueuedAction[];
     }
+  | { readonly type: 'may-lead'; readonly allowed: boolean }
   | { readonly type: 'announce'; readonly stamp: ScheduleStamp | null }
   | { readonly type: 'persist'; readonly schedule: Schedule }
   | { readonly type: 'render'; readonly schedule: Schedule }
@@ -188,6 +199,8 @@ export const initialState = (settings: Settings, stored: Schedule | null): State
   stable: null,
   store: stored === null ? [] : [stored],
   actions: [],
+  loaded: false,
+  sitsOutUntilMs: null,
   errors: { scheduler: null, fetch: null, guard: null },
   counter: 0,
 });

@@ -14,13 +14,16 @@ import {
 } from './lead.ts';
 import type { Leadership, Member } from './ports.ts';
 import { stampOf } from './schedule.ts';
+import { giveWay, schedulerLoaded, standAgain, standing } from './stand.ts';
 import type { Effect, Env, Event, State, Step } from './state.ts';
 
 /** One event in, the next state and what is to be done about it out. No clock, no disk, no network of its own. */
 export const step = (state: State, event: Event, env: Env): Step => {
-  const first = take(state, event, env);
+  const first = take(standAgain(state, env), event, env);
   const second = proceed(first.state, env);
-  return { state: second.state, effects: [...first.effects, ...second.effects] };
+  const { phase } = second.state;
+  const last = phase.kind === 'leading' ? giveWay(second.state, phase, env) : second.state;
+  return { state: last, effects: [...first.effects, ...second.effects, ...standing(state, last)] };
 };
 
 const nothing = (state: State): Step => ({ state, effects: [] });
@@ -33,7 +36,7 @@ const take = (state: State, event: Event, env: Env): Step => {
     case 'cluster':
       return clusterChanged(state, event.leadership, event.members, env);
     case 'changed':
-      return nothing(hurry(event.reason === 'runtime' ? newRuntime(state) : state, event.reason, env));
+      return nothing(hurry(event.reason === 'runtime' ? newRuntime(state) : schedulerLoaded(state), event.reason, env));
     case 'action':
       return queueAction(state, event.ticket, event.value, env);
     case 'action-expired':

@@ -171,6 +171,7 @@ describe('strangers', () => {
     expect(first.members()).toEqual([]);
     expect(double.members()).toEqual([]);
     expect(nodes.lines(1).join('\n')).toMatch(/two machines must not share one/);
+    expect(first.electionView().twins).toMatchObject([{ id: idOf(1), addr: double.self.addr }]);
   });
 
   test('a recorded packet sent again is dropped', async () => {

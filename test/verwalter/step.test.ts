@@ -276,6 +276,59 @@ describe('a leader', () => {
   });
 });
 
+describe('a node stands for election', () => {
+  const standsAfter = (effects: readonly Effect[]): boolean[] =>
+    effects.flatMap((effect) => (effect.type === 'may-lead' ? [effect.allowed] : []));
+  /** Leads, with another node in sight, and every round fails. */
+  const failing = (members: readonly Member[]): { test: Node; wait: (ms: number) => Effect[] } => {
+    const test = node();
+    test.send({ type: 'changed', reason: 'scheduler' });
+    test.cluster(leader(1), members);
+    const wait = (ms: number): Effect[] => {
+      const all: Effect[] = [];
+      for (let waited = 0; waited < ms; waited += 100) {
+        const effects = test.wait(100);
+        all.push(...effects);
+        for (const { round } of test.ofType('start-round', effects)) {
+          all.push(...test.send({ type: 'round-failed', round, error: 'broken' }));
+        }
+      }
+      return all;
+    };
+    return { test, wait };
+  };
+
+  it('once a scheduler has been loaded, and is told so once (row 2)', () => {
+    const test = node();
+    expect(standsAfter(test.wait(5000))).toEqual([]);
+    expect(standsAfter(test.send({ type: 'changed', reason: 'runtime' }))).toEqual([]);
+    expect(standsAfter(test.send({ type: 'changed', reason: 'scheduler' }))).toEqual([true]);
+    expect(standsAfter(test.send({ type: 'changed', reason: 'scheduler' }))).toEqual([]);
+  });
+
+  it('no longer after 300 s of leading without a successful round, and again 60 s later (row 23)', () => {
+    const { test, wait } = failing([member(0)]);
+    // It gathers for 15 s first.
+    expect(standsAfter(wait(314_000))).toEqual([]);
+    expect(standsAfter(wait(2000))).toEqual([false]);
+    expect(standsAfter(test.cluster({ role: 'none', epoch: 1 }, [member(0)]))).toEqual([]);
+    expect(standsAfter(wait(58_000))).toEqual([]);
+    expect(standsAfter(wait(2000))).toEqual([true]);
+  });
+
+  it('all the while where nobody else is there to lead', () => {
+    const { wait } = failing([member(0, { liveness: 'dead' })]);
+    expect(standsAfter(wait(400_000))).toEqual([]);
+  });
+
+  it('all the while where one round in five minutes goes well', () => {
+    const { test, wait } = failing([member(0)]);
+    expect(standsAfter(wait(200_000))).toEqual([]);
+    finish(test, startOf(test, test.wait(1000)).round, { a: 1 });
+    expect(standsAfter(wait(290_000))).toEqual([]);
+  });
+});
+
 describe('a leader whose partition has healed', () => {
   const own = scheduleOf({ own: 1 }, 50, ids[0]);
   const apart = scheduleOf({ apart: 1 }, 60, ids[1]);

@@ -19,7 +19,9 @@ export type ElectionEvent =
   | { readonly kind: 'peers'; readonly peers: ReadonlyMap<string, Voter> }
   /** Authentic, and from a known node: the caller has seen to both. */
   | { readonly kind: 'packet'; readonly from: string; readonly message: ElectionMessage }
-  | { readonly kind: 'announce'; readonly schedule: ScheduleStamp | null; readonly errors: number };
+  | { readonly kind: 'announce'; readonly schedule: ScheduleStamp | null; readonly errors: number }
+  /** Whether this node would know what to do as a leader. One that is forced leads all the same. */
+  | { readonly kind: 'willing'; readonly willing: boolean };
 
 export interface ElectionEffect {
   readonly kind: 'send';
@@ -54,6 +56,11 @@ export function stepElection(state: ElectionState, event: ElectionEvent, env: En
       break;
     case 'announce':
       announce(draft, event.schedule, event.errors);
+      break;
+    case 'willing':
+      change(draft, { willing: event.willing });
+      // Others notice within an election interval, as of a crash.
+      if (draft.state.role.kind === 'leader' && !event.willing && !state.config.forceLeader) restart(draft);
       break;
     default:
       event satisfies never;
