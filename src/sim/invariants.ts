@@ -101,6 +101,7 @@ export function checker(config: ElectionConfig): Checker {
       // Who cannot hear it may be told of it by others, and follows it for one interval; who stood still reads what the
       // leader sent meanwhile.
       if (Math.max(follows[node.index]?.sinceMs ?? nowMs, node.pausedUntilMs) > sinceMs) return null;
+      if (reach.wasWhole()) return null;
       const leader = world.nodes.find(({ id }) => id === role.leader);
       if (leader === undefined || reach.together(node.index, leader.index, sinceMs)) return null;
       return ['a minority has no leader', `follows node ${leader.index}, from which it is cut off`];

@@ -8,6 +8,8 @@ export interface Reach {
   look(world: World): void;
   /** The most nodes, itself included, that this one could talk with both ways at any moment since `sinceMs`. */
   mostTalking(index: number, sinceMs: number): number;
+  /** As far back as is remembered, nothing was partitioned. */
+  wasWhole(): boolean;
   /** Whether two nodes were on the same side of every partition at any moment since `sinceMs`. */
   together(a: number, b: number, sinceMs: number): boolean;
   /** The longest time that a packet may have been on its way so far. */
@@ -63,6 +65,7 @@ export function reachOf(): Reach {
     },
     look,
     mostTalking: (index, sinceMs) => most(talking[index], sinceMs),
+    wasWhole: () => sides.length === 1 && sides[0]?.groups === null,
     together(a, b, sinceMs) {
       // Without a word about that time, everything was possible.
       if ((sides[0]?.atMs ?? Number.POSITIVE_INFINITY) > sinceMs) return true;

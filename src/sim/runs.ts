@@ -1,4 +1,5 @@
 import type { ElectionConfig } from '../cluster/election/config.ts';
+import { quorum } from '../cluster/election/quorum.ts';
 import { apply, calmDown, type PlannedFault, randomPlan } from './faults.ts';
 import { InvariantBroken } from './invariants.ts';
 import { rough } from './network.ts';
@@ -120,13 +121,19 @@ export function runSeed(seed: number, options: RunOptions = {}): RunResult {
   };
 }
 
-/** Throws unless these nodes, all by default, have one leader that they follow. Returns how long it took. */
-function awaitLeader(sim: World, group = (): ReturnType<typeof running> => running(sim)): number {
+/**
+ * Throws unless these nodes come to have one leader that they follow; by default all that know of a majority: who came
+ * back alone first has to find the others. Returns how long it took.
+ */
+function awaitLeader(sim: World, group = (): readonly SimNode[] => acquainted(sim)): number {
   const took = sim.runUntil(() => leadershipProblem(group()) === null, leaderWithinMs);
   if (took !== null) return took;
   const problem = leadershipProblem(group()) ?? '';
   throw new InvariantBroken('a majority that can talk has a leader in time', sim.nowMs(), problem);
 }
+
+const acquainted = (sim: World): readonly SimNode[] =>
+  running(sim).filter(({ state }) => (state?.gossip.peers.size ?? 0) + 1 >= quorum(sim.nodes.length));
 
 /** The last act of each run, as the faults seldom leave a cluster in peace for long: few against many, and healed. */
 function splitOnce(sim: World, config: Partial<ElectionConfig>, beside: Verwalters | null): number[] {

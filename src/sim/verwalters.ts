@@ -35,6 +35,10 @@ export interface VerwaltersOptions {
   readonly seed: number;
   readonly step?: StepVerwalter;
   readonly decide?: Decide;
+  /** What a node's disk holds at its first start; default: nothing. */
+  readonly disk?: (index: number) => Schedule | null;
+  /** False: this node gossips, and answers nobody who asks it for a body. */
+  readonly serves?: (index: number) => boolean;
 }
 
 /** As in the shell of verwalter. */
@@ -53,7 +57,13 @@ interface Mutable {
   looks: boolean;
 }
 
-export function verwalters({ seed, step = stepVerwalter, decide = mergeByStamp }: VerwaltersOptions): Verwalters {
+export function verwalters({
+  seed,
+  step = stepVerwalter,
+  decide = mergeByStamp,
+  disk: first = () => null,
+  serves = () => true,
+}: VerwaltersOptions): Verwalters {
   const all = new Map<string, Mutable>();
   const random: Random = seeded(seed ^ 0x5c4ed);
   const checker = scheduleChecker();
@@ -136,7 +146,7 @@ export function verwalters({ seed, step = stepVerwalter, decide = mergeByStamp }
     world.later(node.index, fetchTimeoutMs, () => end({ type: 'fetch-failed', request, error: 'no answer in time' }));
     const to = world.nodes.find((other) => other.addr === addr);
     const there = to === undefined ? null : travels(world, node, to);
-    if (to === undefined || there === null) return;
+    if (to === undefined || there === null || !serves(to.index)) return;
     world.later(to.index, there, () => {
       const theirs = all.get(to.id)?.state;
       const body = theirs?.store.find((schedule) => schedule.hash === hash) ?? theirs?.lastKnown ?? null;
@@ -165,7 +175,7 @@ export function verwalters({ seed, step = stepVerwalter, decide = mergeByStamp }
   return {
     checker,
     started(world, node) {
-      const disk = all.get(node.id)?.disk ?? null;
+      const disk = all.has(node.id) ? (all.get(node.id)?.disk ?? null) : first(node.index);
       const settings = { selfId: node.id, roundIntervalMs: 5_000, maxShrink: 0.5 };
       const state = initialState(settings, disk);
       const stamp = disk === null ? null : { timestamp: disk.timestamp, hash: disk.hash, origin: disk.origin };

@@ -55,7 +55,9 @@ export const followFetched = (state: State, phase: Following, request: number, b
   if (schedule.origin !== phase.leaderId) {
     return followFailed(state, phase, request, `origin: ${schedule.origin} does not lead`, env);
   }
-  return confirm({ ...state, phase: { ...phase, fetch: null } }, schedule);
+  // A leader that has just restarted serves the same body with an older stamp than it told of.
+  const told = phase.wanted?.hash === schedule.hash ? phase.wanted : stampOf(schedule);
+  return confirm({ ...state, phase: { ...phase, fetch: null } }, { ...told, data: schedule.data });
 };
 
 export const followFailed = (state: State, phase: Following, request: number, error: string, env: Env): Step => {

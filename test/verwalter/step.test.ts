@@ -397,6 +397,13 @@ describe('a follower', () => {
     expect(test.ofType('fetch', test.wait(200))).toHaveLength(1);
   });
 
+  it('gives a body the stamp that its leader told of, where the body came with an older one', () => {
+    const test = node();
+    const [fetch] = test.ofType('fetch', test.cluster(follower(0, 1), withStamp(made)));
+    test.send({ type: 'fetched', request: fetch?.request ?? 0, body: { ...made, timestamp: 5 } });
+    expect(test.state().lastKnown).toEqual(made);
+  });
+
   it('takes no stamp of an earlier leadership, which gossip may still tell of', () => {
     const test = node();
     const members = withStamp(made);
