@@ -100,6 +100,7 @@ const statusOf = (verwalter: Verwalter): unknown => {
   const status = verwalter.status();
   return {
     leadership: status.leadership,
+    debug_force_leader: status.debugForceLeader,
     fetch_state: status.phase,
     schedule_status: status.scheduleStatus,
     schedule_id: status.stamp?.hash ?? null,
