@@ -6,6 +6,7 @@ import { type Verwalters, verwalters } from '../../src/sim/verwalters.ts';
 import { simId, type World, world } from '../../src/sim/world.ts';
 import { hashJson } from '../../src/verwalter/canonical.ts';
 import type { Schedule } from '../../src/verwalter/schedule.ts';
+import { step } from '../../src/verwalter/step.ts';
 
 // spec/verwalter.md 9, in virtual time, with verwalter's machine beside the election.
 const second = 1_000;
@@ -67,6 +68,40 @@ it('a body whose only holder cannot be asked is given up within 75 s (row 18)', 
     const sinceMs = sim.nowMs();
     expect(firstRound(sim, beside, 76 * second)).not.toContain(newest.hash);
     expect(sim.nowMs() - sinceMs).toBeGreaterThan(70 * second);
+  }
+});
+
+it('leadership moves on when a leader has had no successful round for 300 s, and comes back to it no sooner than 60 s later (row 23)', () => {
+  for (let seed = 1; seed <= 3; seed += 1) {
+    let broken: string | null = null;
+    const beside = verwalters({
+      seed,
+      step: (state, event, env) =>
+        event.type === 'round-done' && state.settings.selfId === broken
+          ? step(state, { type: 'round-failed', round: event.round, error: 'broken here' }, env)
+          : step(state, event, env),
+    });
+    beside.faults(false);
+    const sim = world({ seed, nodes: 3, companion: beside });
+    for (const node of sim.nodes) sim.start(node.index);
+    sim.runUntil(() => scheduleProblem(beside, sim.nodes) === null, 60 * second);
+    const [first] = leaders(sim);
+    if (first === undefined) throw new Error('nobody leads');
+    broken = first.id;
+    const leads = (): boolean => first.state?.election.role.kind === 'leader';
+    const gone = sim.runUntil(() => !leads(), 400 * second);
+    expect(gone).toBeGreaterThan(290 * second);
+    expect(gone).toBeLessThan(310 * second);
+    expect(sim.runUntil(() => leaders(sim).length === 1, 6 * second)).not.toBeNull();
+    // Its sixty seconds: another one dies, and it does not stand.
+    const [other] = leaders(sim);
+    if (other === undefined) throw new Error('nobody leads');
+    expect(other).not.toBe(first);
+    sim.runUntil(() => scheduleProblem(beside, sim.nodes) === null, 30 * second);
+    expect(scheduleProblem(beside, sim.nodes)).toBeNull();
+    sim.crash(other.index);
+    sim.runTo(sim.nowMs() + 20 * second);
+    expect(leads()).toBe(false);
   }
 });
 
