@@ -174,6 +174,14 @@ describe('strangers', () => {
     expect(first.electionView().twins).toMatchObject([{ id: idOf(1), addr: double.self.addr }]);
   });
 
+  test('two machines with one id are seen by a third one', async () => {
+    const third = await nodes.start(3);
+    const first = await nodes.start(1, { join: [third.self.addr] });
+    await until('they know each other', 3_000, () => knows(third, 1) && knows(first, 1));
+    await nodes.start(2, { machineId: idOf(1), join: [third.self.addr] });
+    await until('noticed', 10_000, () => third.electionView().twins.some(({ id }) => id === idOf(1)));
+  });
+
   test('a recorded packet sent again is dropped', async () => {
     const first = await nodes.start(1);
     const tap = await openTap('127.0.0.9');
