@@ -191,11 +191,11 @@ function excuse(config: ElectionConfig, world: World, epoch: number, first: Won,
   const shared = [...first.votes].filter((id) => second.votes.has(id));
   const sameLife = shared.filter((id) => first.lives.get(id) === second.lives.get(id));
   if (sameLife.length > 0) return null;
-  if (shared.length > 0) {
-    // Votes are kept in memory only: a voter that restarted may vote again, but by then the first must be gone.
-    return isLeading(world, first, epoch) ? null : 'a voter forgot in a restart, the first leader was gone';
-  }
-  if (config.allowMinority) return 'minority clusters';
+  // Votes are kept in memory only: a voter that restarted may vote again. By then the first must be gone, unless the
+  // voter, who forgot the others too, now counts a majority of fewer nodes.
+  if (shared.length > 0 && !isLeading(world, first, epoch))
+    return 'a voter forgot in a restart, the first leader was gone';
+  if (shared.length === 0 && config.allowMinority) return 'minority clusters';
   if (config.expectedPeers !== null) return null;
   const sameView = first.known.size === second.known.size && [...first.known].every((id) => second.known.has(id));
   return sameView ? null : 'they did not know the same nodes';
