@@ -27,6 +27,8 @@ const keptMs = 60_000;
 export function reachOf(): Reach {
   let dirty = true;
   let mostDelayMs = 0;
+  let paths = '';
+  let pathsMs = 0;
   const talking: Moment[][] = [];
   const sides: { readonly atMs: number; readonly groups: readonly number[] | null }[] = [];
 
@@ -38,6 +40,9 @@ export function reachOf(): Reach {
     const groupOf = (index: number): number => net.groups?.[index] ?? 0;
     const hears = (index: number): boolean =>
       nodes[index]?.state !== null && !net.deaf.has(index) && !net.mute.has(index);
+    const now = `${[...net.deaf]} ${[...net.mute]} ${[...net.cut]}`;
+    if (sides.at(-1)?.groups !== net.groups || now !== paths) pathsMs = world.nowMs();
+    paths = now;
     if (sides.at(-1)?.groups !== net.groups) sides.push({ atMs: world.nowMs(), groups: net.groups });
     while ((sides[1]?.atMs ?? Number.POSITIVE_INFINITY) < world.nowMs() - keptMs) sides.shift();
     const talkers = new Map<number, number>();
@@ -64,7 +69,8 @@ export function reachOf(): Reach {
       dirty = true;
     },
     look,
-    mostTalking: (index, sinceMs) => most(talking[index], sinceMs),
+    // With one after the other it may have talked with enough.
+    mostTalking: (index, sinceMs) => (pathsMs > sinceMs ? Number.POSITIVE_INFINITY : most(talking[index], sinceMs)),
     wasWhole: () => sides.length === 1 && sides[0]?.groups === null,
     together(a, b, sinceMs) {
       // Without a word about that time, everything was possible.

@@ -40,7 +40,13 @@ export const startLeading = (state: State, epoch: number, found: readonly Schedu
     newRuntime: false,
     held: null,
     discarded: null,
-    beganWith: Math.max(0, ...found.map(({ timestamp }) => timestamp)),
+    // All that went before what is held now is older than its first stamp.
+    beganWith: Math.max(
+      0,
+      ...found.map(({ hash, timestamp }) =>
+        hash === state.lastKnown?.hash ? Math.min(timestamp, state.heldSince) : timestamp,
+      ),
+    ),
     found: [],
     fetches: [],
     resting: {},

@@ -105,7 +105,7 @@ export type Phase =
       readonly held: Held | null;
       /** Hash of a held schedule that somebody has discarded. */
       readonly discarded: string | null;
-      /** Newest of what this leadership began with; 0: nothing. What is newer and not our own was made apart: apart.ts. */
+      /** When the newest of what this leadership began with was first made; 0: nothing. What is newer and not our own was made apart: apart.ts. */
       readonly beganWith: number;
       /** Made apart, for the next round to merge. */
       readonly found: readonly Schedule[];
@@ -128,6 +128,8 @@ export interface State {
   readonly members: readonly Member[];
   readonly phase: Phase;
   readonly lastKnown: Schedule | null;
+  /** Stamp's time when this hash was first held: a decision that stays is stamped anew in each round. */
+  readonly heldSince: number;
   /** Hash that the present leader has confirmed or made. */
   readonly stable: string | null;
   /** Newest first. */
@@ -196,6 +198,7 @@ export const initialState = (settings: Settings, stored: Schedule | null): State
   members: [],
   phase: { kind: 'unstable' },
   lastKnown: stored,
+  heldSince: stored?.timestamp ?? 0,
   stable: null,
   store: stored === null ? [] : [stored],
   actions: [],

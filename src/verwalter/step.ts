@@ -22,7 +22,9 @@ export const step = (state: State, event: Event, env: Env): Step => {
   const first = take(standAgain(state, env), event, env);
   const second = proceed(first.state, env);
   const { phase } = second.state;
-  const last = phase.kind === 'leading' ? giveWay(second.state, phase, env) : second.state;
+  const led = phase.kind === 'leading' ? giveWay(second.state, phase, env) : second.state;
+  const isNew = led.lastKnown !== null && led.lastKnown.hash !== state.lastKnown?.hash;
+  const last = isNew ? { ...led, heldSince: led.lastKnown.timestamp } : led;
   return { state: last, effects: [...first.effects, ...second.effects, ...standing(state, last)] };
 };
 

@@ -359,6 +359,16 @@ describe('a leader whose partition has healed', () => {
     expect(startOf(test, test.wait(6000)).parents).toMatchObject([{ data: { merged: true } }]);
   });
 
+  it('compares with the first stamp of what it began with, however late that was stamped anew', () => {
+    const test = node(own);
+    const stampedAnew = { ...own, timestamp: 500 };
+    test.cluster(follower(0, 1), [member(0, { schedule: stampOf(stampedAnew) })]);
+    expect(test.state().lastKnown).toEqual(stampedAnew);
+    test.cluster(leader(2));
+    finish(test, startOf(test, test.wait(2000)).round, { own: 2 });
+    expect(test.ofType('fetch', test.cluster(leader(2), heard(apart)))).toHaveLength(1);
+  });
+
   it('leaves alone what is older than all that it began with: a node that was away', () => {
     const test = leadingFrom();
     expect(test.ofType('fetch', test.cluster(leader(2), heard({ ...apart, timestamp: 40 })))).toEqual([]);
