@@ -38,11 +38,11 @@ export interface AgentOptions {
   readonly pressureAverages: boolean;
   readonly procRoot: string;
   readonly sysRoot: string;
-  readonly allowMinorityCluster: boolean;
   readonly minCluster: number;
   readonly expectedPeers?: number;
   readonly neverLeader: boolean;
   readonly debugForceLeader: boolean;
+  readonly allowMinorityCluster: boolean;
   /** Percent. */
   readonly maxShrink: number;
   readonly strictSchedule: boolean;
@@ -104,7 +104,6 @@ export function agentCommand(): Command {
     .option('--no-process-metrics', 'no series of single processes; their table and the sums of cgroups stay')
     .option('--per-cpu-metrics', 'ticks of each processor also where there are more than 64', false)
     .option('--pressure-averages', 'pressure also as averages of 10 s, 60 s and 300 s', false)
-    .option('--allow-minority-cluster', 'elect a leader among the reachable nodes even if they are few', false)
     .option(
       '--min-cluster <n>',
       'lead only while so many nodes are seen, this one included',
@@ -122,6 +121,7 @@ export function agentCommand(): Command {
         .default(false)
         .conflicts('neverLeader'),
     )
+    .option('--allow-minority-cluster', 'elect a leader among the reachable nodes even if they are few', false)
     .option(
       '--max-shrink <percent>',
       'a schedule that stops more of all instances at once, unasked, is held until somebody decides',

@@ -179,8 +179,6 @@ export interface ElectionView {
 export function electionView({ election }: NodeState, nowMs: number, wallMs: number): ElectionView {
   const { role, id, config } = election;
   const voted = votedFor(role, id);
-  const votes = votesOf(role);
-  const needed = neededVotes(election, nowMs);
   const leadership = leadershipOf(election);
   const leaderId = leadership.role === 'leader' ? id : leadership.role === 'follower' ? leadership.leaderId : null;
   const ends = role.kind === 'leader' ? role.nextPingMs : role.deadlineMs;
@@ -190,13 +188,13 @@ export function electionView({ election }: NodeState, nowMs: number, wallMs: num
     epoch: election.epoch,
     state: role.kind,
     endsInMs: Math.round(ends - nowMs),
-    votedFor: voted,
-    votes,
-    needed,
+    votedFor: votedFor(role, id),
+    votes: votesOf(role),
+    needed: neededVotes(election, nowMs),
     known: election.peers.size + 1,
     visible: visibleSize(election),
     peersAreFresh: peersAreFresh(election, nowMs),
-    allowMinority: config.allowMinority,
+    allowMinority: election.config.allowMinority,
     minCluster: config.minCluster,
     expectedPeers: config.expectedPeers,
     neverLead: config.neverLead,
@@ -206,8 +204,8 @@ export function electionView({ election }: NodeState, nowMs: number, wallMs: num
     is_stable: leaderId !== null,
     leader: leaderId,
     promoting: leaderId === null ? voted : null,
-    num_votes_for_me: role.kind === 'electing' || role.kind === 'leader' ? votes.length : null,
-    needed_votes: needed,
+    num_votes_for_me: role.kind === 'electing' || role.kind === 'leader' ? role.votes.size : null,
+    needed_votes: neededVotes(election, nowMs),
     deadline: Math.round(ends - nowMs + wallMs),
     debug_force_leader: config.forceLeader,
   };
