@@ -66,10 +66,10 @@ export const hurry = (state: State, reason: RoundReason, env: Env): State => {
 };
 
 export const leadStep = (state: State, phase: Leading, env: Env): Step => {
+  const parents = [...phase.parents, ...phase.found].sort(newestFirst);
   if (phase.running !== null || env.nowMs < phase.dueMs) return { state, effects: [] };
   const round = state.counter + 1;
   const actions = state.actions.filter(({ id }) => phase.trial === null || !isLeftOut(phase.trial, id));
-  const parents = [...phase.parents, ...phase.found].sort(newestFirst);
   // A stamp never goes back, even where the former leader's clock was ahead.
   const newest = Math.max(0, ...parents.map((parent) => parent.timestamp));
   const timestamp = Math.max(Math.floor(env.wallMs), newest + 1);
@@ -167,10 +167,10 @@ export const roundDone = (
         held: discarded ? null : held,
         discarded: held === null ? null : phase.discarded,
         made: true,
+        wellMs: env.nowMs,
         running: null,
         dueMs: Math.min(phase.dueMs, env.nowMs + pause),
         failures: 0,
-        wellMs: env.nowMs,
         trial: null,
       },
     },

@@ -100,7 +100,6 @@ const statusOf = (verwalter: Verwalter): unknown => {
   const status = verwalter.status();
   return {
     leadership: status.leadership,
-    debug_force_leader: status.debugForceLeader,
     fetch_state: status.phase,
     schedule_status: status.scheduleStatus,
     schedule_id: status.stamp?.hash ?? null,

@@ -128,6 +128,10 @@ export interface State {
   readonly members: readonly Member[];
   readonly phase: Phase;
   readonly lastKnown: Schedule | null;
+  /** False: a scheduler has not been loaded yet, and this node would not know what to do as a leader. */
+  readonly loaded: boolean;
+  /** It led without success, and stands for no election until then; null: it stands. */
+  readonly sitsOutUntilMs: number | null;
   /** Stamp's time when this hash was first held: a decision that stays is stamped anew in each round. */
   readonly heldSince: number;
   /** Hash that the present leader has confirmed or made. */
@@ -135,10 +139,6 @@ export interface State {
   /** Newest first. */
   readonly store: readonly Schedule[];
   readonly actions: readonly QueuedAction[];
-  /** False: a scheduler has not been loaded yet, and this node would not know what to do as a leader. */
-  readonly loaded: boolean;
-  /** It led without success, and stands for no election until then; null: it stands. */
-  readonly sitsOutUntilMs: number | null;
   /** Of the last rounds or fetches; null = fine. */
   readonly errors: Readonly<Record<'scheduler' | 'fetch' | 'guard', string | null>>;
   /** Number of the last request or round. */
@@ -199,11 +199,11 @@ export const initialState = (settings: Settings, stored: Schedule | null): State
   phase: { kind: 'unstable' },
   lastKnown: stored,
   heldSince: stored?.timestamp ?? 0,
+  loaded: false,
+  sitsOutUntilMs: null,
   stable: null,
   store: stored === null ? [] : [stored],
   actions: [],
-  loaded: false,
-  sitsOutUntilMs: null,
   errors: { scheduler: null, fetch: null, guard: null },
   counter: 0,
 });
