@@ -81,7 +81,6 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
     logDir: options.logDir,
     version,
     maxShrink: options.maxShrink / 100,
-    debugForceLeader: options.debugForceLeader,
     strictSchedule: options.strictSchedule,
     strictScheduler: options.strictScheduler,
     lithosSwitch: [

@@ -230,7 +230,6 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       const held = state.phase.kind === 'leading' ? state.phase.held : null;
       return {
         leadership: state.leadership,
-        debugForceLeader: options.debugForceLeader ?? false,
         phase: state.phase.kind,
         scheduleStatus: scheduleStatus(state),
         stamp,

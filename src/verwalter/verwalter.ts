@@ -29,8 +29,6 @@ export interface VerwalterOptions {
   readonly strictSchedule?: boolean;
   /** Part of all instances that one round may stop unasked, 0 to 1; by default a half. */
   readonly maxShrink?: number;
-  /** The cluster was told to make this node the leader, whatever others say: shown, and nothing else. */
-  readonly debugForceLeader?: boolean;
   /** The bundled scheduler/worker.ts, by default beside the program's own bundle. */
   readonly workerUrl?: URL;
   /** One line for the operator. */
@@ -49,7 +47,6 @@ export type ErrorKind =
 
 export interface VerwalterStatus {
   readonly leadership: Leadership;
-  readonly debugForceLeader: boolean;
   readonly phase: State['phase']['kind'];
   /** ok: the leader's schedule is held; fetching; waiting: the leader has none yet; unstable: no leader. */
   readonly scheduleStatus: 'ok' | 'fetching' | 'waiting' | 'unstable';
