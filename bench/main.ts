@@ -46,6 +46,12 @@ const benches: Readonly<Record<string, Entry>> = {
     about: 'questions for an hour of 1000 series, and scrapes beside node_exporter',
     load: () => import('./query.ts'),
   },
+  sim: {
+    about: 'simulated node-hours a second beside a queue without machines',
+    // As bench gossip.
+    flags: ['--max-semi-space-size=64'],
+    load: () => import('./sim.ts'),
+  },
   scan: { about: 'a scan of 10 000 metrics beside a C program that only preads', load: () => import('./scan.ts') },
 };
 

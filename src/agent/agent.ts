@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ElectionConfig } from '../cluster/election/config.ts';
 import { logTo } from '../log.ts';
 import { packageRoot } from '../native/load.ts';
 import { version } from '../version.ts';
@@ -47,10 +48,19 @@ export function runAgent(options: AgentOptions): Promise<number> {
   });
 }
 
+/** Options that name what verwalter's specification names. */
+const electionOf = (options: AgentOptions): Partial<ElectionConfig> => ({
+  neverLead: options.neverLeader,
+  minCluster: options.minCluster,
+  expectedPeers: options.expectedPeers ?? null,
+  forceLeader: options.debugForceLeader,
+});
+
 async function start(options: AgentOptions, ends: Stops): Promise<Running> {
   const { stops, warn } = ends;
   const identity = readIdentity({ ...options, gossips: true });
   for (const warning of identity.warnings) warn(warning);
+  if (options.debugForceLeader) warn('--debug-force-leader: this node leads whatever others say, never beside others');
   for (const folder of [options.storageDir, options.logDir]) mkdirSync(folder, { recursive: true });
   const { id, hostname } = identity;
   const { clusterName, storageDir } = options;
@@ -66,7 +76,7 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
         join: options.join,
         storageDir,
         allowMinority: options.allowMinorityCluster,
-        neverLead: false,
+        election: electionOf(options),
       },
     },
     identity,
@@ -128,6 +138,7 @@ async function start(options: AgentOptions, ends: Stops): Promise<Running> {
   const context = {
     ...{ version, peers: cluster, election, notReady },
     defaultFrontend: options.defaultFrontend,
+    forcedLeader: options.debugForceLeader,
   };
   const viewer = statusViewer(verwalter, context);
   const graphql = graphqlOf({

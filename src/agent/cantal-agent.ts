@@ -38,7 +38,7 @@ async function start(options: CantalAgentOptions, ends: Stops): Promise<Running>
       cluster:
         clusterName === undefined
           ? null
-          : { name: clusterName, join: options.join, storageDir, allowMinority: false, neverLead: true },
+          : { name: clusterName, join: options.join, storageDir, allowMinority: false, election: { neverLead: true } },
     },
     identity,
     ends,

@@ -11,6 +11,7 @@ import { type Cantal, startCantal } from '../cantal/shell.ts';
 import { sinkRoutes } from '../cantal/sinks/routes.ts';
 import { startSinks } from '../cantal/sinks/sinks.ts';
 import { type JoinTarget, startDiscovery } from '../cluster/discovery.ts';
+import type { ElectionConfig } from '../cluster/election/config.ts';
 import { clusterRoutes, noClusterRoutes } from '../cluster/routes.ts';
 import { type Cluster, startCluster } from '../cluster/shell.ts';
 import type { Audit } from '../http/audit.ts';
@@ -56,8 +57,8 @@ export interface ClusterPartOptions {
   /** Where the peers of the last run are remembered; null: nowhere. */
   readonly storageDir: string | null;
   readonly allowMinority: boolean;
-  /** Votes, and is never elected: for an agent that would not know what to do as a leader. */
-  readonly neverLead: boolean;
+  /** Where it differs from the defaults, as `neverLead` of an agent that would not know what to do as a leader. */
+  readonly election: Partial<ElectionConfig>;
 }
 
 export interface MoreToServe {
@@ -222,7 +223,7 @@ export async function startCantalPart(
 }
 
 async function startNode(
-  { name: clusterName, join: targets, storageDir, allowMinority, neverLead }: ClusterPartOptions,
+  { name: clusterName, join: targets, storageDir, allowMinority, election }: ClusterPartOptions,
   own: Pick<Identity, 'id' | 'hostname' | 'name' | 'keys'> & { readonly host: string; readonly port: number },
   { stops, warn }: Pick<Stops, 'stops' | 'warn'>,
 ): Promise<Cluster> {
@@ -230,7 +231,7 @@ async function startNode(
   const cluster = await startCluster({
     ...{ host, port, machineId, hostname, name, keys, clusterName, storageDir, allowMinority },
     join: targets.flatMap((target) => (target.kind === 'address' ? [target.addr] : [])),
-    election: { neverLead },
+    election,
     log: warn,
   });
   stops.push(() => cluster.stop());

@@ -49,6 +49,10 @@ export interface AgentOptions {
   readonly pressureAverages: boolean;
   readonly procRoot: string;
   readonly sysRoot: string;
+  readonly minCluster: number;
+  readonly expectedPeers?: number;
+  readonly neverLeader: boolean;
+  readonly debugForceLeader: boolean;
   readonly allowMinorityCluster: boolean;
   /** ms */
   readonly roundInterval: number;
@@ -125,6 +129,23 @@ export function agentCommand(): Command {
     .option('--no-process-metrics', 'no series of single processes; their table and the sums of cgroups stay')
     .option('--per-cpu-metrics', 'ticks of each processor also where there are more than 64', false)
     .option('--pressure-averages', 'pressure also as averages of 10 s, 60 s and 300 s', false)
+    .option(
+      '--min-cluster <n>',
+      'lead only while so many nodes are seen, this one included',
+      number('min-cluster', 0, 100_000),
+      0,
+    )
+    .option(
+      '--expected-peers <n>',
+      'nodes of the whole cluster, this one included: a majority is of them, not of those known',
+      number('expected-peers', 1, 100_000),
+    )
+    .option('--never-leader', 'vote and follow, never lead', false)
+    .addOption(
+      new Option('--debug-force-leader', 'lead at once, whatever others say: to look at one node alone')
+        .default(false)
+        .conflicts('neverLeader'),
+    )
     .option('--allow-minority-cluster', 'elect a leader among the reachable nodes even if they are few', false)
     .option(
       '--round-interval <duration>',

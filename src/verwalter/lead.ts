@@ -35,10 +35,21 @@ export const startLeading = (state: State, epoch: number, found: readonly Schedu
     reason: 'peers',
     lastStartMs: Number.NEGATIVE_INFINITY,
     failures: 0,
+    wellMs: env.nowMs,
     trial: null,
     newRuntime: false,
     held: null,
     discarded: null,
+    // All that went before what is held now is older than its first stamp.
+    beganWith: Math.max(
+      0,
+      ...found.map(({ hash, timestamp }) =>
+        hash === state.lastKnown?.hash ? Math.min(timestamp, state.heldSince) : timestamp,
+      ),
+    ),
+    found: [],
+    fetches: [],
+    resting: {},
   },
 });
 
@@ -55,11 +66,12 @@ export const hurry = (state: State, reason: RoundReason, env: Env): State => {
 };
 
 export const leadStep = (state: State, phase: Leading, env: Env): Step => {
+  const parents = [...phase.parents, ...phase.found].sort(newestFirst);
   if (phase.running !== null || env.nowMs < phase.dueMs) return { state, effects: [] };
   const round = state.counter + 1;
   const actions = state.actions.filter(({ id }) => !isLeftOut(phase.trial, id));
   // A stamp never goes back, even where the former leader's clock was ahead.
-  const newest = Math.max(0, ...phase.parents.map((parent) => parent.timestamp));
+  const newest = Math.max(0, ...parents.map((parent) => parent.timestamp));
   const timestamp = Math.max(Math.floor(env.wallMs), newest + 1);
   const running = { round, timestamp, actions, newRuntime: phase.newRuntime };
   return {
@@ -68,6 +80,8 @@ export const leadStep = (state: State, phase: Leading, env: Env): Step => {
       counter: round,
       phase: {
         ...phase,
+        parents,
+        found: [],
         running,
         lastStartMs: env.nowMs,
         dueMs: Number.POSITIVE_INFINITY,
@@ -81,8 +95,8 @@ export const leadStep = (state: State, phase: Leading, env: Env): Step => {
         round,
         epoch: phase.epoch,
         reason: phase.reason,
-        parents: phase.parents,
-        parentsMeta: phase.parents.map((parent) => ({ ...stampOf(parent), holders: holdersOf(state, parent.hash) })),
+        parents,
+        parentsMeta: parents.map((parent) => ({ ...stampOf(parent), holders: holdersOf(state, parent.hash) })),
         actions,
       },
     ],
@@ -162,6 +176,7 @@ export const roundDone = (
         held: discarded ? null : held,
         discarded: held === null ? null : phase.discarded,
         made: true,
+        wellMs: env.nowMs,
         running: null,
         dueMs: Math.min(phase.dueMs, env.nowMs + pause),
         failures: 0,

@@ -152,6 +152,12 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       case 'start-round':
         void runRound(effect);
         return;
+      case 'may-lead':
+        if (!effect.allowed && configuration.sources() !== null) {
+          log('no round has gone well for five minutes: this node leads no longer, and lets others try for a minute');
+        }
+        peers.mayLead(effect.allowed);
+        return;
       case 'announce':
         stamp = effect.stamp;
         return;
@@ -244,6 +250,8 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     for (const line of text.split('\n').slice(-loggedLines)) if (line !== '') log(`scheduler log: ${line}`);
   };
 
+  // Until a scheduler has been loaded.
+  peers.mayLead(false);
   const configuration = openConfiguration({
     configDir,
     runner,

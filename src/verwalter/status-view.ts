@@ -24,6 +24,8 @@ export interface ElectionFacts {
   readonly needed: number;
   readonly epoch: number;
   readonly endsInMs: number;
+  /** Machines that call themselves by one id. */
+  readonly twins?: readonly { readonly id: string; readonly addr: string }[];
 }
 
 export interface LeaderView {
@@ -75,7 +77,14 @@ export const statusViewer = (verwalter: Verwalter, context: StatusContext): Stat
 const statusOf = (verwalter: Verwalter, context: StatusContext, leader: LeaderView | null) => {
   const status = verwalter.status();
   const { self, members } = { self: context.peers.self, members: context.peers.members() };
-  const errors = Object.keys(status.errors).length;
+  const twins = context.election?.().twins ?? [];
+  const told = {
+    ...status.errors,
+    ...(twins.length === 0
+      ? {}
+      : { machine_id: `one id, two machines: ${twins.map(({ id, addr }) => `${id} also at ${addr}`).join(', ')}` }),
+  };
+  const errors = Object.keys(told).length;
   return {
     ...{ version: context.version, id: self.id, name: self.name, hostname: self.hostname },
     peers: members.length,
@@ -94,7 +103,7 @@ const statusOf = (verwalter: Verwalter, context: StatusContext, leader: LeaderVi
     roles: status.roles,
     failed_roles: status.failedRoles,
     num_errors: errors + status.failedRoles.length,
-    errors: status.errors,
+    errors: told,
     warnings: status.warnings,
     scheduler_hash: status.schedulerHash,
     last_round: status.lastRound,

@@ -52,7 +52,7 @@ function cluster(leader: Name | null) {
         ? { role: 'none', epoch: 1 }
         : leader === name
           ? { role: 'leader', epoch: 1 }
-          : { role: 'follower', epoch: 1, leaderId: leader };
+          : { role: 'follower', epoch: 1, leaderId: leader, schedule: null };
     const act = (path: string): Route => ({
       method: 'POST',
       path,

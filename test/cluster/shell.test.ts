@@ -187,6 +187,15 @@ describe('strangers', () => {
     expect(first.members()).toEqual([]);
     expect(double.members()).toEqual([]);
     expect(nodes.lines(1).join('\n')).toMatch(/two machines must not share one/);
+    expect(first.electionView().twins).toMatchObject([{ id: idOf(1), addr: double.self.addr }]);
+  });
+
+  test('two machines with one id are seen by a third one', async () => {
+    const third = await nodes.start(3);
+    const first = await nodes.start(1, { join: [third.self.addr] });
+    await until('they know each other', 3_000, () => knows(third, 1) && knows(first, 1));
+    await nodes.start(2, { machineId: idOf(1), join: [third.self.addr] });
+    await until('noticed', 10_000, () => third.electionView().twins.some(({ id }) => id === idOf(1)));
   });
 
   test('a recorded packet sent again is dropped', async () => {

@@ -62,9 +62,10 @@ const follow = (first: unknown): void => {
     peers: {
       self: { id: 'a'.repeat(32), addr: '127.0.0.1:1', hostname: 'a', name: 'a' },
       members: () => [leader],
-      leadership: () => ({ role: 'follower', epoch: 1, leaderId }),
+      leadership: () => ({ role: 'follower', epoch: 1, leaderId, schedule: stamp }),
       onChange: () => () => {},
       announce: () => {},
+      mayLead: () => {},
     },
     metrics: { queryByHost: () => Promise.resolve({ byHost: {}, missing: [] }) },
     peerHttp: client,

@@ -54,6 +54,7 @@ export const startOneNode = async (options: OneNodeOptions): Promise<OneNode> =>
       return () => listeners.delete(listener);
     },
     announce: () => {},
+    mayLead: () => {},
   };
   const said: string[] = [];
   const verwalter = startVerwalter({

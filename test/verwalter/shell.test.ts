@@ -51,6 +51,8 @@ let root: string;
 let leader: Name | null;
 let epoch: number;
 let nodes: Partial<Record<Name, Node>>;
+/** What each last said about leading. */
+let willing: Partial<Record<Name, boolean>>;
 let told: Partial<Record<Name, { schedule: ScheduleStamp | null; errors: number }>>;
 let listeners: Set<() => void>;
 beforeAll(async () => {
@@ -63,6 +65,7 @@ beforeEach(() => {
   epoch = 0;
   nodes = {};
   told = {};
+  willing = {};
   listeners = new Set();
   put('config/scheduler/v1/main.lua', mainLua);
   put('config/runtime/greeting.yaml', 'text: hello\n');
@@ -117,11 +120,18 @@ const peersOf = (name: Name): Peers => ({
       ),
   leadership: (): Leadership => {
     if (leader === null) return { role: 'none', epoch };
-    return leader === name ? { role: 'leader', epoch } : { role: 'follower', epoch, leaderId: idOf[leader] };
+    if (leader === name) return { role: 'leader', epoch };
+    const made = told[leader]?.schedule ?? null;
+    const leaderId = idOf[leader];
+    return { role: 'follower', epoch, leaderId, schedule: made?.origin === leaderId ? made : null };
   },
   onChange(listener) {
     listeners.add(listener);
     return () => listeners.delete(listener);
+  },
+  // Who leads is the test's to say.
+  mayLead: (allowed) => {
+    willing[name] = allowed;
   },
   announce(own) {
     told[name] = own;
@@ -255,7 +265,9 @@ describe('verwalter on two nodes', () => {
     elect('a');
     await expect.poll(() => a.verwalter.status().errors.scheduler_load, until).toContain('scheduler/v1/main.lua:3: ');
     expect(await a.get('/v1/status')).toMatchObject({ status: 200 });
+    expect(willing.a).toBe(false);
     put('config/scheduler/v1/main.lua', "return { scheduler = function() return '{}', '' end }");
+    await expect.poll(() => willing.a, until).toBe(true);
     await expect.poll(() => a.verwalter.schedule()?.data, until).toEqual({});
     await expect.poll(() => a.verwalter.status(), until).toMatchObject({ errors: {}, scheduleStatus: 'ok' });
   });

@@ -50,6 +50,7 @@ const peers: Peers = {
   leadership: () => leadership,
   onChange: () => () => {},
   announce: () => {},
+  mayLead: () => {},
 };
 
 const start = (): Verwalter => {

@@ -39,7 +39,7 @@ export function peersAreFresh(state: ElectionState, nowMs: number): boolean {
 
 /** Whether this node may lead at all now. */
 export function mayLead(state: ElectionState): boolean {
-  return !state.config.neverLead && visibleSize(state) >= state.config.minCluster;
+  return !state.config.neverLead && state.willing && visibleSize(state) >= state.config.minCluster;
 }
 
 /** A leader heard so many within its lease, itself included, that no quorum without it can have formed unnoticed. */
