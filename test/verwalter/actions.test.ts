@@ -9,6 +9,7 @@ import { bundleWorker } from './worker-bundle.ts';
 // Actions from a request over HTTP to a real scheduler and back.
 
 const scheduler = `return { scheduler = function(input)
+  if input.runtime.mood == 'stubborn' then error('not today') end
   local last = input.parents[1]
   local count = last and last.state.count or 0
   local answers = {}
@@ -21,7 +22,6 @@ const scheduler = `return { scheduler = function(input)
   end
   return { schedule = { state = { count = count } }, actions = answers }
 end }`;
-const stubborn = "return { scheduler = function(input) error('not today') end }";
 
 const secrets = { view: 'v1ew-secret', web: 'w3b-secret', act: 'act-secret', admin: 'adm1n-secret' } as const;
 const tokenFile = [
@@ -59,10 +59,10 @@ afterAll(async () => {
 
 const until = { timeout: 30_000, interval: 50 };
 const count = (): unknown => (node.verwalter.schedule()?.data.state as { count?: number } | undefined)?.count;
-const loads = async (text: string): Promise<void> => {
-  const before = node.verwalter.status().schedulerHash;
-  node.put('config/scheduler/v1/main.lua', text);
-  await expect.poll(() => node.verwalter.status().schedulerHash, until).not.toBe(before);
+/** By metadata: a scheduler that fails on what was recorded would not be taken. */
+const mood = async (text: 'stubborn' | 'willing'): Promise<void> => {
+  node.put('config/runtime/mood.txt', text);
+  await expect.poll(() => node.verwalter.status().lastRound?.ok, until).toBe(text === 'willing');
 };
 const add = (body: object, headers: Readonly<Record<string, string>> = {}, query = '') =>
   node.post(`/v1/wait_action${query}`, body, { ...as('act'), ...headers });
@@ -90,7 +90,7 @@ describe('an action', () => {
   });
 
   it('is removed at its deadline where no round takes it: 504', async () => {
-    await loads(stubborn);
+    await mood('stubborn');
     const before = count() as number;
     const asked = [
       add({ add: 100 }, {}, '?deadline=0.3'),
@@ -102,7 +102,7 @@ describe('an action', () => {
     await expect.poll(async () => (await node.get('/v1/pending_actions')).text, until).toBe('{}');
     const { registered } = JSON.parse(unwaited?.text ?? '');
     await expect.poll(async () => (await node.get(`/v1/action_is_pending/${registered}`)).status, until).toBe(404);
-    await loads(scheduler);
+    await mood('willing');
     expect(JSON.parse((await add({ add: 1 })).text)).toEqual({ count: before + 1 });
   });
 
@@ -122,15 +122,15 @@ describe('an action', () => {
   });
 
   it('is answered with 503 when its leader leads no longer, and was not done', async () => {
-    await loads(stubborn);
+    await mood('stubborn');
     const before = count();
     const waiting = add({ add: 50 });
     await expect.poll(() => node.verwalter.pendingActions().length, until).toBe(1);
     node.lead(false);
     expect((await waiting).status).toBe(503);
     expect((await add({ add: 50 })).status).toBe(503);
-    await loads(scheduler);
     node.lead(true);
+    await mood('willing');
     await expect.poll(() => node.verwalter.status().scheduleStatus, until).toBe('ok');
     expect(count()).toBe(before);
   });
@@ -171,13 +171,13 @@ describe('an Idempotency-Key', () => {
   });
 
   it('may try again where nothing was done', async () => {
-    await loads(stubborn);
+    await mood('stubborn');
     const key = { 'idempotency-key': 'deploy-19' };
     expect((await add({ add: 1 }, key, '?deadline=0.1')).status).toBe(504);
     // A round may have begun with it: until that has failed, nobody knows.
     const { lastRound } = node.verwalter.status();
     await expect.poll(() => node.verwalter.status().lastRound?.atMs, until).not.toBe(lastRound?.atMs);
-    await loads(scheduler);
+    await mood('willing');
     expect((await add({ add: 1 }, key)).status).toBe(200);
   });
 });
@@ -222,9 +222,9 @@ describe('the audit log', () => {
     await node.post('/v1/action?token=x', { add: 1 });
     await node.post('/v1/guard', {}, as('view'));
     await node.post('/v1/action', {}, { ...as('act'), origin: 'https://evil.example' });
-    await loads(stubborn);
+    await mood('stubborn');
     await add({ add: 1 }, {}, '?deadline=0.1');
-    await loads(scheduler);
+    await mood('willing');
     await node.post('/v1/force_render_all', undefined, as('admin'));
     const records = (await audited()).slice(-6);
     const known = { address: '127.0.0.1', method: 'POST' };
