@@ -12,7 +12,7 @@ import {
   type ValueOf,
 } from '../../config/schema.ts';
 import { tagged } from '../../config/tagged.ts';
-import { allIds, environment, idNumber, idRanges, name, noEnvironment, run, texts } from './common.ts';
+import { allIds, environment, idNumber, idRanges, name, noEnvironment, run } from './common.ts';
 import { noVolumes, volumes } from './volumes.ts';
 
 const noTexts: readonly string[] = [];
