@@ -183,13 +183,13 @@ Napi::Value lookAtFiles(const Napi::CallbackInfo& info) {
 
 struct Hashed {
   Blake2b hash;
-  std::vector<ContentDigest> digests;
+  std::vector<Detail> details;
 };
 
 Napi::Value hashedObject(Napi::Env env, const FileList& list, Hashed&& hashed) {
   auto object = Napi::Object::New(env);
   object.Set("state", stateBuffer(env, hashed.hash));
-  if (hashed.digests.empty()) {
+  if (hashed.details.empty()) {
     return object;
   }
   auto files = Napi::Array::New(env, list.entries.size());
@@ -202,15 +202,17 @@ Napi::Value hashedObject(Napi::Env env, const FileList& list, Hashed&& hashed) {
     file.Set("path", entry.path);
     file.Set("head", head);
     file.Set("size", static_cast<double>(entry.size));
-    const ContentDigest& bytes = hashed.digests[index];
-    file.Set("digest", entry.isFile() ? Bytes::Copy(env, bytes.data(), bytes.size()).As<Napi::Value>() : env.Null());
+    const Detail& detail = hashed.details[index];
+    file.Set("digest", entry.isFile() ? Bytes::Copy(env, detail.digest.data(), detail.digest.size()).As<Napi::Value>()
+                                      : env.Null());
+    file.Set("target", entry.isLink() ? Napi::String::New(env, detail.target).As<Napi::Value>() : env.Null());
     files.Set(index, file);
   }
   object.Set("files", files);
   return object;
 }
 
-// hashFiles(list, state, threads, withDigests): Promise<{ state, files? }>
+// hashFiles(list, state, threads, withDetails): Promise<{ state, files? }>
 Napi::Value hash(const Napi::CallbackInfo& info) {
   auto state = stateOf(info[1]);
   if (!info[0].IsExternal() || !state || !info[2].IsNumber()) {
@@ -220,10 +222,10 @@ Napi::Value hash(const Napi::CallbackInfo& info) {
   return Work<Hashed>::start(
       info.Env(),
       [list, hash = *state, threads = info[2].As<Napi::Number>().Uint32Value(),
-       withDigests = info[3].ToBoolean().Value()]() -> Result<Hashed> {
-        Hashed hashed = {.hash = hash, .digests = {}};
+       withDetails = info[3].ToBoolean().Value()]() -> Result<Hashed> {
+        Hashed hashed = {.hash = hash, .details = {}};
         const auto done = hashFiles(*list, hashed.hash,
-                                    {.threads = threads, .digests = withDigests ? &hashed.digests : nullptr});
+                                    {.threads = threads, .details = withDetails ? &hashed.details : nullptr});
         if (!done) {
           return done.failure();
         }

@@ -31,7 +31,8 @@ Result<Done> checkSame(const FileEntry& entry, int result, const struct stat& st
   return Done{};
 }
 
-Result<Done> appendLink(const FileList& list, const FileEntry& entry, Piece& piece) {
+Result<Done> appendLink(const FileList& list, std::size_t index, Piece& piece) {
+  const FileEntry& entry = list.entries[index];
   constexpr char kKey[] = "symlink"; // with its NUL
   append(piece, std::string(kKey, sizeof kKey));
   auto* to = reinterpret_cast<char*>(piece.bytes.get() + piece.size);
@@ -42,6 +43,7 @@ Result<Done> appendLink(const FileList& list, const FileEntry& entry, Piece& pie
   if (static_cast<std::uint64_t>(length) != entry.size) {
     return changed(entry);
   }
+  piece.contents.push_back({.entry = index, .from = piece.size, .size = entry.size, .ends = true});
   piece.size += entry.size;
   piece.bytes[piece.size++] = 0; // in the place of the byte that a longer target would have taken
   struct stat status;
@@ -108,7 +110,7 @@ Result<Done> fill(const FileList& list, const Job& job, Piece& piece) {
     if (entry.isFile()) {
       done = appendContent(list, job, index, piece);
     } else if (entry.isLink()) {
-      done = appendLink(list, entry, piece);
+      done = appendLink(list, index, piece);
     }
     if (!done) {
       return done;

@@ -8,7 +8,8 @@
 
 namespace stellwerk {
 
-// A piece of the stream that waits to be hashed. `content` says where the contents of entries lie in it.
+// A piece of the stream that waits to be hashed. `contents` says where the contents of files
+// and the targets of symbolic links lie in it.
 struct Piece {
   struct Content {
     std::size_t entry;

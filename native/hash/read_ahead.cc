@@ -100,32 +100,50 @@ private:
   std::vector<Thread> threads_; // last: they use all of the above
 };
 
+// Takes the pieces in their order.
+class Details {
+public:
+  Details(const FileList& list, std::vector<Detail>& into) : list_(list), into_(into) {}
+
+  void add(const Piece& piece) {
+    for (const Piece::Content& content : piece.contents) {
+      const std::uint8_t* bytes = piece.bytes.get() + content.from;
+      Detail& detail = into_[content.entry];
+      if (list_.entries[content.entry].isLink()) {
+        detail.target.assign(reinterpret_cast<const char*>(bytes), content.size);
+        continue;
+      }
+      file_.update({bytes, content.size});
+      if (content.ends) {
+        file_.finish(detail.digest.data());
+        file_ = Blake2b(sizeof detail.digest);
+      }
+    }
+  }
+
+private:
+  const FileList& list_;
+  std::vector<Detail>& into_;
+  Blake2b file_ = Blake2b(sizeof(Detail::digest)); // of the file that is being read
+};
+
 } // namespace
 
 Result<Done> hashFiles(const FileList& list, Blake2b& hash, const HashOptions& options) {
-  if (options.digests != nullptr) {
-    options.digests->assign(list.entries.size(), ContentDigest{});
+  std::optional<Details> details;
+  if (options.details != nullptr) {
+    options.details->assign(list.entries.size(), Detail{});
+    details.emplace(list, *options.details);
   }
   ReadAhead ahead(list, std::max(1U, options.threads));
-  std::optional<Blake2b> one;
   for (std::size_t number = 0; number < ahead.jobs(); ++number) {
     const auto piece = ahead.take(number);
     if (!piece) {
       return piece.failure();
     }
-    const Piece& bytes = *piece.value();
-    hash.update({bytes.bytes.get(), bytes.size});
-    if (options.digests != nullptr) {
-      for (const Piece::Content& content : bytes.contents) {
-        if (!one) {
-          one.emplace(sizeof(ContentDigest));
-        }
-        one->update({bytes.bytes.get() + content.from, content.size});
-        if (content.ends) {
-          one->finish((*options.digests)[content.entry].data());
-          one.reset();
-        }
-      }
+    hash.update({piece.value()->bytes.get(), piece.value()->size});
+    if (details) {
+      details->add(*piece.value());
     }
     ahead.giveBack(number);
   }

@@ -5,18 +5,21 @@
 #include "hash/file_list.hpp"
 
 #include <array>
-#include <functional>
+#include <string>
 #include <vector>
 
 namespace stellwerk {
 
-// BLAKE2b-256 of one file's content: what `b2sum -l 256` prints.
-using ContentDigest = std::array<std::uint8_t, 32>;
+// What an entry of a list has of its own.
+struct Detail {
+  std::array<std::uint8_t, 32> digest = {}; // of a file's content: BLAKE2b-256, what `b2sum -l 256` prints
+  std::string target;                       // of a symbolic link
+};
 
 struct HashOptions {
   unsigned threads = 1;
-  // Filled with one digest per entry of the list where it is wanted; zeros for what is no file.
-  std::vector<ContentDigest>* digests = nullptr;
+  // Filled with one for each entry of the list where it is wanted.
+  std::vector<Detail>* details = nullptr;
 };
 
 // Feeds the whole list to `hash`. Memory: some four pieces of 256 KiB for each thread, whatever the files' sizes.

@@ -54,6 +54,8 @@ export interface HashedFile {
   readonly size: number;
   /** BLAKE2b-256 of a file's content, as `b2sum -l 256`; null for folders and symbolic links. */
   readonly digest: Buffer | null;
+  /** Of a symbolic link; null for others. */
+  readonly target: string | null;
 }
 
 /** ESTALE stands for a file that changed while it was read. Nothing here throws for what the kernel refuses. */
@@ -68,12 +70,12 @@ export interface HashAddon {
    */
   listFolders(root: string, below: string, folders: Buffer, threads: number): Promise<Buffer | NativeFailure>;
   lookAtFiles(request: FileRequest, threads: number): Promise<LookedAt | NativeFailure>;
-  /** Feeds the list to the hash. `files` is there where `withDigests` was wanted and the list is not empty. */
+  /** Feeds the list to the hash. `files` is there where `withDetails` was wanted and the list is not empty. */
   hashFiles(
     list: FileList,
     state: Buffer,
     threads: number,
-    withDigests: boolean,
+    withDetails: boolean,
   ): Promise<{ readonly state: Buffer; readonly files?: readonly HashedFile[] } | NativeFailure>;
 }
 

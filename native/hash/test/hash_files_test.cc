@@ -124,26 +124,27 @@ TEST(HashFiles, GivesTheSameForAnyNumberOfThreadsAndAnySizesOfFiles) {
   }
 }
 
-TEST(HashFiles, TellsTheDigestOfEachFilesContent) {
+TEST(HashFiles, TellsTheDigestOfEachFileAndTheTargetOfEachLink) {
   const Tree tree;
   const std::string large(2 * kJobBytes + 17, 'x');
   tree.write("a", "abc");
   tree.write("b", large);
-  const auto list = listOf(dependsOn(tree, {".", "a", "b"}));
-  std::vector<ContentDigest> digests;
+  ASSERT_EQ(symlink("a", (tree.path + "/c").c_str()), 0);
+  const auto list = listOf(dependsOn(tree, {".", "a", "b", "c"}));
+  std::vector<Detail> details;
   Blake2b hash;
-  ASSERT_TRUE(hashFiles(*list, hash, {.threads = 2, .digests = &digests}));
+  ASSERT_TRUE(hashFiles(*list, hash, {.threads = 2, .details = &details}));
   const auto contentDigest = [](const std::string& text) {
     Blake2b one(32);
     one.update({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-    ContentDigest digest;
+    decltype(Detail::digest) digest;
     one.finish(digest.data());
     return digest;
   };
-  ASSERT_EQ(digests.size(), 3U);
-  EXPECT_EQ(digests[0], ContentDigest{});
-  EXPECT_EQ(digests[1], contentDigest("abc"));
-  EXPECT_EQ(digests[2], contentDigest(large));
+  ASSERT_EQ(details.size(), 4U);
+  EXPECT_EQ(details[1].digest, contentDigest("abc"));
+  EXPECT_EQ(details[2].digest, contentDigest(large));
+  EXPECT_EQ(details[3].target, "a");
 }
 
 TEST(HashFiles, RefusesAFileThatGrewShrankOrWasReplacedSinceTheList) {

@@ -65,7 +65,7 @@ function sources(parts: readonly (string | null)[], takes: boolean, folders: boo
 
 /** Folders that are a beginning of what the parts match, and not all of it. */
 function beginning(parts: readonly (string | null)[]): string {
-  const open = parts.findIndex((part) => part === null);
+  const open = parts.indexOf(null);
   if (open === 0) return '^';
   const fixed = parts.slice(0, open < 0 ? Math.max(parts.length - 1, 0) : open);
   const nested = fixed.reduceRight<string>(
