@@ -141,6 +141,8 @@ void FileList::head(const FileEntry& entry, std::string& into) const {
   if (entry.path != ".") {
     into += '/';
     into += entry.path;
+  } else if (request.prefix.empty()) {
+    into += '/';
   }
   into += '\0';
   const bool executable = (entry.mode & S_IXUSR) != 0;

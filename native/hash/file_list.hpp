@@ -28,10 +28,10 @@ struct IdSpan {
 };
 
 struct FileRequest {
-  std::string root;               // absolute
-  std::string below;              // a folder in root that `entries` are relative to; empty for root
+  std::string root;                 // absolute
+  std::string below;                // a folder in root that `entries` are relative to; empty for root
   std::vector<std::string> entries; // relative to that folder, in the order of the hash; "." is the folder itself
-  std::string prefix;             // stands before "/" and the entry in what is hashed
+  std::string prefix;               // stands before "/" and the entry in what is hashed; empty for entries of a root
   FileForm form = FileForm::depends;
   bool preserveModes = false; // of copy; else by umask
   unsigned umask = 0;

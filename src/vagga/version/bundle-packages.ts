@@ -19,7 +19,7 @@ export function gemBundle(stream: VersionStream, root: string, step: StepOf<'Gem
     .toString('utf8')
     .split('\n')
     .map((each) => each.trim())) {
-    if (line !== '' && !line.startsWith('#')) stream.value('line', line);
+    if (line !== '' && !line.startsWith('#')) stream.value('line', line, step.gemfile);
   }
   if (step.without.length > 0) stream.list('without', step.without);
   stream.optional('trust_policy', step.trustPolicy);
@@ -52,21 +52,22 @@ export function composerDependencies(
     for (const section of ['packages', ...(step.dev ? ['packages-dev'] : [])]) {
       const packages = lock.value[section];
       if (!Array.isArray(packages)) continue;
-      for (const each of packages as readonly JsonObject[]) keys(stream, each, lockedKeys);
+      for (const each of packages as readonly JsonObject[]) keys(stream, each, lockedKeys, lockName);
     }
   }
-  const file = jsonFile(root, posix.join(folder, 'composer.json'));
+  const fileName = posix.join(folder, 'composer.json');
+  const file = jsonFile(root, fileName);
   if ('kind' in file) return file;
-  keys(stream, file.value, composerKeys);
+  keys(stream, file.value, composerKeys, fileName);
   // Its own value: the original hashed that of autoload-dev under this name.
-  if (step.dev) keys(stream, file.value, ['require-dev']);
+  if (step.dev) keys(stream, file.value, ['require-dev'], fileName);
   return null;
 }
 
 /** Texts as they are, all else as JSON; keys that are not there are left out. */
-function keys(stream: VersionStream, object: JsonObject | null, names: readonly string[]): void {
+function keys(stream: VersionStream, object: JsonObject | null, names: readonly string[], file: string): void {
   for (const name of names) {
     const value = object?.[name];
-    if (value !== undefined) stream.value(name, typeof value === 'string' ? value : sortedJson(value));
+    if (value !== undefined) stream.value(name, typeof value === 'string' ? value : sortedJson(value), file);
   }
 }

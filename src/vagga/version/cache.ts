@@ -51,10 +51,18 @@ export function folderCache(folder: string): HashCache {
         renameSync(temporary, path);
         removeOldest(folder);
       } catch {
-        rmSync(temporary, { force: true });
+        discard(temporary);
       }
     },
   };
+}
+
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // its folder is none
+  }
 }
 
 function keyOf(before: Buffer, fingerprint: Buffer): Buffer {

@@ -1,7 +1,14 @@
 /** What went into a version, in the order in which it was hashed (vagga 4, Digest). */
 export type Field =
   | { readonly kind: 'command'; readonly at: Place }
-  | { readonly kind: 'value'; readonly at: Place; readonly key: string; readonly value: string }
+  | {
+      readonly kind: 'value';
+      readonly at: Place;
+      readonly key: string;
+      readonly value: string;
+      /** The project's file that says so; null where vagga.yaml does. Not hashed. */
+      readonly file: string | null;
+    }
   | { readonly kind: 'list'; readonly at: Place; readonly key: string; readonly values: readonly string[] }
   /** Bytes of a file alone, such as a lock file's. */
   | {

@@ -57,7 +57,7 @@ async function hashOnce(
   const prefix = source === '' ? '' : `${own}/`;
   const entries = Buffer.from([own, ...walked.paths.map((path) => prefix + path)].map((path) => `${path}\0`).join(''));
   const files = await hashAddon().lookAtFiles(
-    { ...request, below, entries, prefix: posix.join(rootName, below) },
+    { ...request, below, entries, prefix: posix.join(rootName, below).replace(/\/$/, '') },
     threads,
   );
   if (isFailure(files)) return files;

@@ -18,13 +18,14 @@ export function npmDependencies(stream: VersionStream, root: string, step: StepO
     ...(step.optional ? ['optionalDependencies'] : []),
   ];
   for (const section of sections) {
-    for (const [name, version] of dependenciesOf(file.value[section])) stream.value(name, version);
+    for (const [name, version] of dependenciesOf(file.value[section])) stream.value(name, version, step.file);
   }
   return null;
 }
 
 export function yarnDependencies(stream: VersionStream, root: string, step: StepOf<'YarnDependencies'>): Stop | null {
-  const file = jsonFile(root, posix.join(step.dir, 'package.json'));
+  const fileName = posix.join(step.dir, 'package.json');
+  const file = jsonFile(root, fileName);
   if ('kind' in file) return file;
   const lockName = posix.join(step.dir, 'yarn.lock');
   const lock = readProjectFile(root, lockName);
@@ -40,7 +41,7 @@ export function yarnDependencies(stream: VersionStream, root: string, step: Step
   for (const section of sections) {
     for (const [name, version] of dependenciesOf(file.value[section])) {
       if (!locked.has(`${name}@${version}`)) return notReady(`${lockName} has no ${name}@${version}`);
-      stream.value(name, version);
+      stream.value(name, version, fileName);
     }
   }
   stream.content(lockName, lock.bytes);

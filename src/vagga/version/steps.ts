@@ -59,7 +59,7 @@ async function hashStep(context: StepContext, step: Step, nesting: Nesting): Pro
     case 'Py3Requirements': {
       const lines = requirementLines(project.root, step.value);
       if ('kind' in lines) return lines;
-      for (const line of lines) stream.value('line', line);
+      for (const { line, file } of lines) stream.value('line', line, file);
       return null;
     }
     case 'NpmDependencies':

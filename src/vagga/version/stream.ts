@@ -10,7 +10,8 @@ export interface VersionStream {
   command(step: string, name: string): void;
   /** Back in a step, behind what it brought of another container. */
   resume(step: string, name: string): void;
-  value(key: string, value: string | number | boolean): void;
+  /** `file`: the project's file that says so, where it is not vagga.yaml. It is not hashed. */
+  value(key: string, value: string | number | boolean, file?: string): void;
   /** Left out where it is null. */
   optional(key: string, value: string | number | null): void;
   list(key: string, values: readonly string[]): void;
@@ -50,9 +51,9 @@ export function openStream({ threads, details, cache = noCache }: StreamOptions)
   const words = (...parts: readonly string[]): void => {
     waiting.push(Buffer.from(parts.map((part) => `${part}\0`).join('')));
   };
-  const value = (key: string, given: string | number | boolean): void => {
+  const value = (key: string, given: string | number | boolean, file?: string): void => {
     words(key, String(given));
-    fields.push({ kind: 'value', at, key, value: String(given) });
+    fields.push({ kind: 'value', at, key, value: String(given), file: file ?? null });
   };
   return {
     fields,
