@@ -10,16 +10,19 @@ import { type BenchRow, benchRow, median } from './row.ts';
 
 /** As a checkout with its dependencies has: a thousand folders, files of 0 to 4 KiB. */
 const small = { folders: 1_000, each: 100 };
-const large = { files: 4, mebibytes: 128 };
-const rounds = 5;
+const large = { files: 4, mebibytes: 64 };
+const rounds = 3;
 /** Behind the last change of a file, until the cache trusts what it sees. */
 const trustedAfterMs = 2_500;
 const threads = availableParallelism();
 
-interface Way {
-  readonly name: string;
-  run(): Promise<void> | void;
+/** Milliseconds on the clock, and of processors. */
+interface Cost {
+  readonly time: number;
+  readonly cpu: number;
 }
+
+type Way = () => Promise<Cost> | Cost;
 
 /**
  * The version of a step that takes a whole tree, from listing its folders to the hash, beside tools that hash each file:
@@ -32,69 +35,101 @@ export async function measure(): Promise<readonly BenchRow[]> {
     makeLarge(join(folder, 'large'));
     await new Promise((resolve) => setTimeout(resolve, trustedAfterMs));
     const cache = folderCache(join(folder, 'cache'));
+    const smallRows = rowsOf(
+      `${small.folders * small.each} small files (${many} MiB)`,
+      await costs(folder, 'small', 500, cache),
+    );
+    const largeRows = rowsOf(`${large.files} files of ${large.mebibytes} MiB`, await costs(folder, 'large', 1, cache));
     return [
-      ...(await compare(folder, 'small', `${small.folders * small.each} small files (${many} MiB)`, cache, 1)),
-      ...(await compare(folder, 'large', `${large.files} files of ${large.mebibytes} MiB`, cache, null)),
-    ];
+      smallRows('time', 'threads', 'sha256sum', 1),
+      smallRows('time', 'threads', 'b2sum', 1),
+      smallRows('time', 'threads', 'b3sum', 1),
+      smallRows('time', 'threads', 'one thread', 1),
+      smallRows('cpu', 'one thread', 'sha256sum', 1),
+      smallRows('cpu', 'one thread', 'b2sum', 1),
+      smallRows('cpu', 'one thread', 'b3sum', 1),
+      smallRows('cpu', 'cache', 'one thread', 0.5),
+      largeRows('time', 'threads', 'sha256sum', 1),
+      // These share their work out, file by file or even within one; ours is one hash of all.
+      largeRows('time', 'threads', 'b2sum', null),
+      largeRows('time', 'threads', 'b3sum', null),
+      largeRows('cpu', 'one thread', 'b2sum', 1),
+      largeRows('time', 'cache', 'threads', 0.1),
+    ].flat();
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** `most`: times b3sum and sha256sum that we may take; null where their digest can be split and ours cannot. */
-async function compare(
+/** `share`: files that xargs gives to one process at a time. */
+async function costs(
   folder: string,
   source: string,
-  what: string,
+  share: number,
   cache: HashCache,
-  most: number | null,
-): Promise<readonly BenchRow[]> {
-  const ours = (name: string, count: number, own?: HashCache): Way => ({
-    name,
-    run: () => version(folder, source, count, own),
-  });
-  const all = `find ${join(folder, source)} -type f -print0 | xargs -0`;
-  const theirs = (name: string, command: string): Way => ({
-    name,
-    run() {
-      const { status, stderr } = spawnSync('sh', ['-c', `${command} > ${join(folder, 'sums')}`], { encoding: 'utf8' });
-      if (status !== 0) throw new Error(`${name}: ${stderr}`);
-    },
-  });
-  // Some files a process: with all in one, xargs would have nothing to share out.
-  const share = source === 'small' ? 500 : 1;
-  const ways = [
-    ours('one thread', 1),
-    ours('threads', threads),
-    ours('cache', threads, cache),
-    theirs('sha256sum', `${all} -P ${threads} -n ${share} sha256sum`),
-    theirs('b2sum', `${all} -P ${threads} -n ${share} b2sum`),
-    theirs('b2sum, one process', `${all} b2sum`),
-    ...(has('b3sum') ? [theirs('b3sum', `${all} -P ${threads} -n ${share} b3sum --num-threads ${threads}`)] : []),
-  ];
-  const times = new Map<string, number[]>(ways.map(({ name }) => [name, []]));
+): Promise<ReadonlyMap<string, Cost>> {
+  const command = (program: string): string =>
+    `find ${join(folder, source)} -type f -print0 | xargs -0 -P ${threads} -n ${share} ${program}`;
+  const ways: Readonly<Record<string, Way>> = {
+    'one thread': () => ours(folder, source, 1),
+    threads: () => ours(folder, source, threads),
+    cache: () => ours(folder, source, threads, cache),
+    sha256sum: () => theirs(command('sha256sum')),
+    b2sum: () => theirs(command('b2sum')),
+    ...(has('b3sum') ? { b3sum: () => theirs(command('b3sum')) } : {}),
+  };
+  const seen = new Map<string, Cost[]>(Object.keys(ways).map((name) => [name, []]));
   // The first round warms the page cache and ours.
   for (let round = 0; round <= rounds; round++) {
-    for (const { name, run } of ways) {
-      const start = process.hrtime.bigint();
-      await run();
-      if (round > 0) times.get(name)?.push(Number(process.hrtime.bigint() - start) / 1e6);
+    for (const [name, run] of Object.entries(ways)) {
+      const cost = await run();
+      if (round > 0) seen.get(name)?.push(cost);
     }
   }
-  const of = (name: string): number => median(times.get(name) ?? []);
-  const row = (figure: string, own: string, peer: string, peerName: string, maxRatio: number | null): BenchRow =>
-    benchRow(
-      { bench: 'hash', figure: `${figure} ${what}`, value: of(own), unit: 'ms', peer: peerName, peerValue: of(peer) },
-      maxRatio === null ? undefined : { maxRatio },
-    );
-  return [
-    row(`${threads} threads,`, 'threads', 'one thread', 'one thread', 1),
-    row(`${threads} threads,`, 'threads', 'sha256sum', `sha256sum, xargs -P ${threads}`, most),
-    row(`${threads} threads,`, 'threads', 'b2sum', `b2sum, xargs -P ${threads}`, most),
-    ...(has('b3sum') ? [row(`${threads} threads,`, 'threads', 'b3sum', `b3sum, xargs -P ${threads}`, most)] : []),
-    row('one thread,', 'one thread', 'b2sum, one process', 'b2sum, one process', 1),
-    row('nothing changed,', 'cache', 'threads', 'without the cache', 0.5),
-  ];
+  return new Map(
+    [...seen].map(([name, all]) => [
+      name,
+      { time: median(all.map(({ time }) => time)), cpu: median(all.map(({ cpu }) => cpu)) },
+    ]),
+  );
+}
+
+function rowsOf(what: string, all: ReadonlyMap<string, Cost>) {
+  const words: Readonly<Record<string, string>> = {
+    threads: `${threads} threads`,
+    cache: 'nothing changed',
+    sha256sum: `sha256sum, xargs -P ${threads}`,
+    b2sum: `b2sum, xargs -P ${threads}`,
+    b3sum: `b3sum, xargs -P ${threads}`,
+  };
+  return (kind: keyof Cost, own: string, peer: string, maxRatio: number | null): readonly BenchRow[] => {
+    const [value, peerValue] = [all.get(own)?.[kind], all.get(peer)?.[kind]];
+    if (value === undefined || peerValue === undefined) return [];
+    const figure = `${kind === 'cpu' ? 'CPU' : 'time'} of ${what}, ${words[own] ?? own}`;
+    const row = { bench: 'hash', figure, value, unit: 'ms', peer: words[peer] ?? peer, peerValue };
+    return [benchRow(row, maxRatio === null ? undefined : { maxRatio })];
+  };
+}
+
+async function ours(folder: string, source: string, count: number, cache?: HashCache): Promise<Cost> {
+  const [start, before] = [process.hrtime.bigint(), process.cpuUsage()];
+  await version(folder, source, count, cache);
+  const { user, system } = process.cpuUsage(before);
+  return { time: Number(process.hrtime.bigint() - start) / 1e6, cpu: (user + system) / 1e3 };
+}
+
+/** By bash, whose `time` counts all processes of a pipeline. */
+function theirs(command: string): Cost {
+  const script = `TIMEFORMAT='%3R %3U %3S'; time { ${command}; } > /dev/null`;
+  const { status, stderr } = spawnSync('bash', ['-c', script], {
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  const [real, user, system] = stderr.trim().split(' ').map(Number);
+  if (status !== 0 || real === undefined || user === undefined || system === undefined) {
+    throw new Error(`${command}: ${stderr}`);
+  }
+  return { time: real * 1000, cpu: (user + system) * 1000 };
 }
 
 async function version(root: string, source: string, count: number, cache?: HashCache): Promise<void> {

@@ -100,6 +100,16 @@ TEST(HashFiles, SeesIdsOutsideOfTheMapAsTheOverflowId) {
             digestOfText("filename\0/work/text\0mode\0"s + "384\0uid\0"s + "65534\0gid\0"s + "100\0x"s));
 }
 
+TEST(HashFiles, NamesEntriesOfARootByTheirAbsolutePaths) {
+  const Tree tree;
+  tree.write("a", "x");
+  auto request = dependsOn(tree, {".", "a"});
+  request.prefix = "";
+  const auto hash = hashOf(*listOf(request), 1);
+  ASSERT_TRUE(hash);
+  EXPECT_EQ(hash.value(), digestOfText("filename\0/\0filename\0/a\0is_executable\0false\0x"s));
+}
+
 TEST(HashFiles, GivesTheSameForAnyNumberOfThreadsAndAnySizesOfFiles) {
   const Tree tree;
   std::mt19937_64 random(11);

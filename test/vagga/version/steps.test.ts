@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { VersionOptions } from '../../../src/vagga/version/version.ts';
 import { known, makeProject, setup, type TestProject } from './project.ts';
@@ -565,5 +566,49 @@ describe('!GitDescribe', () => {
     const version = await versionOfSteps(['!GitDescribe { repo: /work/none, output-file: /v }']);
     expect(version).toMatchObject({ kind: 'failed' });
     expect(JSON.stringify(version)).toContain('not a git repository');
+  });
+});
+
+describe('whatever is in a file of the project', () => {
+  const json = fc.json({ maxDepth: 3 });
+  const section = fc.constantFrom(
+    'dependencies',
+    'devDependencies',
+    'packages',
+    'packages-dev',
+    'require',
+    'require-dev',
+  );
+  const text = fc.oneof(
+    fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
+    json,
+    fc.dictionary(section, fc.jsonValue({ maxDepth: 3 })).map((value) => JSON.stringify(value)),
+    fc
+      .array(fc.constantFrom('-r ', '-c', 'a.txt', '\n', '#', 'a==1', '--requirement=', ':', '"', 'b@^1'), {
+        maxLength: 12,
+      })
+      .map((parts) => parts.join('')),
+  );
+
+  it('there is a version, or words on why there is none', async () => {
+    const steps = [
+      '!Py3Requirements f',
+      '!NpmDependencies { file: f }',
+      '!YarnDependencies {}',
+      '!GemBundle { gemfile: f }',
+      '!ComposerDependencies {}',
+    ];
+    await fc.assert(
+      fc.asyncProperty(text, text, async (one, other) => {
+        project.write('f', one);
+        for (const name of ['package.json', 'composer.json', 'a.txt']) project.write(name, one);
+        for (const name of ['yarn.lock', 'composer.lock', 'Gemfile.lock']) project.write(name, other);
+        for (const step of steps) {
+          const version = await versionOfSteps([step]);
+          expect(version.kind === 'known' ? version.hash : version.reason).not.toBe('');
+        }
+      }),
+      { numRuns: Number(process.env.STELLWERK_RUNS ?? 100) },
+    );
   });
 });
