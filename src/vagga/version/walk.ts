@@ -36,6 +36,9 @@ export async function walk(
   const addon = hashAddon();
   const top: Folder = { path: '', entries: [] };
   const warnings: string[] = [...judge.warnings];
+  const say = (warning: string): void => {
+    if (warnings.length < mostWarnings) warnings.push(warning);
+  };
   // Level by level: all folders of one level are listed in parallel.
   for (let level: readonly Folder[] = [top]; level.length > 0; ) {
     const names = Buffer.from(level.map(({ path }) => `${path === '' ? '.' : path}\0`).join(''));
@@ -52,12 +55,13 @@ export async function walk(
         const isFolder = text.startsWith('d');
         const taken = judge.takes(path, isFolder);
         if (text.startsWith('o')) {
-          if (taken && warnings.length < mostWarnings) {
-            warnings.push(`${path} is neither file, folder nor symbolic link: left out`);
-          }
+          if (taken) say(`${path} is neither file, folder nor symbolic link: left out`);
           continue;
         }
         const inner = isFolder && !judge.prunes(path) ? { path, entries: [] } : null;
+        if (isFolder && !taken && inner === null && judge.takes(path, false)) {
+          say(`a rule names the folder ${path}, and so takes nothing of it; write /${path}/ to take what is in it`);
+        }
         if (inner !== null) next.push(inner);
         if (taken || inner !== null) entries.push({ path, taken, folder: inner });
       }

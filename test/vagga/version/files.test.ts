@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -73,6 +74,19 @@ describe('which files go into a version', () => {
     expect(warnings.join()).toContain("You didn't add any include rules");
     project.write('dir/a', 'changed');
     expect(await hashOf('!Depends { path: dir, rules: ["!*.o"] }')).toBe(before);
+  });
+
+  it('what is no file is left out, and a rule that names a folder takes nothing of it: both warn', async () => {
+    execFileSync('mkfifo', [join(project.root, 'dir/pipe')]);
+    const warnings: string[] = [];
+    const warn = (message: string): void => void warnings.push(message);
+    const plain = await hashOf('!Depends { path: dir, rules: ["/a"] }');
+    const version = await project.version(setup('!Depends { path: dir, rules: ["/a", "/sub", "/pipe"] }'), { warn });
+    expect(known(version).hash).toBe(plain);
+    expect(warnings).toEqual([
+      '/work/dir: pipe is neither file, folder nor symbolic link: left out',
+      '/work/dir: a rule names the folder sub, and so takes nothing of it; write /sub/ to take what is in it',
+    ]);
   });
 
   it('an empty folder is there only where a rule names it', async () => {

@@ -608,7 +608,7 @@ describe('whatever is in a file of the project', () => {
           expect(version.kind === 'known' ? version.hash : version.reason).not.toBe('');
         }
       }),
-      { numRuns: Number(process.env.STELLWERK_RUNS ?? 100) },
+      { numRuns: Number(process.env.STELLWERK_RUNS ?? 40) },
     );
   });
 });
