@@ -4,6 +4,12 @@ export type Described =
   | { readonly kind: 'described'; readonly text: string }
   | { readonly kind: 'failed'; readonly reason: string };
 
+/** Without git's own variables: in a hook of git they name the repository of the hook, whatever folder is asked about. */
+function environment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_'));
+  return { ...Object.fromEntries(kept), LC_ALL: 'C' };
+}
+
 /** `git describe` of a folder: the nearest tag, how far from it, and the commit; where there is no tag the commit. */
 export function gitDescribe(folder: string, pattern: string | null): Promise<Described> {
   // The project may belong to another user than root in a container; nothing of its configuration runs programs here.
@@ -11,7 +17,7 @@ export function gitDescribe(folder: string, pattern: string | null): Promise<Des
   const words = [...settings, '-C', folder, 'describe', '--tags', '--always'];
   if (pattern !== null) words.push(`--match=${pattern}`);
   return new Promise((resolve) => {
-    const child = spawn('git', words, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
+    const child = spawn('git', words, { stdio: ['ignore', 'pipe', 'pipe'], env: environment() });
     const output: Buffer[] = [];
     const messages: Buffer[] = [];
     child.stdout.on('data', (bytes: Buffer) => output.push(bytes));

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { VersionOptions } from '../../../src/vagga/version/version.ts';
 import { known, makeProject, setup, type TestProject } from './project.ts';
 
@@ -11,7 +11,10 @@ let project: TestProject;
 beforeEach(() => {
   project = makeProject();
 });
-afterEach(() => project.remove());
+afterEach(() => {
+  vi.unstubAllEnvs();
+  project.remove();
+});
 
 type Word = readonly [key: string, ...values: string[]] | string;
 
@@ -558,6 +561,15 @@ describe('!GitDescribe', () => {
     expect(await hash(step)).toBe(hashOf(words('other')));
     const pattern = '!GitDescribe { output-file: /version.txt, pattern: "v*" }';
     expect(await hash(pattern)).toBe(hashOf(words(`v1.0-1-g${commit}`)));
+  });
+
+  it('looks into the project, also from within a hook of another repository', async () => {
+    git('init', '-q');
+    git('commit', '-q', '--allow-empty', '-m', 'one');
+    git('tag', 'v1.0');
+    const before = await hash(step);
+    vi.stubEnv('GIT_DIR', '/nowhere');
+    expect(await hash(step)).toBe(before);
   });
 
   it('tells where there is no repository', async () => {
