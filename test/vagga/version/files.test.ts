@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { HashCache } from '../../../src/vagga/version/cache.ts';
 import { known, makeProject, setup, type TestProject } from './project.ts';
 
 let project: TestProject;
@@ -119,6 +120,35 @@ describe('which files go into a version', () => {
   it('outside of the project nothing is depended on', async () => {
     const version = await project.version(setup('!Depends ../x'));
     expect(version).toEqual({ kind: 'failed', reason: '!Depends: ../x lies outside of the project' });
+  });
+
+  describe('a tree that is written to while it is read', () => {
+    /** Writes between the look at the files and the reading of them, so many times. */
+    const writing = (times: number): HashCache => ({
+      keep: () => undefined,
+      find() {
+        if (times-- > 0) project.write('dir/a', 'x'.repeat(times + 10));
+        return null;
+      },
+    });
+
+    it('is read once more', async () => {
+      const version = await project.version(setup(depends), { cache: writing(3) });
+      expect(known(version).hash).toBe(await hashOf(depends));
+    });
+
+    it('is given up after some tries, and the message says which file it was', async () => {
+      const version = await project.version(setup(depends), { cache: writing(1000) });
+      expect(version).toMatchObject({ kind: 'failed' });
+      expect(JSON.stringify(version)).toMatch(/dir\/a: .*it is being written to; tried 4 times/);
+    });
+  });
+
+  it('a container that does not exist is told', async () => {
+    expect(await project.version(setup(depends), {}, 'other')).toEqual({
+      kind: 'failed',
+      reason: 'container "other" does not exist',
+    });
   });
 
   it('a name that is no UTF-8 is told', async () => {
