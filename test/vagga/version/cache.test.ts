@@ -6,7 +6,7 @@ import { folderCache, type HashCache } from '../../../src/vagga/version/cache.ts
 import { known, makeProject, setup, type TestProject } from './project.ts';
 
 /** More of them: STELLWERK_RUNS=2000. */
-const runs = Number(process.env.STELLWERK_RUNS ?? 25);
+const runs = Number(process.env.STELLWERK_RUNS ?? 12);
 
 let project: TestProject;
 let store: string;

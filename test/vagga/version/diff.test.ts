@@ -122,7 +122,7 @@ describe('what differs between two versions', () => {
         expect(lines.length > 0).toBe(before.hash !== after.hash);
         expect(after.fields.map(formatField).every((line) => line !== '')).toBe(true);
       }),
-      { numRuns: Number(process.env.STELLWERK_RUNS ?? 200) },
+      { numRuns: Number(process.env.STELLWERK_RUNS ?? 80) },
     );
   });
 });

@@ -4,7 +4,7 @@ import { defaultRules } from '../../../src/vagga/version/glob-rules.ts';
 import { compileRules, compileSelection, type Judge, type Selection } from '../../../src/vagga/version/rules.ts';
 
 /** More of them: STELLWERK_RUNS=20000. */
-const runs = Number(process.env.STELLWERK_RUNS ?? 300);
+const runs = Number(process.env.STELLWERK_RUNS ?? 200);
 
 const nothing: Selection = { ignoreRegex: null, includeRegex: null, rules: [], noDefaultRules: false };
 

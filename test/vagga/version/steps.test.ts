@@ -620,7 +620,7 @@ describe('whatever is in a file of the project', () => {
           expect(version.kind === 'known' ? version.hash : version.reason).not.toBe('');
         }
       }),
-      { numRuns: Number(process.env.STELLWERK_RUNS ?? 40) },
+      { numRuns: Number(process.env.STELLWERK_RUNS ?? 25) },
     );
   });
 });

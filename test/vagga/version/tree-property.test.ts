@@ -7,7 +7,7 @@ import { compileSelection, type Judge, type Selection } from '../../../src/vagga
 import { known, makeProject, setup } from './project.ts';
 
 /** More of them: STELLWERK_RUNS=2000. */
-const runs = Number(process.env.STELLWERK_RUNS ?? 40);
+const runs = Number(process.env.STELLWERK_RUNS ?? 25);
 
 // The naive model: every path of the tree is judged, nothing is pruned, and one list is sorted in the end.
 
