@@ -42,6 +42,21 @@
       ]
     },
     {
+      "target_name": "hash",
+      "defines": ["_GNU_SOURCE"],
+      "sources": [
+        "native/hash/addon.cc",
+        "native/hash/beneath.cc",
+        "native/hash/blake2b.cc",
+        "native/hash/blake2b_simd.cc",
+        "native/hash/file_list.cc",
+        "native/hash/fill.cc",
+        "native/hash/folder_names.cc",
+        "native/hash/jobs.cc",
+        "native/hash/read_ahead.cc"
+      ]
+    },
+    {
       "target_name": "scanner",
       "defines": ["_GNU_SOURCE"],
       "sources": [

@@ -1,5 +1,5 @@
 // Node-API face of the container core; src/native/container.ts is its contract.
-#include "base/failure_text.hpp"
+#include "base/failure_object.hpp"
 #include "base/fd.hpp"
 #include "container/addon_spec.hpp"
 #include "container/addon_tree.hpp"
@@ -19,16 +19,7 @@
 
 namespace stellwerk {
 
-Napi::Value wrapFailure(Napi::Env env, const Failure& failure) {
-  auto object = Napi::Object::New(env);
-  object.Set("step", failure.step);
-  object.Set("call", failure.call);
-  object.Set("subject", failure.subject);
-  object.Set("errno", failure.error);
-  object.Set("code", uv_err_name(-failure.error));
-  object.Set("message", describe(failure));
-  return object;
-}
+Napi::Value wrapFailure(Napi::Env env, const Failure& failure) { return failureObject(env, failure); }
 
 namespace {
 
