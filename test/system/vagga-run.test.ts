@@ -209,6 +209,54 @@ containers:
   });
 });
 
+describe.skipIf(noRootless)('sources and other containers', () => {
+  it('fill a root: git at a branch and a revision, an installed archive, files of a built container', () => {
+    const project = host.project('user', '');
+    const script = `
+set -e
+git init -q -b main repo; cd repo; git config user.name t; git config user.email t@example.org
+echo one > file; git add file; git commit -qm one; git branch old; echo two > file; git commit -qam two; cd ..
+mkdir -p one/sub; echo 'cp sub/x /installed-by-tar' > one/install; echo x > one/sub/x
+tar -czf one.tar.gz one; mkdir two; tar -czf two.tar.gz one two
+chown -R ${host.uid}:${host.gid} .`;
+    expect(spawnSync('sh', ['-c', script], { cwd: project.folder }).status).toBe(0);
+    writeFileSync(
+      project.file('vagga.yaml'),
+      `
+containers:
+  base: { setup: [!Tar { url: ./root.tar.gz }, !Env { OF: base }, !Sh "mkdir /made; chmod 711 /made; touch /made/it"] }
+  all:
+    setup:
+    - !Container base
+    - !Git { url: ./repo, path: /newest }
+    - !Git { url: ./repo, path: /old, branch: old }
+    - !GitInstall { url: ./repo, revision: main~1, script: 'cp file /installed-by-git' }
+    - !TarInstall { url: ./one.tar.gz, script: 'sh install' }
+    - !Build { container: base, source: /made, path: /copied }
+    - !Build { container: base, source: /made, temporary-mount: /mounted }
+    - !Sh 'test -e /mounted/it; echo $OF > /data/of'
+  two: { setup: [!Container base, !TarInstall { url: ./two.tar.gz }] }
+`,
+    );
+    const done = project.launch(['build', 'all']);
+    expect([done.status, done.status === 0 ? '' : done.stderr]).toEqual([0, '']);
+    const text = (path: string): string => readFileSync(project.file(`.vagga/all/${path}`), 'utf8');
+    expect(['newest/file', 'old/file', 'installed-by-git', 'installed-by-tar', 'data/of'].map(text)).toEqual([
+      'two\n',
+      'one\n',
+      'one\n',
+      'x\n',
+      'base\n',
+    ]);
+    expect(readdirSync(project.file('.vagga/all/newest'))).toEqual(['file']);
+    expect(readdirSync(project.file('.vagga/all/mounted'))).toEqual([]);
+    expect(mode(project.file('.vagga/all/copied'))).toBe(0o711);
+    expect(statSync(project.file('.vagga/all/copied/it')).mtimeMs).toBe(1000);
+    const two = project.launch(['build', 'two']);
+    expect([two.status, two.stderr]).toEqual([121, expect.stringContaining('folders one, two in the archive')]);
+  });
+});
+
 describe.skipIf(noRootless)('a build that fails or is killed', () => {
   const yaml = (script: string): string => `
 containers:
