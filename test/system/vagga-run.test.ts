@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   existsSync,
   lstatSync,
@@ -10,6 +11,8 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -254,6 +257,64 @@ containers:
     expect(statSync(project.file('.vagga/all/copied/it')).mtimeMs).toBe(1000);
     const two = project.launch(['build', 'two']);
     expect([two.status, two.stderr]).toEqual([121, expect.stringContaining('folders one, two in the archive')]);
+  });
+});
+
+describe.skipIf(noRootless)('a download', () => {
+  it('is fetched once, checked, and told where it fails', async () => {
+    const sum = createHash('sha256').update('content').digest('hex');
+    let asked = 0;
+    const server = createServer((request, response) => {
+      asked += 1;
+      response.writeHead(request.url === '/file' ? 200 : 404).end('content');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const project = host.project(
+        'user',
+        `
+containers:
+  good: { setup: [!Download { url: "${url}/file", path: /opt/file, sha256: ${sum} }] }
+  again: { setup: [!Download { url: "${url}/file", path: /other, sha256: ${sum} }] }
+  wrong: { setup: [!Download { url: "${url}/file", path: /file, sha256: ${'0'.repeat(64)} }] }
+  absent: { setup: [!Download { url: "${url}/absent", path: /file }] }
+`,
+      );
+      const build = async (name: string) => {
+        const child = project.start(['build', name]);
+        let stderr = '';
+        child.stderr?.on('data', (text) => {
+          stderr += text;
+        });
+        const status = await new Promise((resolve) => child.on('close', resolve));
+        return { status, stderr };
+      };
+      expect((await build('good')).status).toBe(0);
+      expect(readFileSync(project.file('.vagga/good/opt/file'), 'utf8')).toBe('content');
+      expect(mode(project.file('.vagga/good/opt/file'))).toBe(0o644);
+      expect([(await build('again')).status, asked]).toEqual([0, 1]);
+      expect(await build('wrong')).toMatchObject({ status: 121, stderr: expect.stringContaining('Hashsum mismatch:') });
+      expect(await build('absent')).toMatchObject({ status: 121, stderr: expect.stringContaining('status 404') });
+    } finally {
+      server.close();
+    }
+  });
+});
+
+describe.skipIf(noRootless)('a store on a file system with nosuid and nodev', () => {
+  it('serves read-only roots all the same', () => {
+    const project = host.project('user', 'containers: { c: { setup: [!Tar { url: ./root.tar.gz }] } }');
+    const store = project.file('.vagga');
+    mkdirSync(store);
+    const options = `nosuid,nodev,mode=755,uid=${host.uid},gid=${host.gid}`;
+    expect(spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', store]).status).toBe(0);
+    try {
+      const done = project.launch(['run', 'c', 'sh', '-c', 'touch /x || echo refused']);
+      expect([done.status, done.stdout]).toEqual([0, 'refused\n']);
+    } finally {
+      expect(spawnSync('umount', [store]).status).toBe(0);
+    }
   });
 });
 
