@@ -1,7 +1,18 @@
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'esbuild';
 import { packageRoot } from '../../../src/native/load.ts';
 
@@ -122,4 +133,15 @@ function makeBase(home: string): string {
   const packed = spawnSync('tar', ['-C', root, '--owner=0', '--group=0', '-czf', tar, '.']);
   if (packed.status !== 0) throw new Error(`tar: ${packed.stderr}`);
   return tar;
+}
+
+/** Permission bits of the file itself. */
+export const mode = (path: string): number => lstatSync(path).mode & 0o7777;
+
+export async function until(what: string, condition: () => boolean): Promise<void> {
+  const end = Date.now() + deadlineMs;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
+    await sleep(50);
+  }
 }
