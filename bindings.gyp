@@ -15,6 +15,7 @@
       "sources": [
         "native/container/addon.cc",
         "native/container/addon_spec.cc",
+        "native/container/addon_terminal.cc",
         "native/container/addon_tree.cc",
         "native/container/bridge.cc",
         "native/container/capabilities.cc",
@@ -23,6 +24,7 @@
         "native/container/child.cc",
         "native/container/descriptors.cc",
         "native/container/ending.cc",
+        "native/container/fill.cc",
         "native/container/folder.cc",
         "native/container/identity.cc",
         "native/container/init.cc",

@@ -32,7 +32,7 @@ async function bundle() {
   let build;
   const stale = makeIfStale('bundle', {
     inputs: ['src', 'examples', 'bench', 'package-lock.json', 'package.json'],
-    outputs: ['dist/main.js', 'dist/quickstart.js', 'dist/scheduler-worker.js'],
+    outputs: ['dist/main.js', 'dist/quickstart.js', 'dist/scheduler-worker.js', 'dist/vagga-builder.js'],
     make() {
       build = true;
     },
@@ -46,6 +46,7 @@ async function bundle() {
       main: 'src/cli/main.ts',
       quickstart: 'examples/quickstart/launch/main.ts',
       'scheduler-worker': 'src/verwalter/scheduler/worker.ts',
+      'vagga-builder': 'src/vagga/build/builder.ts',
       bench: 'bench/main.ts',
     },
     outdir: 'dist',

@@ -2,6 +2,7 @@
 #include "base/failure_object.hpp"
 #include "base/fd.hpp"
 #include "container/addon_spec.hpp"
+#include "container/addon_terminal.hpp"
 #include "container/addon_tree.hpp"
 #include "container/ending.hpp"
 #include "container/kernel.hpp"
@@ -57,6 +58,9 @@ Napi::Value startContainer(const Napi::CallbackInfo& info) {
   auto object = Napi::Object::New(info.Env());
   object.Set("pid", started.pid);
   object.Set("programPid", started.programPid);
+  if (started.stops) {
+    object.Set("stops", started.stops.release());
+  }
   const int pidfd = started.pidfd.release();
   object.Set("pidfd", pidfd);
   known().insert_or_assign(pidfd, Known{.programStatus = std::move(started.programStatus), .reaped = std::nullopt});
@@ -246,6 +250,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("peerCredentials", Napi::Function::New(env, peerCredentials));
   exports.Set("setXattr", Napi::Function::New(env, setXattr));
   exportTreeCalls(env, exports);
+  exportTerminalCalls(env, exports);
   exports.Set("probe", Napi::Function::New(env, probe));
   return exports;
 }
