@@ -96,6 +96,7 @@
         "native/scanner/series_table.cc",
         "native/scanner/socket_stat.cc",
         "native/scanner/socket_table.cc",
+        "native/scanner/stall_watch.cc",
         "native/scanner/uptime.cc",
         "native/scanner/values_file.cc",
         "native/scanner/vm_stat.cc"

@@ -34,6 +34,10 @@ const benches: Readonly<Record<string, Entry>> = {
     load: () => import('./hash.ts'),
   },
   history: { about: 'bytes and time per sample of the one-hour history', load: () => import('./history.ts') },
+  replay: {
+    about: 'a recorded day of 100 nodes: bytes a round, and how fast another scheduler runs through it',
+    load: () => import('./replay.ts'),
+  },
   scheduler: {
     about: 'a round of the scheduler for 1 000 nodes beside the same Lua under lua5.4',
     load: () => import('./scheduler.ts'),
@@ -45,6 +49,12 @@ const benches: Readonly<Record<string, Entry>> = {
   query: {
     about: 'questions for an hour of 1000 series, and scrapes beside node_exporter',
     load: () => import('./query.ts'),
+  },
+  sim: {
+    about: 'simulated node-hours a second beside a queue without machines',
+    // As bench gossip.
+    flags: ['--max-semi-space-size=64'],
+    load: () => import('./sim.ts'),
   },
   scan: { about: 'a scan of 10 000 metrics beside a C program that only preads', load: () => import('./scan.ts') },
 };

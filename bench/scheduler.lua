@@ -36,7 +36,7 @@ local function scheduler(input)
   local schedule = {
     roles = json.object {}, nodes = json.object {}, changes = json.array {},
     state = { cluster = { placement = placed, health = bad, unplaced = unplaced } },
-    query_metrics = { rules = json.object {} },
+    query_metrics = { rules = input.runtime.rules or json.object {} },
   }
   for _, node in ipairs(alive) do schedule.nodes[node.host] = { roles = json.object {} } end
   for name, role in pairs(input.runtime.roles) do

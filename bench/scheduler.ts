@@ -14,6 +14,7 @@ import {
 import { library } from '../src/verwalter/scheduler/library.ts';
 import { checkOutput } from '../src/verwalter/scheduler/output.ts';
 import { startRunner } from '../src/verwalter/scheduler/runner.ts';
+import { luaTable } from './lua-table.ts';
 import { type BenchRow, benchRow, median } from './row.ts';
 import mainLua from './scheduler.lua';
 
@@ -275,14 +276,3 @@ const peersAsInput = (): JsonObject => ({
     members.map(({ id, hostname, lastReportDirect }) => [id, { hostname, last_report_direct: lastReportDirect }]),
   ),
 });
-
-const luaTable = (value: Json): string => {
-  if (value === null) return 'nil';
-  if (typeof value === 'string')
-    return `"${value.replace(/[\\"\n\r\0]/g, (c) => `\\${String(c.charCodeAt(0)).padStart(3, '0')}`)}"`;
-  if (typeof value !== 'object') return String(value);
-  if (Array.isArray(value)) return `{${value.map((item: Json) => luaTable(item)).join(',')}}`;
-  return `{${Object.entries(value)
-    .map(([key, item]) => `[${luaTable(key)}]=${luaTable(item)}`)
-    .join(',')}}`;
-};

@@ -6,16 +6,15 @@ import { checkPrerequisites } from './prerequisites.mjs';
 import { root, run } from './run.mjs';
 import { makeIfStale } from './stale.mjs';
 
+/** For what needs neither addons nor the UI. */
+export async function buildBundle() {
+  installPackages();
+  await bundle();
+}
+
 export async function buildAll() {
   checkPrerequisites();
-  makeIfStale('dependencies', {
-    inputs: ['package-lock.json'],
-    outputs: ['node_modules/.package-lock.json'],
-    make() {
-      process.stdout.write('stellwerk: installing the npm packages (about 350 MB, most of it uWebSockets.js)\n');
-      run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
-    },
-  });
+  installPackages();
   buildNative();
   await bundle();
   makeIfStale('web', {
@@ -28,11 +27,29 @@ export async function buildAll() {
   });
 }
 
+function installPackages() {
+  makeIfStale('dependencies', {
+    inputs: ['package-lock.json'],
+    outputs: ['node_modules/.package-lock.json'],
+    make() {
+      process.stdout.write('stellwerk: installing the npm packages (about 350 MB, most of it uWebSockets.js)\n');
+      run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+    },
+  });
+}
+
 async function bundle() {
   let build;
   const stale = makeIfStale('bundle', {
     inputs: ['src', 'examples', 'bench', 'package-lock.json', 'package.json'],
-    outputs: ['dist/main.js', 'dist/quickstart.js', 'dist/scheduler-worker.js', 'dist/vagga-builder.js'],
+    outputs: [
+      'dist/main.js',
+      'dist/quickstart.js',
+      'dist/scheduler-worker.js',
+      'dist/replay-process.js',
+      'dist/sim.js',
+      'dist/vagga-builder.js',
+    ],
     make() {
       build = true;
     },
@@ -47,7 +64,9 @@ async function bundle() {
       quickstart: 'examples/quickstart/launch/main.ts',
       'scheduler-worker': 'src/verwalter/scheduler/worker.ts',
       'vagga-builder': 'src/vagga/build/builder.ts',
+      'replay-process': 'src/verwalter/replay/replay-process.ts',
       bench: 'bench/main.ts',
+      sim: 'src/sim/main.ts',
     },
     outdir: 'dist',
     bundle: true,

@@ -8,6 +8,7 @@ import { fail, root } from './run.mjs';
 const targets = {
   'schema/cluster.fbs': join(root, 'src/cluster/wire/generated'),
   'schema/remote.fbs': join(root, 'src/cantal/remote/generated'),
+  'schema/recording.fbs': join(root, 'src/verwalter/recording/generated'),
 };
 
 for (const [schema, target] of Object.entries(targets)) {

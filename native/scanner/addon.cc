@@ -4,6 +4,7 @@
 #include "scanner/addon_objects.hpp"
 #include "scanner/scan_thread.hpp"
 #include "scanner/socket_table.hpp"
+#include "scanner/stall_watch.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -368,7 +369,7 @@ private:
 
   Napi::Value health(const Napi::CallbackInfo& info) { return healthObject(info.Env(), *scan_); }
 
-  // report([{ name, kind, value }]): numbers of the program around us, for the scans from now on.
+  // report([{ group, name, kind, value }]): numbers of the program around us, for the scans from now on.
   Napi::Value report(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     if (info.Length() < 1 || !info[0].IsArray()) {
@@ -379,6 +380,7 @@ private:
     for (std::uint32_t i = 0; i < metrics.Length(); ++i) {
       const Napi::Value entry = metrics.Get(i);
       const auto object = entry.IsObject() ? entry.As<Napi::Object>() : Napi::Object::New(env);
+      const Napi::Value group = object.Get("group");
       const Napi::Value name = object.Get("name");
       const Napi::Value kind = object.Get("kind");
       const Napi::Value value = object.Get("value");
@@ -386,12 +388,12 @@ private:
       const double code = kind.IsNumber() ? kind.As<Napi::Number>().DoubleValue() : -1;
       constexpr double kMostWhole = 9'007'199'254'740'992; // 2^53
       const bool isFloat = code == 2;
-      if (!name.IsString() || !(code == 0 || code == 1 || isFloat) ||
+      if (!group.IsString() || !name.IsString() || !(code == 0 || code == 1 || isFloat) ||
           (!isFloat && !(number >= (code == 0 ? 0 : -kMostWhole) && number <= kMostWhole))) {
-        fail(env, "report: entry " + std::to_string(i) + ": expected a name, a kind and a number");
+        fail(env, "report: entry " + std::to_string(i) + ": expected a group, a name, a kind and a number");
         return env.Undefined();
       }
-      scan_->reported().set(name.As<Napi::String>().Utf8Value(),
+      scan_->reported().set({group.As<Napi::String>().Utf8Value(), name.As<Napi::String>().Utf8Value()},
                             {static_cast<Kind>(static_cast<int>(code)),
                              isFloat ? std::bit_cast<std::uint64_t>(number)
                                      : static_cast<std::uint64_t>(static_cast<std::int64_t>(number))});
@@ -497,6 +499,7 @@ private:
 // The class of this environment, kept for createScanner.
 struct AddonData {
   Napi::FunctionReference scanner;
+  Napi::FunctionReference stallWatch;
 };
 
 Napi::Value createScanner(const Napi::CallbackInfo& info) {
@@ -535,6 +538,34 @@ Napi::Value readSockets(const Napi::CallbackInfo& info) {
   return reading->promise();
 }
 
+// watchEventLoop(limitMs, exitCode): { beat(), stop() }.
+class StallWatchObject final : public Napi::ObjectWrap<StallWatchObject> {
+public:
+  static Napi::Function define(Napi::Env env) {
+    using Self = StallWatchObject;
+    return DefineClass(env, "StallWatch", {InstanceMethod<&Self::beat>("beat"), InstanceMethod<&Self::stop>("stop")});
+  }
+  explicit StallWatchObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<StallWatchObject>(info) {
+    const auto limit = info[0].ToNumber().Int64Value();
+    const auto code = info[1].ToNumber().Int32Value();
+    watch_ = std::make_unique<StallWatch>(std::chrono::milliseconds(limit), code);
+  }
+
+private:
+  void beat(const Napi::CallbackInfo&) {
+    if (watch_) {
+      watch_->beat();
+    }
+  }
+  void stop(const Napi::CallbackInfo&) { watch_.reset(); }
+
+  std::unique_ptr<StallWatch> watch_;
+};
+
+Napi::Value watchEventLoop(const Napi::CallbackInfo& info) {
+  return info.Env().GetInstanceData<AddonData>()->stallWatch.New({info[0], info[1]});
+}
+
 // mallopt(3). glibc gives each thread an arena of its own and lets what it takes for large blocks rise to 32 MiB: a daemon
 // that lives for months then keeps many times what it needs. Two arenas, so that the scan does not wait for the event
 // loop; large blocks go back to the system at once.
@@ -548,9 +579,10 @@ void keepMallocSmall() {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   keepMallocSmall();
-  auto* data = new AddonData{Napi::Persistent(ScannerObject::define(env))};
+  auto* data = new AddonData{Napi::Persistent(ScannerObject::define(env)), Napi::Persistent(StallWatchObject::define(env))};
   env.SetInstanceData(data); // deleted with the environment
   exports.Set("createScanner", Napi::Function::New(env, createScanner));
+  exports.Set("watchEventLoop", Napi::Function::New(env, watchEventLoop));
   exports.Set("readSockets", Napi::Function::New(env, readSockets));
   exports.Set("readPss", Napi::Function::New(env, readPss));
   return exports;

@@ -19,16 +19,18 @@ void OwnMetrics::put(ScanContext& context, const Health& before, const Reported&
   for (const auto& [reason, rejection] : context.notes.rejected()) {
     set(context, "values.rejected", Kind::Counter, rejection.count, reason);
   }
-  for (const auto& [metric, value] : reported.all()) {
-    set(context, metric, value.kind, value.word);
+  for (const auto& [name, value] : reported.all()) {
+    set(context, name.metric, value.kind, value.word, {}, name.group);
   }
 }
 
-void OwnMetrics::set(ScanContext& context, const std::string& metric, Kind kind, std::uint64_t word, std::string_view reason) {
-  auto [entry, isNew] = series_.try_emplace(metric + '\0' + std::string(reason), Own{kind, {}});
+void OwnMetrics::set(ScanContext& context, const std::string& metric, Kind kind, std::uint64_t word, std::string_view reason,
+                     std::string_view group) {
+  auto [entry, isNew] =
+      series_.try_emplace(metric + '\0' + std::string(reason) + '\0' + std::string(group), Own{kind, {}});
   Own& own = entry->second;
   if (!context.series.live(own.ref) || own.kind != kind) {
-    std::vector<Label> labels{{"group", "cantal"}, {"metric", metric}};
+    std::vector<Label> labels{{"group", group}, {"metric", metric}};
     if (!reason.empty()) {
       labels.emplace_back("reason", reason);
     }

@@ -1,4 +1,5 @@
-// The scanner's own numbers, and those of the program around it, among all others: {"group":"cantal","metric":…}.
+// The scanner's own numbers, and those of the program around it, among all others: {"group":"cantal","metric":…}, or of
+// another group that the program names.
 #pragma once
 
 #include "scanner/collector.hpp"
@@ -17,20 +18,25 @@ public:
     Kind kind;
     std::uint64_t word;
   };
+  struct Name {
+    std::string group;
+    std::string metric;
+    auto operator<=>(const Name&) const = default;
+  };
 
   // From any thread.
-  void set(const std::string& metric, Value value) {
+  void set(Name name, Value value) {
     std::lock_guard lock(mutex_);
-    values_[metric] = value;
+    values_[std::move(name)] = value;
   }
-  std::map<std::string, Value> all() const {
+  std::map<Name, Value> all() const {
     std::lock_guard lock(mutex_);
     return values_;
   }
 
 private:
   mutable std::mutex mutex_;
-  std::map<std::string, Value> values_;
+  std::map<Name, Value> values_;
 };
 
 class OwnMetrics {
@@ -43,9 +49,10 @@ private:
     Kind kind;
     SeriesRef ref;
   };
-  void set(ScanContext& context, const std::string& metric, Kind kind, std::uint64_t word, std::string_view reason = {});
+  void set(ScanContext& context, const std::string& metric, Kind kind, std::uint64_t word, std::string_view reason = {},
+           std::string_view group = "cantal");
 
-  std::map<std::string, Own> series_; // by metric and reason
+  std::map<std::string, Own> series_; // by metric, reason and group
 };
 
 } // namespace stellwerk

@@ -27,6 +27,8 @@ export interface NodeReport {
   readonly failedRoles: readonly string[];
   readonly errors: readonly string[];
   readonly treeRunning: boolean;
+  /** A schedule that the guard of this node, the leader, holds back; of an older agent it is not there. */
+  readonly held?: { readonly hash: string; readonly before: number; readonly after: number } | null;
   readonly containers: readonly ContainerReport[];
 }
 

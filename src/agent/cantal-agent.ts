@@ -20,6 +20,7 @@ export async function runCantalAgent(options: CantalAgentOptions): Promise<numbe
     log,
     intervalMs: options.interval,
     farewell: 'the agent stops',
+    stalledCode: exitCodes.eventLoop,
     start: (stops) => start(options, stops),
     failed: (error) => (error instanceof ListenError ? exitCodes.noHttp : exitCodes.badStart),
   });
@@ -37,7 +38,7 @@ async function start(options: CantalAgentOptions, ends: Stops): Promise<Running>
       cluster:
         clusterName === undefined
           ? null
-          : { name: clusterName, join: options.join, storageDir, allowMinority: false, neverLead: true },
+          : { name: clusterName, join: options.join, storageDir, allowMinority: false, election: { neverLead: true } },
     },
     identity,
     ends,

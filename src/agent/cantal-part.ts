@@ -1,8 +1,7 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { exportRoutes } from '../cantal/export-routes.ts';
-import { graphqlRoutes } from '../cantal/graphql/routes.ts';
-import { graphqlStream } from '../cantal/graphql/stream.ts';
+import { graphqlRoutes, graphqlStream } from '../cantal/graphql/routes.ts';
 import { promqlRoutes } from '../cantal/promql/routes.ts';
 import { costLimit } from '../cantal/query/cost.ts';
 import { queryStream } from '../cantal/query-stream.ts';
@@ -12,8 +11,10 @@ import { type Cantal, startCantal } from '../cantal/shell.ts';
 import { sinkRoutes } from '../cantal/sinks/routes.ts';
 import { startSinks } from '../cantal/sinks/sinks.ts';
 import { type JoinTarget, startDiscovery } from '../cluster/discovery.ts';
+import type { ElectionConfig } from '../cluster/election/config.ts';
 import { clusterRoutes, noClusterRoutes } from '../cluster/routes.ts';
 import { type Cluster, startCluster } from '../cluster/shell.ts';
+import type { Audit } from '../http/audit.ts';
 import { type PeerClient, peerHttp } from '../http/peer-http.ts';
 import type { Route, Stream } from '../http/route.ts';
 import { type HttpServer, startHttp } from '../http/server.ts';
@@ -56,8 +57,17 @@ export interface ClusterPartOptions {
   /** Where the peers of the last run are remembered; null: nowhere. */
   readonly storageDir: string | null;
   readonly allowMinority: boolean;
-  /** Votes, and is never elected: for an agent that would not know what to do as a leader. */
-  readonly neverLead: boolean;
+  /** Where it differs from the defaults, as `neverLead` of an agent that would not know what to do as a leader. */
+  readonly election: Partial<ElectionConfig>;
+}
+
+export interface MoreToServe {
+  readonly routes: readonly Route[];
+  readonly streams: readonly Stream[];
+  /** What the parts around cantal tell of themselves; asked after each scan, the same names each time. */
+  readonly metrics?: () => readonly OwnMetric[];
+  readonly audit?: Audit;
+  readonly frontends?: { readonly folder: string; readonly defaultName: string };
 }
 
 /** What monitors a node: started by `cantal-agent` alone, and by `stellwerk agent` beside verwalter. */
@@ -70,7 +80,7 @@ export interface CantalPart {
   /** Reads the receivers' files again. */
   reload(): void;
   /** Last of all, when every route is known. */
-  listen(more: { readonly routes: readonly Route[]; readonly streams: readonly Stream[] }): Promise<HttpServer>;
+  listen(more: MoreToServe): Promise<HttpServer>;
 }
 
 /** Each that was started leaves its stop in `stops`, the last one first to be called. */
@@ -160,19 +170,21 @@ export async function startCantalPart(
         warn(`${what}: ${error instanceof Error ? error.stack : String(error)}`);
       const onPeers = (listener: () => void) => cluster?.onChange(listener) ?? (() => {});
       const graphql = { cantal, remote, node, onPeers, cost, report };
+      const own = [
+        ...cantalRoutes(cantal, remote, node, cost),
+        ...sinkRoutes(sinks),
+        ...exportRoutes(cantal, { hostname, cluster: clusterName }, cost),
+        ...graphqlRoutes(graphql),
+        ...promqlRoutes(cantal, cost),
+        ...(cluster === null ? noClusterRoutes() : clusterRoutes(cluster)),
+      ];
+      // What is added may stand in the place of what monitors alone: readiness is more there.
+      const isSame = (a: Route, b: Route) => a.method === b.method && a.path === b.path;
       const server = await startHttp({
         host,
         port,
         alsoLocalhost: options.bindLocalhost,
-        routes: [
-          ...cantalRoutes(cantal, remote, node, cost),
-          ...sinkRoutes(sinks),
-          ...exportRoutes(cantal, { hostname, cluster: clusterName }, cost),
-          ...graphqlRoutes(graphql),
-          ...promqlRoutes(cantal, cost),
-          ...(cluster === null ? noClusterRoutes() : clusterRoutes(cluster)),
-          ...more.routes,
-        ],
+        routes: [...own.filter((route) => !more.routes.some((other) => isSame(route, other))), ...more.routes],
         streams: [queryStream(cantal, cost), graphqlStream(graphql), ...more.streams],
         peerStreams: remote === null ? [] : [remote.stream],
         staticDir: join(packageRoot(), 'dist', 'web'),
@@ -181,19 +193,23 @@ export async function startCantalPart(
         // Names of nodes resolve in many networks; an address always does.
         hostNames: isIP(hostname) === 0 ? [hostname] : [],
         software: `cantal/${version}`,
+        ...(more.audit === undefined ? {} : { audit: more.audit }),
+        ...(more.frontends === undefined ? {} : { frontends: more.frontends }),
         report,
       });
       stops.push(() => server.stop());
 
-      const own = (): readonly OwnMetric[] =>
-        agentMetrics({
+      const ownMetrics = (): readonly OwnMetric[] => [
+        ...agentMetrics({
           webSocketClients: server.streamClients(),
           backlog: sinks.backlog(),
           packets: cluster?.packets() ?? null,
-        });
-      const exported = exportOwn(process.env, [...own(), ...scannerMetrics(scanner.health())], warn);
+        }),
+        ...(more.metrics?.() ?? []),
+      ];
+      const exported = exportOwn(process.env, [...ownMetrics(), ...scannerMetrics(scanner.health())], warn);
       const quiet = cantal.onScan(() => {
-        const metrics = own();
+        const metrics = ownMetrics();
         scanner.report(metrics);
         exported?.set([...metrics, ...scannerMetrics(scanner.health())]);
       });
@@ -207,7 +223,7 @@ export async function startCantalPart(
 }
 
 async function startNode(
-  { name: clusterName, join: targets, storageDir, allowMinority, neverLead }: ClusterPartOptions,
+  { name: clusterName, join: targets, storageDir, allowMinority, election }: ClusterPartOptions,
   own: Pick<Identity, 'id' | 'hostname' | 'name' | 'keys'> & { readonly host: string; readonly port: number },
   { stops, warn }: Pick<Stops, 'stops' | 'warn'>,
 ): Promise<Cluster> {
@@ -215,7 +231,7 @@ async function startNode(
   const cluster = await startCluster({
     ...{ host, port, machineId, hostname, name, keys, clusterName, storageDir, allowMinority },
     join: targets.flatMap((target) => (target.kind === 'address' ? [target.addr] : [])),
-    election: { neverLead },
+    election,
     log: warn,
   });
   stops.push(() => cluster.stop());

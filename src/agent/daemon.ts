@@ -1,4 +1,5 @@
 import type { Logger } from '../log.ts';
+import { watchEventLoop } from '../native/scanner.ts';
 import { serviceManager } from '../native/systemd.ts';
 
 /** Spec cantal 9: what ended tells the service manager by the exit code, and is started again. */
@@ -11,6 +12,8 @@ export const exitCodes = {
   /** Told by the scanner itself, whose thread cannot wait for ours (native/scanner). */
   scan: 82,
   eventLoop: 83,
+  /** Of verwalter: the event loop does not move (spec verwalter 7.1). Told by a thread of its own. */
+  stalled: 91,
 } as const;
 
 /** A part without which the agent is none. */
@@ -41,15 +44,27 @@ export interface DaemonOptions {
   readonly farewell: string;
   /** Puts the parts together. */
   start(stops: Stops): Promise<Running>;
+  /** Exit code where the event loop does not move for a minute. */
+  readonly stalledCode: number;
   /** Exit code of a start that failed. */
   failed(error: unknown): number;
 }
 
+/** Far longer than anything takes that the event loop has to do; a follower is missed by its leader after seconds. */
+const longestStallMs = 60_000;
+const beatIntervalMs = 1_000;
 /** A disk that hangs must not hold the end up for longer: systemd would kill after 90 s. */
 const longestStopMs = 20_000;
 
 /** Runs until SIGTERM or SIGINT; returns the exit code. Tells systemd of start, scans and end where it listens. */
-export async function runDaemon({ log, intervalMs, farewell, start, failed }: DaemonOptions): Promise<number> {
+export async function runDaemon({
+  log,
+  intervalMs,
+  farewell,
+  stalledCode,
+  start,
+  failed,
+}: DaemonOptions): Promise<number> {
   const stops: Stops['stops'] = [];
   const warn = (line: string): void => log.warn(line);
   const fatal: Stops['fatal'] = (part, error) => {
@@ -70,6 +85,8 @@ export async function runDaemon({ log, intervalMs, farewell, start, failed }: Da
     await stopAll(stops);
     return failed(error);
   }
+  const watch = watchEventLoop(longestStallMs, stalledCode);
+  const beat = setInterval(() => watch.beat(), beatIntervalMs).unref();
   let scanned = false;
   running.onScan(() => {
     // With the first scan there is something to answer with.
@@ -93,7 +110,10 @@ export async function runDaemon({ log, intervalMs, farewell, start, failed }: Da
   process.off('beforeExit', empty);
   log.info(`${name}: ${farewell}`);
   manager.stopping(farewell);
-  if (await stopAll(stops)) return exitCodes.stopped;
+  const stopped = await stopAll(stops);
+  clearInterval(beat);
+  watch.stop();
+  if (stopped) return exitCodes.stopped;
   // What holds the end up is a disk: nothing else that stops waits for anybody.
   log.error(`not everything stopped within ${longestStopMs} ms; the last snapshot may be missing`);
   process.exit(exitCodes.storage);

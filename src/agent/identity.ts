@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { hostname as hostnameOfSystem } from 'node:os';
+import { readTokens, type Token } from '../http/token.ts';
 
 export interface IdentityOptions {
   readonly host: string;
@@ -24,7 +25,7 @@ export interface Identity {
   readonly hostname: string;
   readonly name: string;
   readonly keys: readonly Buffer[];
-  readonly tokens: readonly string[];
+  readonly tokens: readonly Token[];
   readonly warnings: readonly string[];
 }
 
@@ -43,7 +44,8 @@ export function readIdentity(options: IdentityOptions): Identity {
     hostname,
     name: options.name ?? hostname,
     keys: options.clusterKeyFile === undefined ? [] : readKeys(options.clusterKeyFile),
-    tokens: options.tokenFile === undefined ? [] : readTokens(options.tokenFile),
+    tokens:
+      options.tokenFile === undefined ? [] : readTokens(readFileSync(options.tokenFile, 'utf8'), options.tokenFile),
     warnings: [
       ...(random ? ['/etc/machine-id cannot be used; the id of this node is random for this start'] : []),
       ...(open ? ['--open-cluster: no cluster key, whoever reaches this node may join and lead the cluster'] : []),
@@ -79,14 +81,4 @@ function readKeys(file: string): Buffer[] {
     });
   if (keys.length === 0) throw new Error(`${file}: no key in it (make one with: openssl rand -hex 32)`);
   return keys;
-}
-
-/** One token per line. */
-function readTokens(file: string): string[] {
-  const tokens = readFileSync(file, 'utf8')
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'));
-  if (tokens.length === 0) throw new Error(`${file}: no token in it (make one with: openssl rand -hex 16)`);
-  return tokens;
 }

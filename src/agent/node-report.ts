@@ -33,6 +33,7 @@ export async function nodeReport(sources: ReportSources): Promise<NodeReport> {
     failedRoles: status.failedRoles,
     errors: [...Object.entries(status.errors).map(([kind, text]) => `${kind}: ${text}`), ...problems],
     treeRunning: tree !== null,
+    held: status.held,
     containers: tree === null ? [] : containersOf(tree, cantal),
   };
 }

@@ -2,6 +2,9 @@ import { InvalidArgumentError, Option } from 'commander';
 import { mostLabels, parseLabel } from '../cantal/remote/select.ts';
 import { type JoinTarget, parseJoin } from '../cluster/discovery.ts';
 import { parseHumanDuration } from '../config/duration.ts';
+import { parseInteger } from '../config/number-text.ts';
+import { defaultLogKeep, type LogKeep } from '../verwalter/log/retention.ts';
+import { parseRecordKeep, type RecordKeep } from '../verwalter/recording/record-keep.ts';
 
 /** Readers of the options that both agents have; each throws commander's error, which names the option. */
 
@@ -20,6 +23,35 @@ export function keepHistory(text: string): number {
   const { ms } = duration;
   if (ms >= 60_000 && ms <= 7 * 24 * 3_600_000) return ms;
   throw new InvalidArgumentError('keep-history is from "1 minute" to "7 days".');
+}
+
+export function roundInterval(text: string): number {
+  const duration = parseHumanDuration(text);
+  if ('problem' in duration) throw new InvalidArgumentError(duration.problem);
+  if (duration.ms >= 1000 && duration.ms <= 3_600_000) return duration.ms;
+  throw new InvalidArgumentError('round-interval is from "1 s" to "1 hour".');
+}
+
+/** `30 days`, `1 GiB`, or both with a comma between; what is not given stays at its default. */
+export function logKeep(text: string): LogKeep {
+  let keep = defaultLogKeep;
+  for (const part of text.split(',').map((each) => each.trim())) {
+    const bytes = parseInteger(part.replaceAll(' ', '').replace(/(?<=[kKMGT]i?)B$/, ''));
+    const duration = parseHumanDuration(part);
+    if (bytes !== null && /[kKMGT]/.test(part)) keep = { ...keep, bytes: Number(bytes) };
+    else if (!('problem' in duration)) keep = { ...keep, ms: duration.ms };
+    else
+      throw new InvalidArgumentError(`${JSON.stringify(part)}: expected a duration as "30 days" or a size as "1 GiB".`);
+  }
+  // Less would remove what a render has just said.
+  if (keep.ms >= 3_600_000 && keep.bytes >= 2 ** 20) return keep;
+  throw new InvalidArgumentError('log-keep is at least "1 hour, 1 MiB".');
+}
+
+export function recordKeep(text: string): RecordKeep {
+  const keep = parseRecordKeep(text);
+  if ('problem' in keep) throw new InvalidArgumentError(keep.problem);
+  return keep;
 }
 
 export function machineId(text: string): string {

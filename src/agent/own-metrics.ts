@@ -59,7 +59,12 @@ export function exportOwn(
   const path = environment.CANTAL_PATH;
   if (path === undefined || path === '') return null;
   delete environment.CANTAL_PATH;
-  const exported = new Map(metrics.map(({ name, kind }) => [name, metricOf(kind)({ metric: name, group: 'cantal' })]));
+  const exported = new Map(
+    metrics.map((metric) => {
+      const { group = 'cantal', name, kind } = metric;
+      return [keyOf(metric), metricOf(kind)({ metric: name, group })] as const;
+    }),
+  );
   let files: Exported;
   try {
     files = exportMetrics([...exported.values()], { path: path.replace(/\/+$/, '') });
@@ -69,11 +74,13 @@ export function exportOwn(
     return null;
   }
   const set = (all: readonly OwnMetric[]): void => {
-    for (const { name, value } of all) exported.get(name)?.set(value);
+    for (const metric of all) exported.get(keyOf(metric))?.set(metric.value);
   };
   set(metrics);
   return { set, close: () => files.close() };
 }
+
+const keyOf = ({ group = 'cantal', name }: OwnMetric): string => `${group} ${name}`;
 
 function metricOf(kind: OwnMetric['kind']): (labels: Readonly<Record<string, string>>) => Counter | Integer | Float {
   switch (kind) {

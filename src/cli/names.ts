@@ -2,7 +2,7 @@ export const summaries = {
   vagga: 'development environments in rootless containers',
   lithos: 'production containers: tree, check, switch, ps',
   cantal: 'monitoring: values of an application, one scan, the daemon alone',
-  verwalter: 'scheduling: check a configuration folder, run a scheduler once',
+  verwalter: 'scheduling: check, run, replay and simulate a scheduler; status and actions of a running agent',
   'cantal-agent': 'the daemon of a node that is only watched: scans, history, gossip, HTTP',
   agent: 'the daemon of a node: cantal and verwalter, gossip, HTTP, web UI',
   doctor: 'what this kernel and user can do, and what follows from it',

@@ -10,15 +10,18 @@ import { writeDurably } from './durable-file.ts';
  * - `life`: the number of its last start. Others drop packets of an earlier life as replays, so it may only rise, also
  *   where the clock was set back.
  * - `peers.json`: where the others were (spec/cantal.md 5.5), so that a cluster of which every node was restarted finds
- *   together again.
+ *   together again; and how many they were: a node that is restarted where it reaches nobody must not take itself for
+ *   the whole cluster, lead, and stop what the others run.
  */
 export interface Memory {
   /** For this start; on disk before it returns, where a disk can be written. */
   readonly life: number;
   /** "ip:port" */
   readonly peers: readonly string[];
+  /** How many other nodes were known when it was last written. */
+  readonly others: number;
   /** Never rejects: what cannot be written is said. One write at a time, the newest wins. */
-  remember(peers: readonly string[]): Promise<void>;
+  remember(peers: readonly string[], others: number): Promise<void>;
 }
 
 /** Enough to find the others by. */
@@ -28,7 +31,7 @@ const latestLife = Date.UTC(2200, 0);
 
 /** `folder` null: nothing outlives this start, whose number is then that of the clock. */
 export async function openMemory(folder: string | null, wallMs: number, log: (line: string) => void): Promise<Memory> {
-  if (folder === null) return { life: Math.floor(wallMs), peers: [], remember: () => Promise.resolve() };
+  if (folder === null) return { life: Math.floor(wallMs), peers: [], others: 0, remember: () => Promise.resolve() };
   const lifeFile = join(folder, 'life');
   const peersFile = join(folder, 'peers.json');
 
@@ -51,9 +54,9 @@ export async function openMemory(folder: string | null, wallMs: number, log: (li
 
   return {
     life,
-    peers: read(peersFile, log, parsePeers) ?? [],
-    remember(peers) {
-      wanted = `${JSON.stringify({ ip_addresses: peers.slice(0, mostPeers) })}\n`;
+    ...(read(peersFile, log, parsePeers) ?? { peers: [], others: 0 }),
+    remember(peers, others) {
+      wanted = `${JSON.stringify({ ip_addresses: peers.slice(0, mostPeers), nodes: others })}\n`;
       writing ??= catchUp();
       return writing;
     },
@@ -81,12 +84,18 @@ function parseLife(text: string): number {
   return value;
 }
 
-function parsePeers(text: string): string[] {
+function parsePeers(text: string): Pick<Memory, 'peers' | 'others'> {
   const value: unknown = JSON.parse(text);
-  const list = typeof value === 'object' && value !== null && 'ip_addresses' in value ? value.ip_addresses : null;
+  const { ip_addresses: list = null, nodes = 0 } = (typeof value === 'object' && value !== null ? value : {}) as {
+    readonly ip_addresses?: unknown;
+    readonly nodes?: unknown;
+  };
   if (!Array.isArray(list) || list.length > mostPeers) throw new Error('no list "ip_addresses"');
-  return list.map((addr: unknown, index) => {
+  const peers = list.map((addr: unknown, index) => {
     if (typeof addr === 'string' && splitAddr(addr) !== null) return addr;
     throw new Error(`ip_addresses[${index}] is no IP:PORT`);
   });
+  // Never more than there are addresses: a number that is too high would keep every leader away.
+  const others = typeof nodes === 'number' && Number.isInteger(nodes) && nodes >= 0 ? nodes : 0;
+  return { peers, others: Math.min(others, peers.length) };
 }

@@ -38,7 +38,9 @@ export type NodeEvent =
   | { readonly kind: 'addresses'; readonly addr: string; readonly otherAddrs: readonly string[] }
   /** A scan was made and took so long. */
   | { readonly kind: 'scanned'; readonly tookMs: number }
-  | { readonly kind: 'remote'; readonly on: boolean };
+  | { readonly kind: 'remote'; readonly on: boolean }
+  /** Whether what uses the cluster would know what to do as a leader. */
+  | { readonly kind: 'willing'; readonly willing: boolean };
 
 export type NodeEffect =
   | { readonly kind: 'send'; readonly addr: string; readonly packet: Packet }
@@ -85,6 +87,9 @@ export function stepNode(state: NodeState, event: NodeEvent, env: Env): NodeStep
       break;
     case 'announce':
       runGossip(run, event);
+      runElection(run, event);
+      break;
+    case 'willing':
       runElection(run, event);
       break;
     case 'remote':

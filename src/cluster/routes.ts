@@ -1,6 +1,7 @@
 import { type HttpReply, json, problem, type Route } from '../http/route.ts';
 import { peerRecord } from './peer-record.ts';
 import type { Cluster } from './shell.ts';
+import type { PeerView } from './views.ts';
 
 /** What can be looked at of gossip and election, and the one thing that can be done: introduce a host. */
 export function clusterRoutes(
@@ -12,7 +13,8 @@ export function clusterRoutes(
       path: '/v1/peers',
       access: 'read',
       summary: 'The other nodes with liveness, freshness, round trip and clock difference',
-      handle: () => json({ self: cluster.self, peers: cluster.peerViews() }),
+      handle: () =>
+        json({ self: cluster.self, peers: cluster.peerViews().map((view) => ({ ...view, ...originalNames(view) })) }),
     },
     {
       method: 'GET',
@@ -51,7 +53,7 @@ export function clusterRoutes(
     {
       method: 'POST',
       path: '/add_host',
-      access: 'act',
+      access: 'admin',
       summary: '{"addr": "1.2.3.4:8379"} → {"ok": true}: accepted, not yet reached',
       handle: ({ body }) => addHost(cluster, body),
     },
@@ -72,11 +74,18 @@ export const noClusterRoutes = (): Route[] => [
   {
     method: 'POST',
     path: '/add_host',
-    access: 'act',
+    access: 'admin',
     summary: 'Refused: this agent is in no cluster',
     handle: () => problem(409, 'this agent is in no cluster: start it with --cluster-name'),
   },
 ];
+
+/** As verwalter called them (spec/verwalter.md 6.2); `id`, `name`, `hostname` and `errors` are the same. */
+const originalNames = ({ addr, knownSince, lastReportDirect }: PeerView) => ({
+  primary_addr: addr,
+  known_since: knownSince,
+  last_report_direct: lastReportDirect,
+});
 
 function addHost(cluster: Pick<Cluster, 'addHost'>, body: unknown): HttpReply {
   const addr = typeof body === 'object' && body !== null && 'addr' in body ? body.addr : undefined;

@@ -12,6 +12,8 @@ import { type InterfaceAddress, isWildcardAddr, ownAddresses, systemAddresses } 
 import type { Packet } from './packet.ts';
 import { type PacketCounts, packetCounter, type Refusal } from './packet-counts.ts';
 import { createReplayGuard } from './replay.ts';
+import { createTimeline, type RoleChange } from './timeline.ts';
+import { createTwins, type Twin } from './twins.ts';
 import { openUdp } from './udp.ts';
 import {
   type ElectionView,
@@ -85,13 +87,20 @@ export interface Cluster {
   scanned(tookMs: number): void;
   /** Whether this node holds connections to the others for queries about the whole cluster. */
   announceRemote(on: boolean): void;
+  /** False: this node would not know what to do as a leader, steps down where it is one, and is none until true. */
+  mayLead(allowed: boolean): void;
   /** Knocks at "ip:port" a few times. Returns what is wrong with the address; null: nothing, which is not "reached". */
   addHost(addr: string): string | null;
   peerViews(): readonly PeerView[];
   gossipView(): GossipView & { readonly packets: PacketCounts };
   /** The same counts as in gossipView(), without the view. */
   packets(): PacketCounts;
-  electionView(): ElectionView;
+  electionView(): ElectionView & {
+    readonly last_stable_timestamp: number | null;
+    readonly timeline: readonly RoleChange[];
+    /** Machines with one id: an error of whoever set them up. */
+    readonly twins: readonly Twin[];
+  };
   /** At once and without a word to the others, who find out as of a crash. Resolves when the socket is closed. */
   stop(): Promise<void>;
 }
@@ -132,12 +141,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const replays = createReplayGuard();
   const counter = packetCounter();
   const say = sayRarely(clock, log);
+  const timeline = createTimeline();
+  const twins = createTwins();
   const listeners = new Set<() => void>();
   let stopped = false;
   let sequence = 0;
   let timer: NodeJS.Timeout | undefined;
   let rememberTimer: NodeJS.Timeout | undefined;
   let notifying = false;
+  const startedMs = clock.nowMs();
   let epochMs = clock.wallMs() - clock.nowMs();
 
   const udp = await openUdp({
@@ -158,7 +170,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       life: memory.life,
       seeds: options.join,
       gossip: { ...lan, ...options.gossip },
-      election: { ...election, ...options.election, allowMinority: options.allowMinority },
+      election: {
+        ...{ ...election, ...options.election },
+        ...{ allowMinority: options.allowMinority, remembered: memory.others },
+      },
     },
     env(),
   );
@@ -167,6 +182,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     if (stopped) return;
     const result = stepNode(state, event, env());
     state = result.state;
+    timeline.note(id, leadershipOf(state.election), clock.wallMs());
     for (const effect of result.effects) {
       switch (effect.kind) {
         case 'send':
@@ -220,11 +236,18 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     }
     const { sender, life, counter: number, packet } = decoded.envelope;
     if (sender === id) {
+      // What we sent ourselves, as one who is told to join by his own address does, is no other machine's.
+      if (life !== memory.life) twins.seen(id, addr, clock.wallMs());
       refuse('own-id', addr, null);
       return;
     }
     const verdict = replays.check(sender, life, number, clock.nowMs());
     if (verdict !== 'new') {
+      // Two starts of one id that go on sending from two addresses; a restarted machine has one.
+      const known = state.gossip.peers.get(sender);
+      if (verdict === 'earlier-life' && known !== undefined && !addressesOf(known).includes(addr)) {
+        twins.seen(sender, addr, clock.wallMs());
+      }
       refuse(verdict, addr, sender);
       return;
     }
@@ -260,7 +283,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const peers = [...state.gossip.peers.values()];
     // First addresses first: where the list is cut, each node is still in it.
     const others = peers.flatMap((peer) => addressesOf(peer).slice(1));
-    return memory.remember([...new Set([...peers.map(({ addr }) => addr), ...others])]);
+    // While it has not met those of its former life, this node knows no better than it did then.
+    const known = state.gossip.peers.size;
+    if (known < memory.others && clock.nowMs() - startedMs < state.election.config.rememberedMs)
+      return Promise.resolve();
+    return memory.remember([...new Set([...peers.map(({ addr }) => addr), ...others])], known);
   }
 
   function epoch(): number {
@@ -296,6 +323,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       step({ kind: 'scanned', tookMs });
     },
     announceRemote: (on) => step({ kind: 'remote', on }),
+    mayLead: (allowed) => step({ kind: 'willing', willing: allowed }),
     addHost(addr) {
       if (splitAddr(addr) === null) return 'no IP:PORT';
       step({ kind: 'add-host', addr });
@@ -307,7 +335,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     },
     gossipView: () => ({ ...gossipView(state, clock.nowMs()), packets: counter.view() }),
     packets: () => counter.view(),
-    electionView: () => electionView(state, clock.nowMs()),
+    electionView() {
+      const wallMs = clock.wallMs();
+      return {
+        ...electionView(state, clock.nowMs(), wallMs),
+        last_stable_timestamp: timeline.lastStableMs(wallMs),
+        timeline: timeline.changes(),
+        twins: twins.now(wallMs),
+      };
+    },
     async stop() {
       if (stopped) return;
       stopped = true;

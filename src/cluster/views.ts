@@ -1,4 +1,4 @@
-import { neededVotes, peersAreFresh, visibleSize } from './election/quorum.ts';
+import { knownSize, neededVotes, peersAreFresh, visibleSize } from './election/quorum.ts';
 import type { Role } from './election/state.ts';
 import { addressesOf } from './gossip/addresses.ts';
 import type { GossipConfig } from './gossip/config.ts';
@@ -158,11 +158,27 @@ export interface ElectionView {
   readonly visible: number;
   readonly peersAreFresh: boolean;
   readonly allowMinority: boolean;
+  readonly minCluster: number;
+  readonly expectedPeers: number | null;
+  /** It votes and follows only. */
+  readonly neverLead: boolean;
+  /** False: it has no scheduler that works, and stands for no election. */
+  readonly willing: boolean;
   readonly counts: NodeState['election']['counts'];
+  /** The same in the names of spec/verwalter.md 6.2; times in milliseconds since the epoch. */
+  readonly is_leader: boolean;
+  readonly is_stable: boolean;
+  readonly leader: string | null;
+  readonly promoting: string | null;
+  readonly num_votes_for_me: number | null;
+  readonly needed_votes: number;
+  readonly deadline: number;
+  readonly debug_force_leader: boolean;
 }
 
-export function electionView({ election }: NodeState, nowMs: number): ElectionView {
-  const { role, id } = election;
+export function electionView({ election }: NodeState, nowMs: number, wallMs: number): ElectionView {
+  const { role, id, config } = election;
+  const voted = votedFor(role, id);
   const leadership = leadershipOf(election);
   const leaderId = leadership.role === 'leader' ? id : leadership.role === 'follower' ? leadership.leaderId : null;
   const ends = role.kind === 'leader' ? role.nextPingMs : role.deadlineMs;
@@ -175,11 +191,23 @@ export function electionView({ election }: NodeState, nowMs: number): ElectionVi
     votedFor: votedFor(role, id),
     votes: votesOf(role),
     needed: neededVotes(election, nowMs),
-    known: election.peers.size + 1,
+    known: knownSize(election, nowMs),
     visible: visibleSize(election),
     peersAreFresh: peersAreFresh(election, nowMs),
     allowMinority: election.config.allowMinority,
+    minCluster: config.minCluster,
+    expectedPeers: config.expectedPeers,
+    neverLead: config.neverLead,
+    willing: election.willing,
     counts: election.counts,
+    is_leader: role.kind === 'leader',
+    is_stable: leaderId !== null,
+    leader: leaderId,
+    promoting: leaderId === null ? voted : null,
+    num_votes_for_me: role.kind === 'electing' || role.kind === 'leader' ? role.votes.size : null,
+    needed_votes: neededVotes(election, nowMs),
+    deadline: Math.round(ends - nowMs + wallMs),
+    debug_force_leader: config.forceLeader,
   };
 }
 

@@ -1,17 +1,17 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { hostOf, isLoopback } from './address.ts';
 import { type ClusterGate, clusterGate, type Proof, type SignedRequest } from './cluster-auth.ts';
 import type { Access } from './route.ts';
+import { type Grant, plainToken, type Token, tokenRing } from './token.ts';
 
 export interface AccessOptions {
   /** Address that the server is bound to. */
   readonly host: string;
   /** "ip:port" by which peers reach it; null where it is bound to all addresses and cannot know. */
   readonly ownAuthority: () => string | null;
-  /** Any of them is enough for `act`, and for `read` from elsewhere. */
-  readonly tokens: readonly string[];
+  /** Who may do what; a text is a secret that may do everything. */
+  readonly tokens: readonly (string | Token)[];
   readonly clusterKeys: readonly Uint8Array[];
   /** Free reading from other hosts too. */
   readonly allowRemoteRead: boolean;
@@ -21,6 +21,8 @@ export interface AccessOptions {
 
 export interface Asked {
   readonly access: Access;
+  /** The route itself looks at which roles of the scheduler the token is for. */
+  readonly byRole?: boolean;
   readonly remoteAddress: string;
   readonly host: string;
   readonly origin: string;
@@ -33,9 +35,15 @@ export interface Asked {
 }
 
 export type Decision =
-  | { readonly kind: 'granted'; readonly principal: string }
+  | { readonly kind: 'granted'; readonly principal: string; readonly grant: Grant | null }
   | { readonly kind: 'proven'; readonly principal: 'cluster'; readonly key: Uint8Array; readonly nonce: string }
-  | { readonly kind: 'refused'; readonly status: 401 | 403; readonly error: string };
+  | {
+      readonly kind: 'refused';
+      readonly status: 401 | 403;
+      readonly error: string;
+      /** Who asked, where that is known. */
+      readonly principal: string | null;
+    };
 
 export interface AccessControl {
   /** Null where Host and Origin are fine, the reason otherwise. Looked at before anything else of a request. */
@@ -44,7 +52,7 @@ export interface AccessControl {
 }
 
 export function accessControl(options: AccessOptions): AccessControl {
-  const tokens = options.tokens.map(digest);
+  const tokens = tokenRing(options.tokens.map((each) => (typeof each === 'string' ? plainToken(each) : each)));
   const gate: ClusterGate | null = options.clusterKeys.length > 0 ? clusterGate(options.clusterKeys) : null;
   const names = new Set([
     'localhost',
@@ -64,26 +72,31 @@ export function accessControl(options: AccessOptions): AccessControl {
     return names.has(host);
   };
 
-  const hasToken = (token: string): boolean => {
-    const given = digest(token);
-    // All are compared, so that time tells nothing about which matched.
-    return tokens.reduce((found, expected) => timingSafeEqual(given, expected) || found, false);
+  /** Null: it may. */
+  const missing = ({ role, schedulerRoles }: Grant, asked: Asked): string | null => {
+    if (asked.access === 'admin' && role !== 'admin') return 'this needs a token of an admin';
+    if (asked.access !== 'act') return null;
+    if (role === 'view') return 'this needs a token that may act';
+    return schedulerRoles === null || asked.byRole === true
+      ? null
+      : `this token may act on ${schedulerRoles.join(', ')} only`;
   };
 
   const cluster = (asked: Asked, nowMs: number): Decision => {
     if (gate === null) {
-      // A cluster on one machine needs no secret from that machine's users, who may read all of it anyway.
-      if (boundToLoopback && isLoopback(asked.remoteAddress)) return { kind: 'granted', principal: 'cluster' };
-      return { kind: 'refused', status: 403, error: 'this agent has no cluster key, so it answers no peers' };
+      // A cluster on one machine needs no secret from that machine's users, who may read all of it anyway. That they are
+      // peers is not proven.
+      if (boundToLoopback && isLoopback(asked.remoteAddress))
+        return { kind: 'granted', principal: 'loopback', grant: null };
+      return refused(403, 'this agent has no cluster key, so it answers no peers');
     }
     const own = options.ownAuthority();
     if (own !== null && asked.host !== own) {
-      return { kind: 'refused', status: 403, error: `a request of a peer to ${asked.host} came to ${own}` };
+      return refused(403, `a request of a peer to ${asked.host} came to ${own}`);
     }
-    if (asked.proof === null)
-      return { kind: 'refused', status: 401, error: 'for peers only: sign with the cluster key' };
+    if (asked.proof === null) return refused(401, 'for peers only: sign with the cluster key');
     const verdict = gate.check(asked.signed, asked.proof, nowMs);
-    if (verdict.kind === 'refused') return { kind: 'refused', status: 401, error: verdict.reason };
+    if (verdict.kind === 'refused') return refused(401, verdict.reason);
     return { kind: 'proven', principal: 'cluster', key: verdict.key, nonce: verdict.nonce };
   };
 
@@ -102,21 +115,21 @@ export function accessControl(options: AccessOptions): AccessControl {
       if (asked.access === 'cluster' || (asked.access === 'read' && asked.proof !== null)) return cluster(asked, nowMs);
       const token = bearer(asked.authorization) ?? asked.queryToken;
       if (token !== null) {
-        if (hasToken(token)) return { kind: 'granted', principal: 'token' };
-        return { kind: 'refused', status: 401, error: 'the token is not one of this agent' };
+        const found = tokens.find(token);
+        if (found === null) return refused(401, 'the token is not one of this agent');
+        const { name: principal, ...grant } = found;
+        const problem = missing(grant, asked);
+        return problem === null ? { kind: 'granted', principal, grant } : refused(403, problem, principal);
       }
       switch (asked.access) {
         case 'read':
-          if (isLoopback(asked.remoteAddress)) return { kind: 'granted', principal: 'loopback' };
-          if (options.allowRemoteRead) return { kind: 'granted', principal: 'anyone' };
-          return { kind: 'refused', status: 401, error: 'reading from another host needs the token' };
+          if (isLoopback(asked.remoteAddress)) return { kind: 'granted', principal: 'loopback', grant: null };
+          if (options.allowRemoteRead) return { kind: 'granted', principal: 'anyone', grant: null };
+          return refused(401, 'reading from another host needs the token');
         case 'act':
-          if (tokens.length > 0) return { kind: 'refused', status: 401, error: 'this needs the token' };
-          return {
-            kind: 'refused',
-            status: 403,
-            error: 'this agent was started without tokens: nothing can be changed',
-          };
+        case 'admin':
+          if (!tokens.empty) return refused(401, 'this needs the token');
+          return refused(403, 'this agent was started without tokens: nothing can be changed');
         default:
           return asked.access satisfies never;
       }
@@ -124,10 +137,9 @@ export function accessControl(options: AccessOptions): AccessControl {
   };
 }
 
-/** Fixed length for the comparison, and no plain tokens kept. */
-function digest(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
-}
+const refused = (status: 401 | 403, error: string, principal: string | null = null): Decision => ({
+  ...{ kind: 'refused', status, error, principal },
+});
 
 function bearer(authorization: string): string | null {
   return /^Bearer +(\S+) *$/i.exec(authorization)?.[1] ?? null;

@@ -3,15 +3,16 @@ import { gron } from './gron.ts';
 import type { HttpReply } from './route.ts';
 
 /** In what a reply is written (spec cantal 7.1). */
-export type Format = 'json' | 'cbor' | 'gron';
+export type Format = 'json' | 'pretty' | 'cbor' | 'gron';
 
 export const contentTypeOf: Readonly<Record<Format, string>> = {
   json: 'application/json',
+  pretty: 'application/json',
   cbor: 'application/cbor',
   gron: 'text/plain; charset=utf-8',
 };
 
-const formats: readonly Format[] = ['json', 'cbor', 'gron'];
+const formats: readonly Format[] = ['json', 'pretty', 'cbor', 'gron'];
 
 export interface Suffixed {
   readonly path: string;
@@ -29,9 +30,9 @@ export function splitSuffix(path: string): Suffixed | null {
 
 /**
  * What the header Accept (RFC 9110, 12.5.1) would rather have: JSON or CBOR, JSON of equals; null where it takes
- * neither. `.gron` is had by its suffix alone.
+ * neither. `.pretty` and `.gron` are had by their suffixes alone.
  */
-export function formatAccepted(accept: string): Exclude<Format, 'gron'> | null {
+export function formatAccepted(accept: string): 'json' | 'cbor' | null {
   if (accept.trim() === '') return 'json';
   const json = qualityOf(accept, 'application/json');
   const cbor = qualityOf(accept, 'application/cbor');
@@ -60,6 +61,8 @@ export function written(reply: Extract<HttpReply, { readonly json: unknown }>, f
   switch (format) {
     case 'json':
       return JSON.stringify(reply.json) ?? 'null';
+    case 'pretty':
+      return `${JSON.stringify(plain(reply.json), null, 2) ?? 'null'}\n`;
     case 'gron':
       return gron(plain(reply.json));
     case 'cbor':

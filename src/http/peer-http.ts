@@ -10,6 +10,11 @@ export interface PeerClient {
   /** `addr` is "ip:port". Rejects with PeerError. */
   getJson(addr: string, path: string, timeoutMs: number, maxBytes: number): Promise<unknown>;
   postJson(addr: string, path: string, body: unknown, timeoutMs: number, maxBytes: number): Promise<unknown>;
+  /**
+   * For what must not be done twice, and for answers that take long: over a connection of its own, so that nothing is sent
+   * again where one breaks, and other questions do not wait behind it.
+   */
+  postOnce(addr: string, path: string, body: unknown, timeoutMs: number, maxBytes: number): Promise<unknown>;
   /** Closes the connections that are kept. */
   stop(): void;
 }
@@ -33,6 +38,8 @@ export class PeerError extends Error {
 const keepIdleMs = 5_000;
 /** To one peer at once; more wait. */
 const connectionsPerPeer = 8;
+/** Each a person who waits for a button, or a script. */
+const singlesPerPeer = 200;
 
 interface Call {
   readonly method: 'GET' | 'POST';
@@ -46,6 +53,7 @@ interface Call {
 /** HTTP to other agents over kept connections, signed with the cluster key; replies must be signed too. */
 export function peerHttp({ keys }: PeerHttpOptions): PeerClient {
   const agent = new Agent({ keepAlive: true, maxSockets: connectionsPerPeer, timeout: keepIdleMs });
+  const single = new Agent({ keepAlive: false, maxSockets: singlesPerPeer });
   const call = (what: Call) => once(agent, keys, what, performance.now() + what.timeoutMs, true);
   return {
     getJson: (addr, path, timeoutMs, maxBytes) =>
@@ -53,7 +61,14 @@ export function peerHttp({ keys }: PeerHttpOptions): PeerClient {
     async postJson(addr, path, body, timeoutMs, maxBytes) {
       return call({ method: 'POST', addr, path, body: Buffer.from(JSON.stringify(body)), timeoutMs, maxBytes });
     },
-    stop: () => agent.destroy(),
+    async postOnce(addr, path, body, timeoutMs, maxBytes) {
+      const what: Call = { method: 'POST', addr, path, body: Buffer.from(JSON.stringify(body)), timeoutMs, maxBytes };
+      return once(single, keys, what, performance.now() + timeoutMs, false);
+    },
+    stop() {
+      agent.destroy();
+      single.destroy();
+    },
   };
 }
 
@@ -105,7 +120,8 @@ function once(
     );
     sent.on('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
-      // A kept connection may have been closed by the peer in the same moment; peers only ask, so asking twice is safe.
+      // A kept connection may have been closed by the peer in the same moment; what comes here only asks, so asking
+      // twice is safe.
       if (mayRetry && sent.reusedSocket && error.code === 'ECONNRESET' && deadline > performance.now()) {
         once(agent, keys, call, deadline, false).then(resolve, reject);
       } else fail(error.message);

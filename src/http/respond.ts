@@ -1,6 +1,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { STATUS_CODES } from 'node:http';
 import type { Answer } from './answer.ts';
+import { sendStreamed } from './send-streamed.ts';
 
 /** Spec cantal 7.1: a client that has not taken its reply by then is let go. */
 export const responseLimitMs = 30_000;
@@ -18,10 +19,17 @@ export function respond(
 ): Promise<void> {
   res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
   for (const [name, value] of headers) res.writeHeader(name, value);
-  if (method === 'HEAD' || status === 304) {
-    res.endWithoutBody(method === 'HEAD' ? Buffer.byteLength(body) : undefined, close);
+  if (method === 'HEAD') {
+    res.endWithoutBody(lengthOf(body), close);
     return Promise.resolve();
   }
+  if (status === 304 || status === 204) {
+    // An undefined length would be written as one of 2^63.
+    if (close) res.endWithoutBody(0, true);
+    else res.endWithoutBody();
+    return Promise.resolve();
+  }
+  if (typeof body === 'object' && 'read' in body) return sendStreamed(res, body, onAborted, limitMs);
   if (body.length <= smallBytes || close) {
     res.end(body, close);
     return Promise.resolve();
@@ -48,3 +56,7 @@ export function respond(
 
 /** The kernel's own buffer takes so much without a reader. */
 const smallBytes = 16 * 1024;
+
+function lengthOf(body: Answer['body']): number {
+  return typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+}

@@ -1,18 +1,26 @@
+import type { OpenFile } from './open-file.ts';
+import type { Grant } from './token.ts';
+
 /** What a part offers over HTTP: plain data in, plain data out. The server (server.ts) owns sockets, limits and auth. */
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly query: URLSearchParams;
-  /** Values of `:name` segments of the route's path. */
+  /** Values of `:name` and `*name` segments of the route's path. */
   readonly params: Readonly<Record<string, string>>;
   /** Of a POST, as its content type says (body.ts); undefined where there is none. */
   readonly body: unknown;
   /** The header Accept; empty where there is none. */
   readonly accept: string;
   readonly remoteAddress: string;
-  /** Who: "loopback", "token", "cluster". */
+  /** Who: "loopback", "anyone", "cluster", "token", or the name of a token. */
   readonly principal: string;
+  /** What the token is for; absent: there was none. */
+  readonly grant?: Grant;
+  /** Headers of the same names; absent: there was none. */
+  readonly idempotencyKey?: string;
+  readonly deadline?: string;
 }
 
 export type HttpReply =
@@ -30,20 +38,29 @@ export type HttpReply =
       /** A page of our own that brings scripts and styles of this origin. */
       readonly page?: boolean;
     }
+  /** The file, or the range of it that the request names; the server closes it. */
+  | { readonly status: 200; readonly file: OpenFile; readonly contentType: string }
   | { readonly status: 307 | 308; readonly location: string };
 
-/** `read` is free on loopback; `act` changes state and always needs the token; `cluster` is for peers with the key. */
-export type Access = 'read' | 'act' | 'cluster';
+/**
+ * `read` is free on loopback; `act` asks something of the scheduler and always needs a token that may; `admin` changes
+ * what this agent does, and needs one of an admin; `cluster` is for peers with the key.
+ */
+export type Access = 'read' | 'act' | 'admin' | 'cluster';
 
 export interface Route {
   readonly method: 'GET' | 'POST';
-  /** "/v1/schedule/:hash" */
+  /** "/v1/schedule/:hash"; "/v1/log/global/*file" takes the whole rest, and no suffix of a format off it */
   readonly path: string;
   readonly access: Access;
+  /** Of `act`: refuses itself what a token for some roles of the scheduler may not; others refuse such tokens whole. */
+  readonly byRole?: boolean;
   /** One line for the index at /v1. */
   readonly summary: string;
   /** Takes its parameters from a body of application/x-www-form-urlencoded too: they are in `query` then. */
   readonly form?: boolean;
+  /** Of a body that comes with the token; default: the server's 64 KiB, which hold for everybody else in any case. */
+  readonly mostBodyBytes?: number;
   handle(request: HttpRequest): HttpReply | Promise<HttpReply>;
 }
 
@@ -80,5 +97,6 @@ export interface StreamSocket {
   close(code: number, reason: string): void;
 }
 
-export const json = (value: unknown, status = 200): HttpReply => ({ status, json: value });
-export const problem = (status: number, error: string): HttpReply => ({ status, json: { error } });
+type JsonReply = Extract<HttpReply, { readonly json: unknown }>;
+export const json = (value: unknown, status = 200): JsonReply => ({ status, json: value });
+export const problem = (status: number, error: string): JsonReply => ({ status, json: { error } });

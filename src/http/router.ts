@@ -26,14 +26,15 @@ interface Compiled {
 
 /**
  * Finds routes by path. A segment `:name` takes any one non-empty segment, percent-decoded; literal segments win over
- * it. A path with the suffix of a format names the same thing as without (spec/cantal.md 7.1), unless a route has that
- * very path. Throws where two routes would answer the same request: that is a bug of who put them together.
+ * it. A last segment `*name` takes all that is left, one segment or more, where no other route fits. A path with the
+ * suffix of a format names the same thing as without (spec/cantal.md 7.1), unless a route has that very path or takes
+ * the rest as it is. Throws where two routes would answer the same request: that is a bug of who put them together.
  */
 export function router(routes: readonly Route[]): Router {
   const compiled = routes.map((route): Compiled => ({ route, segments: split(route.path) }));
   const seen = new Map<string, Route>();
   for (const { route, segments } of compiled) {
-    const shape = `${route.method} /${segments.map((segment) => (segment.startsWith(':') ? ':' : segment)).join('/')}`;
+    const shape = `${route.method} /${segments.map((segment) => (isLiteral(segment) ? segment : segment[0])).join('/')}`;
     if (seen.has(shape)) throw new Error(`stellwerk: two routes for ${shape}`);
     seen.set(shape, route);
   }
@@ -44,6 +45,7 @@ export function router(routes: readonly Route[]): Router {
     const segments = split(path);
     const allow = new Set<string>();
     for (const candidate of ordered) {
+      if (format !== null && takesRest(candidate.segments)) continue;
       const params = bind(candidate.segments, segments);
       if (params === null) continue;
       if (candidate.route.method === method) return { kind: 'route', route: candidate.route, params, format };
@@ -76,15 +78,26 @@ function split(path: string): readonly string[] {
 }
 
 function rank(compiled: Compiled): string {
-  return compiled.segments.map((segment) => (segment.startsWith(':') ? '1' : '0')).join('');
+  return compiled.segments.map((segment) => (isLiteral(segment) ? '0' : segment.startsWith(':') ? '1' : '2')).join('');
 }
 
+const isLiteral = (segment: string): boolean => !/^[:*]/.test(segment);
+const takesRest = (segments: readonly string[]): boolean => segments.at(-1)?.startsWith('*') === true;
+
 function bind(pattern: readonly string[], segments: readonly string[]): Record<string, string> | null {
+  if (takesRest(pattern)) {
+    const rest = segments.slice(pattern.length - 1).map(decode);
+    // What is joined again must mean what it meant: no separator and no dots from within a segment.
+    const odd = (segment: string | null): boolean => segment === null || /^\.{0,2}$|\//.test(segment);
+    if (rest.length === 0 || rest.some(odd)) return null;
+    const params = bind(pattern.slice(0, -1), segments.slice(0, pattern.length - 1));
+    return params === null ? null : { ...params, [(pattern.at(-1) ?? '').slice(1)]: rest.join('/') };
+  }
   if (pattern.length !== segments.length) return null;
   const params: Record<string, string> = {};
   for (const [index, expected] of pattern.entries()) {
     const segment = segments[index] ?? '';
-    if (!expected.startsWith(':')) {
+    if (isLiteral(expected)) {
       if (expected !== segment) return null;
       continue;
     }

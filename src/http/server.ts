@@ -2,16 +2,19 @@ import type { HttpResponse, HttpRequest as RawRequest, TemplatedApp, us_listen_s
 import { isIP } from 'node:net';
 import { accessControl } from './access.ts';
 import { addressText, authority } from './address.ts';
-import { type Answer, answerer, bodyLimits, fromReply, type Incoming } from './answer.ts';
+import { type Answer, answerer, bodyLimits, fromReply, type Incoming, mostBodyBytes } from './answer.ts';
+import type { Audit } from './audit.ts';
 import { readBody } from './body.ts';
 import { proofHeaders } from './cluster-auth.ts';
+import { frontendFiles } from './frontend-files.ts';
 import { diagnoseListen } from './listen-error.ts';
 import { type PeerStream, servePeerStreams } from './peer-streams.ts';
 import { respond } from './respond.ts';
 import { json, problem, type Route, type Stream } from './route.ts';
 import { router } from './router.ts';
-import { staticFiles } from './static-files.ts';
+import { type StaticFiles, staticFiles } from './static-files.ts';
 import { serveStreams } from './streams.ts';
+import type { Token } from './token.ts';
 import { loadUws } from './uws.ts';
 
 export interface HttpOptions {
@@ -27,8 +30,10 @@ export interface HttpOptions {
   readonly peerStreams?: readonly PeerStream[];
   /** Folder of the UI; absent: paths outside the routes are 404. */
   readonly staticDir?: string;
-  /** Secrets for `act`; without any, nothing can be changed over HTTP. */
-  readonly tokens?: readonly string[];
+  /** Front-ends beside it. */
+  readonly frontends?: { readonly folder: string; readonly defaultName: string };
+  /** Without any, nothing can be changed over HTTP; a text is a secret that may do everything. */
+  readonly tokens?: readonly (string | Token)[];
   /** All are accepted from peers; a reply is signed with the key of its request. */
   readonly clusterKeys?: readonly Uint8Array[];
   /** Lets every host read without the token; default false. */
@@ -40,6 +45,8 @@ export interface HttpOptions {
   /** Default: those of spec cantal 7.1, 15 s and 30 s. */
   readonly bodyLimitMs?: number;
   readonly responseLimitMs?: number;
+  /** Told of each request that changed something, or was kept from it; default: nobody. */
+  readonly audit?: Audit;
   /** Told of handlers that threw; default: nobody. */
   readonly report?: (what: string, error: unknown) => void;
 }
@@ -80,10 +87,12 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     allowRemoteRead: options.allowRemoteRead ?? false,
     hostNames: options.hostNames ?? [],
   });
+  const routes = router([indexRoute(options.routes, [...streams, ...peerStreams]), ...options.routes]);
   const answer = answerer({
     access,
-    router: router([indexRoute(options.routes, [...streams, ...peerStreams]), ...options.routes]),
-    files: options.staticDir === undefined ? null : staticFiles(options.staticDir),
+    router: routes,
+    files: filesOf(options),
+    audit: options.audit ?? (() => {}),
   });
   const software: Answer['headers'] = options.software === undefined ? [] : [['server', options.software]];
 
@@ -125,20 +134,26 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       return;
     }
     running += 1;
-    const body = readBody(res, { bytes: bodyLimits.bytes, ms: options.bodyLimitMs ?? bodyLimits.ms }, onGone);
+    const body = readBody(
+      res,
+      { bytes: mostBodyBytes({ access, router: routes }, incoming), ms: options.bodyLimitMs ?? bodyLimits.ms },
+      onGone,
+    );
     answer(incoming, body)
       .catch((error: unknown) => {
         report(`${incoming.method} ${incoming.path}`, error);
         return fromReply(problem(500, 'internal error'), 'json');
       })
       .then((reply) => {
-        if (gone || reply === null) return;
+        if (reply === null) return;
         // An answer that its client is slow to take counts as a request under way.
         let written = Promise.resolve();
-        res.cork(() => {
-          written = write(reply);
-        });
-        return written;
+        if (!gone)
+          res.cork(() => {
+            written = write(reply);
+          });
+        const { body } = reply;
+        return typeof body === 'object' && 'read' in body ? written.finally(() => body.close()) : written;
       })
       .catch((error: unknown) => report(`reply to ${incoming.method} ${incoming.path}`, error))
       .finally(() => {
@@ -184,6 +199,11 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   };
 }
 
+function filesOf({ staticDir, frontends }: HttpOptions): StaticFiles | null {
+  if (staticDir === undefined) return null;
+  return frontends === undefined ? staticFiles(staticDir) : frontendFiles({ builtIn: staticDir, ...frontends });
+}
+
 function listen(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket> {
   return new Promise((resolve, reject) => {
     const done = (socket: us_listen_socket | false) => {
@@ -221,7 +241,10 @@ function copyRequest(res: HttpResponse, req: RawRequest): Incoming {
     acceptEncoding: req.getHeader('accept-encoding'),
     ifNoneMatch: req.getHeader('if-none-match'),
     ifRange: req.getHeader('if-range'),
+    ifModifiedSince: req.getHeader('if-modified-since'),
     range: req.getHeader('range'),
+    idempotencyKey: req.getHeader('idempotency-key'),
+    deadline: req.getHeader('x-deadline'),
     remoteAddress: addressText(new Uint8Array(res.getRemoteAddress())),
     proof: mac === '' ? null : { date, nonce, mac },
   };

@@ -9,7 +9,7 @@ interface Variant {
   readonly etag: string;
 }
 
-interface StaticFile {
+export interface StaticFile {
   readonly contentType: string;
   readonly cacheControl: string;
   readonly variants: Readonly<Partial<Record<Encoding, Variant>>> & { readonly identity: Variant };
@@ -24,6 +24,8 @@ export interface StaticReply {
 export interface StaticFiles {
   /** Null where there is nothing to serve under this path. */
   serve(path: string, asked: StaticAsked): StaticReply | null;
+  /** A file of its own is at this path, not only the page. */
+  has(path: string): boolean;
 }
 
 /** Values of headers; empty where there is none. */
@@ -34,7 +36,7 @@ export interface StaticAsked {
   readonly range: string;
 }
 
-const contentTypes: Readonly<Record<string, string>> = {
+export const contentTypes: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
@@ -83,31 +85,37 @@ export function staticFiles(folder: string): StaticFiles {
   const index = files.get('/index.html');
 
   return {
+    has: (path) => path !== '/index.html' && files.has(decoded(path)),
     serve(path, { acceptEncoding, ifNoneMatch, ifRange, range }) {
       const file = files.get(decoded(path)) ?? (extname(path) === '' ? index : undefined);
       if (file === undefined) return null;
-      const encoding = chooseEncoding(file, acceptEncoding);
-      const variant = file.variants[encoding] ?? file.variants.identity;
-      const headers: (readonly [string, string])[] = [
-        ...pageHeaders,
-        ['content-type', file.contentType],
-        ['cache-control', file.cacheControl],
-        ['etag', variant.etag],
-        ['vary', 'accept-encoding'],
-        ['accept-ranges', 'bytes'],
-      ];
-      if (encoding !== 'identity') headers.push(['content-encoding', encoding]);
-      if (matches(ifNoneMatch, variant.etag)) return { status: 304, headers, body: Buffer.alloc(0) };
-      const { length } = variant.bytes;
-      const part = ifRange === '' || ifRange === variant.etag ? byteRange(range, length) : null;
-      if (part === null) return { status: 200, headers, body: variant.bytes };
-      if (part === 'outside') {
-        return { status: 416, headers: [...headers, ['content-range', `bytes */${length}`]], body: Buffer.alloc(0) };
-      }
-      headers.push(['content-range', `bytes ${part.first}-${part.last}/${length}`]);
-      return { status: 206, headers, body: variant.bytes.subarray(part.first, part.last + 1) };
+      return fileReply(file, { acceptEncoding, ifNoneMatch, ifRange, range });
     },
   };
+}
+
+/** A file as its headers ask for it: compressed, unchanged, a part. */
+export function fileReply(file: StaticFile, { acceptEncoding, ifNoneMatch, ifRange, range }: StaticAsked): StaticReply {
+  const encoding = chooseEncoding(file, acceptEncoding);
+  const variant = file.variants[encoding] ?? file.variants.identity;
+  const headers: (readonly [string, string])[] = [
+    ...pageHeaders,
+    ['content-type', file.contentType],
+    ['cache-control', file.cacheControl],
+    ['etag', variant.etag],
+    ['vary', 'accept-encoding'],
+    ['accept-ranges', 'bytes'],
+  ];
+  if (encoding !== 'identity') headers.push(['content-encoding', encoding]);
+  if (matchesEtag(ifNoneMatch, variant.etag)) return { status: 304, headers, body: Buffer.alloc(0) };
+  const { length } = variant.bytes;
+  const part = ifRange === '' || ifRange === variant.etag ? byteRange(range, length) : null;
+  if (part === null) return { status: 200, headers, body: variant.bytes };
+  if (part === 'outside') {
+    return { status: 416, headers: [...headers, ['content-range', `bytes */${length}`]], body: Buffer.alloc(0) };
+  }
+  headers.push(['content-range', `bytes ${part.first}-${part.last}/${length}`]);
+  return { status: 206, headers, body: variant.bytes.subarray(part.first, part.last + 1) };
 }
 
 /** RFC 9110, 14.2: one range of bytes; several, or what is none, are answered with the whole (null). */
@@ -162,7 +170,7 @@ function entriesOf(folder: string) {
   }
 }
 
-function variant(bytes: Buffer, suffix: string): Variant {
+export function variant(bytes: Buffer, suffix: string): Variant {
   return { bytes, etag: `"${createHash('sha256').update(bytes).digest('hex').slice(0, 24)}${suffix}"` };
 }
 
@@ -188,7 +196,7 @@ function chooseEncoding(file: StaticFile, acceptEncoding: string): Encoding {
 }
 
 /** RFC 9110, 13.1.2: weak comparison against a list. */
-function matches(ifNoneMatch: string, etag: string): boolean {
+export function matchesEtag(ifNoneMatch: string, etag: string): boolean {
   if (ifNoneMatch.trim() === '*') return true;
   return ifNoneMatch.split(',').some((item) => item.trim().replace(/^W\//, '') === etag);
 }

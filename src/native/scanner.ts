@@ -145,6 +145,8 @@ export interface ScannerHealth {
 
 /** A number that the program tells of itself. Counters and integers are whole, up to 2^53. */
 export interface OwnMetric {
+  /** Default: cantal. */
+  readonly group?: string;
   readonly name: string;
   readonly kind: 'counter' | 'integer' | 'float';
   readonly value: number;
@@ -194,7 +196,7 @@ export interface Scanner {
   saveHistory(): Promise<Buffer>;
   /** Takes what saveHistory() gave, before the first scan. Any bytes may be given. */
   restoreHistory(bytes: Buffer, nowMs: number): RestoredHistory;
-  /** Puts numbers into each scan from the next one on, as `{"group":"cantal","metric":NAME}`; told anew, they change. */
+  /** Puts numbers into each scan from the next one on, as `{"group":GROUP,"metric":NAME}`; told anew, they change. */
   report(metrics: readonly OwnMetric[]): void;
   /** Messages since the last call ("refused /x.meta line 3: …"), each said once per file generation. */
   messages(): readonly string[];
@@ -263,14 +265,36 @@ export function readPss(pid: number, procRoot = '/proc'): Promise<MemoryShare> {
   return (loadAddon('scanner') as ScannerAddon).readPss(procRoot, pid);
 }
 
+/** Of a thread that ends the process when `beat` is not called for the time that was given. */
+export interface StallWatch {
+  beat(): void;
+  stop(): void;
+}
+
+/**
+ * Without a beat for `limitMs` the process says so on standard error and exits at once with `exitCode`. While the process
+ * or the machine is suspended, that time stands still too.
+ */
+export function watchEventLoop(limitMs: number, exitCode: number): StallWatch {
+  return (loadAddon('scanner') as ScannerAddon).watchEventLoop(limitMs, exitCode);
+}
+
 interface NativeScanner extends Omit<Scanner, 'report'> {
-  reportNumbers(metrics: readonly { readonly name: string; readonly kind: number; readonly value: number }[]): void;
+  reportNumbers(
+    metrics: readonly {
+      readonly group: string;
+      readonly name: string;
+      readonly kind: number;
+      readonly value: number;
+    }[],
+  ): void;
 }
 
 interface ScannerAddon {
   readSockets(): Promise<Buffer>;
   readPss(procRoot: string, pid: number): Promise<MemoryShare>;
   createScanner(options: ScannerOptions): NativeScanner;
+  watchEventLoop(limitMs: number, exitCode: number): StallWatch;
 }
 
 export function createScanner(options: Partial<ScannerOptions> = {}): Scanner {
@@ -288,6 +312,8 @@ export function createScanner(options: Partial<ScannerOptions> = {}): Scanner {
   });
   return Object.assign(native, {
     report: (metrics: readonly OwnMetric[]) =>
-      native.reportNumbers(metrics.map(({ name, kind, value }) => ({ name, kind: SeriesKind[kind], value }))),
+      native.reportNumbers(
+        metrics.map(({ group = 'cantal', name, kind, value }) => ({ group, name, kind: SeriesKind[kind], value })),
+      ),
   });
 }

@@ -43,6 +43,59 @@ export const votesAtOnce: StepNode = (state, event, env) => {
   return { ...result, state: withElection(result.state, { startedMs: state.election.startedMs }) };
 };
 
+/** Holds its lease for renewed whatever it hears. */
+export const keepsLeading: StepNode = (state, event, env) => {
+  const { role, peers } = state.election;
+  if (role.kind !== 'leader') return stepNode(state, event, env);
+  const heardMs = new Map([...peers.keys()].map((id) => [id, env.nowMs]));
+  return stepNode(withElection(state, { role: { ...role, heardMs } }), event, env);
+};
+
+/** Follows for ever whom it has followed once. */
+export const neverGivesUp: StepNode = (state, event, env) => {
+  const { role } = state.election;
+  if (role.kind !== 'follower') return stepNode(state, event, env);
+  const deadlineMs = env.nowMs + state.election.config.intervalMs[1];
+  return stepNode(withElection(state, { role: { ...role, deadlineMs } }), event, env);
+};
+
+/** Asks nobody for a vote. */
+export const neverAsks: StepNode = (state, event, env) => {
+  const result = stepNode(state, event, env);
+  const effects = result.effects.filter(
+    (effect) => effect.kind !== 'send' || effect.packet.channel !== 'election' || effect.packet.message.kind !== 'ask',
+  );
+  return { ...result, effects };
+};
+
+/** Begins at the first epoch again whenever it begins again. */
+export const forgetsItsEpoch: StepNode = (state, event, env) => {
+  const result = stepNode(state, event, env);
+  const again = result.state.election.role.kind === 'starting' && state.election.role.kind !== 'starting';
+  return again ? { ...result, state: withElection(result.state, { epoch: 0 }) } : result;
+};
+
+/** Takes who asks for who leads. */
+export const followsWhoAsks: StepNode = (state, event, env) => {
+  const result = stepNode(state, event, env);
+  if (event.kind !== 'packet' || event.packet.channel !== 'election') return result;
+  const { message } = event.packet;
+  if (message.kind !== 'ask' || message.epoch <= result.state.election.epoch) return result;
+  const deadlineMs = env.nowMs + state.election.config.intervalMs[0];
+  const role: Role = { kind: 'follower', leader: event.from, schedule: null, deadlineMs };
+  return { ...result, state: withElection(result.state, { role, epoch: message.epoch }) };
+};
+
+/** Meets itself in what others tell of it. */
+export const meetsItself: StepNode = (state, event, env) => {
+  const result = stepNode(state, event, env);
+  const { gossip } = result.state;
+  const [some] = gossip.peers.values();
+  if (some === undefined || gossip.peers === state.gossip.peers) return result;
+  const peers = new Map(gossip.peers).set(gossip.self.id, { ...some, record: gossip.self });
+  return { ...result, state: { ...result.state, gossip: { ...gossip, peers } } };
+};
+
 /** Takes a dead node's return for granted: raises the other's incarnation in its name. */
 export const speaksForOthers: StepNode = (state, event, env) => {
   const result = stepNode(state, event, env);

@@ -5,6 +5,8 @@ import type { World } from './world.ts';
 /** What may happen to a cluster, as data: a plan can be printed, read and played again. */
 export type Fault =
   | { readonly kind: 'crash'; readonly node: number; readonly forMs: number }
+  /** Of the whole cluster at once; it comes back node by node. */
+  | { readonly kind: 'blackout'; readonly backAfterMs: readonly number[] }
   | { readonly kind: 'pause'; readonly node: number; readonly forMs: number }
   | { readonly kind: 'partition'; readonly groups: readonly number[]; readonly forMs: number }
   | { readonly kind: 'deaf'; readonly node: number; readonly forMs: number }
@@ -36,14 +38,14 @@ function randomFault(random: Random, nodes: number): Fault {
   const node = below(nodes);
   // Mostly about as long as the protocol's own timers, where mistakes live.
   const forMs = Math.round(100 + random() ** 3 * 20_000);
-  switch (below(9)) {
+  switch (below(10)) {
     case 0:
     case 1:
       return { kind: 'crash', node, forMs };
     case 2:
       return { kind: 'pause', node, forMs };
     case 3:
-      return { kind: 'partition', groups: Array.from({ length: nodes }, () => below(2)), forMs };
+      return { kind: 'partition', groups: partition(random, nodes), forMs };
     case 4:
       return { kind: 'deaf', node, forMs };
     case 5:
@@ -54,12 +56,26 @@ function randomFault(random: Random, nodes: number): Fault {
       return random() < 0.5
         ? { kind: 'slow', node, lagMs: Math.round(random() * 300), forMs }
         : { kind: 'skew', node, byMs: Math.round((random() - 0.5) * 7_200_000) };
+    case 8:
+      // Rarely: after it there is nothing left to go wrong for a while.
+      if (random() < 0.2) {
+        return { kind: 'blackout', backAfterMs: Array.from({ length: nodes }, () => Math.round(random() * 8_000)) };
+      }
+      return { kind: 'partition', groups: partition(random, nodes), forMs };
     default: {
       const loss = random() * 0.5;
-      const most = 1 + random() * 200;
+      // Now and then packets of a time that is long over: a queue on the way that fills.
+      const most = random() < 0.15 ? random() * 5_000 : 1 + random() * 200;
       return { kind: 'weather', weather: { loss, duplication: random() * 0.1, delayMs: [0.2, most] }, forMs };
     }
   }
+}
+
+/** Mostly in two; at times of few against many, at times in four. */
+function partition(random: Random, nodes: number): number[] {
+  const parts = random() < 0.7 ? 2 : 3 + Math.floor(random() * 2);
+  const share = random() < 0.5 ? 1 / parts : 0.2 + random() * 0.6;
+  return Array.from({ length: nodes }, () => (random() < share ? 0 : 1 + Math.floor(random() * (parts - 1))));
 }
 
 /** Puts a plan's faults and their ends into the world's queue. */
@@ -74,6 +90,12 @@ function strike(world: World, fault: Fault): void {
     case 'crash':
       world.crash(fault.node);
       world.at(endMs, () => world.start(fault.node));
+      return;
+    case 'blackout':
+      for (const [index, afterMs] of fault.backAfterMs.entries()) {
+        world.crash(index);
+        world.at(world.nowMs() + afterMs, () => world.start(index));
+      }
       return;
     case 'pause':
       world.pause(fault.node, fault.forMs);
@@ -138,6 +160,7 @@ export function calmDown(world: World, weather: Weather): void {
   net.weather = weather;
   for (const node of world.nodes) {
     node.lagMs = 0;
+    world.resume(node.index);
     world.start(node.index);
   }
 }

@@ -19,7 +19,7 @@ export const gossipOnly: Machine = {
     };
     if (gossip.wakeMs <= env.nowMs) run({ kind: 'tick' });
     if (event.kind !== 'packet') {
-      if (event.kind !== 'tick') run(event);
+      if (event.kind !== 'tick' && event.kind !== 'willing') run(event);
     } else if (event.packet.channel === 'gossip') {
       run({ kind: 'packet', addr: event.addr, packet: event.packet });
     }

@@ -1,6 +1,8 @@
 import type { ElectionConfig } from '../cluster/election/config.ts';
+import { quorum } from '../cluster/election/quorum.ts';
 import { VersionedMap } from '../cluster/gossip/versioned-map.ts';
 import type { NodeEffect, NodeEvent, NodeState } from '../cluster/node.ts';
+import { reachOf } from './reach.ts';
 import type { SimNode, World } from './world.ts';
 
 /** A promise of the protocol was broken: the run's seed shows how. */
@@ -13,6 +15,9 @@ export class InvariantBroken extends Error {
     this.invariant = invariant;
   }
 }
+
+/** Of a node that is slow to read and slow to act: faults.ts; and clocks that run apart by half a percent. */
+const mostLagMs = 700;
 
 /** One leadership as it was won. */
 interface Won {
@@ -27,6 +32,8 @@ interface Won {
 
 export interface Checker {
   started(node: SimNode): void;
+  /** Nodes or the network between them may be other than before. */
+  moved(): void;
   observe(
     world: World,
     node: SimNode,
@@ -49,6 +56,11 @@ export function checker(config: ElectionConfig): Checker {
   const startedAtMs = new Map<string, number>();
   const allowed = new Map<string, number>();
   const checks = { steps: 0 };
+  const reach = reachOf();
+  /** By index: how many a node knows, itself included, and since when. */
+  const knows: { readonly size: number; readonly sinceMs: number }[] = [];
+  /** By index: whom a node follows, in which epoch and life, and since when. */
+  const follows: { readonly whom: string; readonly sinceMs: number }[] = [];
 
   const electedIn = (world: World, node: SimNode, state: NodeState): void => {
     const { epoch, role } = state.election;
@@ -72,9 +84,42 @@ export function checker(config: ElectionConfig): Checker {
     won.set(epoch, [...earlier, now]);
   };
 
+  /** What who is cut off must have found out by itself: spec/verwalter.md 4.5. */
+  const alone = (world: World, node: SimNode, { election }: NodeState): [invariant: string, detail: string] | null => {
+    reach.look(world);
+    const nowMs = world.nowMs();
+    const size = election.peers.size + 1;
+    const known = knows[node.index];
+    if (known?.size !== size) knows[node.index] = { size, sinceMs: nowMs };
+    const { role } = election;
+    const slackMs = config.peersFreshMs + reach.mostDelayMs() + mostLagMs;
+    if (role.kind !== 'follower') delete follows[node.index];
+    if (role.kind === 'follower') {
+      const whom = `${role.leader} ${election.epoch} ${node.life}`;
+      if (follows[node.index]?.whom !== whom) follows[node.index] = { whom, sinceMs: nowMs };
+      const sinceMs = nowMs - (config.intervalMs[1] + slackMs);
+      // Who cannot hear it may be told of it by others, and follows it for one interval; who stood still reads what the
+      // leader sent meanwhile.
+      if (Math.max(follows[node.index]?.sinceMs ?? nowMs, node.pausedUntilMs) > sinceMs) return null;
+      if (reach.wasWhole()) return null;
+      const leader = world.nodes.find(({ id }) => id === role.leader);
+      if (leader === undefined || reach.together(node.index, leader.index, sinceMs)) return null;
+      return ['a minority has no leader', `follows node ${leader.index}, from which it is cut off`];
+    }
+    if (role.kind !== 'leader' || config.forceLeader || config.allowMinority || config.expectedPeers !== null)
+      return null;
+    // Nobody has to know better about what it has just heard of.
+    const sinceMs = nowMs - (config.leaseMs + config.heartbeatMs + slackMs);
+    const needed = quorum(size);
+    const most = reach.mostTalking(node.index, sinceMs);
+    if (known?.size !== size || known.sinceMs > sinceMs || most >= needed) return null;
+    return ['a leader holds a majority', `leads, could talk with ${most} of the ${needed} that it needs`];
+  };
+
   return {
     allowed,
     checks,
+    moved: reach.moved,
     started(node) {
       if (node.state !== null) startedAtMs.set(node.id, node.state.election.startedMs);
       incarnations.set(node.id, Math.max(incarnations.get(node.id) ?? 0, 0));
@@ -96,6 +141,9 @@ export function checker(config: ElectionConfig): Checker {
           throw broken('who is followed was elected', `follows ${leader} in epoch ${election.epoch}`);
         }
       }
+
+      const problem = alone(world, node, after);
+      if (problem !== null) throw broken(...problem);
 
       const ownMost = Math.max(incarnations.get(node.id) ?? 0, gossip.self.incarnation);
       incarnations.set(node.id, ownMost);
@@ -143,11 +191,11 @@ function excuse(config: ElectionConfig, world: World, epoch: number, first: Won,
   const shared = [...first.votes].filter((id) => second.votes.has(id));
   const sameLife = shared.filter((id) => first.lives.get(id) === second.lives.get(id));
   if (sameLife.length > 0) return null;
-  if (shared.length > 0) {
-    // Votes are kept in memory only: a voter that restarted may vote again, but by then the first must be gone.
-    return isLeading(world, first, epoch) ? null : 'a voter forgot in a restart, the first leader was gone';
-  }
-  if (config.allowMinority) return 'minority clusters';
+  // Votes are kept in memory only: a voter that restarted may vote again. By then the first must be gone, unless the
+  // voter, who forgot the others too, now counts a majority of fewer nodes.
+  if (shared.length > 0 && !isLeading(world, first, epoch))
+    return 'a voter forgot in a restart, the first leader was gone';
+  if (shared.length === 0 && config.allowMinority) return 'minority clusters';
   if (config.expectedPeers !== null) return null;
   const sameView = first.known.size === second.known.size && [...first.known].every((id) => second.known.has(id));
   return sameView ? null : 'they did not know the same nodes';

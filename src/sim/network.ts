@@ -39,7 +39,8 @@ export function network(weather: Weather, random: Random): Network {
     pass(from, to) {
       const { loss, duplication, delayMs } = net.weather;
       if (net.groups !== null && net.groups[from] !== net.groups[to]) return [];
-      if (net.deaf.has(to) || net.mute.has(from) || net.cut.has(`${from}>${to}`)) return [];
+      if (net.deaf.has(to) || net.mute.has(from)) return [];
+      if (net.cut.size > 0 && net.cut.has(`${from}>${to}`)) return [];
       const delay = (): number => delayMs[0] + random() * (delayMs[1] - delayMs[0]);
       const copies: number[] = [];
       if (random() >= loss) copies.push(delay());

@@ -46,7 +46,31 @@ export interface SimNode {
   /** Everything it does comes late by up to this. */
   lagMs: number;
   pausedUntilMs: number;
+  /** What came while it was paused: the socket keeps it. */
+  readonly backlog: (PacketThere | Call)[];
   wakeAtMs: number;
+}
+
+interface PacketThere {
+  readonly kind: 'packet';
+  readonly from: number;
+  readonly addr: string;
+  readonly to: number;
+  readonly packet: Packet;
+}
+
+interface Call {
+  readonly kind: 'call';
+  readonly node: number;
+  readonly life: number;
+  readonly act: () => void;
+}
+
+/** What runs on each node beside the cluster's machine. */
+export interface Companion {
+  started(world: World, node: SimNode): void;
+  /** The cluster's machine took a step. */
+  stepped(world: World, node: SimNode, effects: readonly NodeEffect[]): void;
 }
 
 export interface WorldOptions {
@@ -69,6 +93,7 @@ export interface WorldOptions {
   readonly machine?: Machine;
   /** False: no invariant is looked at, for measuring; default true. */
   readonly checked?: boolean;
+  readonly companion?: Companion;
   /** Sees each packet as it leaves, whether or not it arrives. */
   readonly onSend?: (from: SimNode, packet: Packet) => void;
 }
@@ -84,12 +109,18 @@ export interface World {
   /** Runs until the predicate holds, looked at every 50 ms; returns how long that took, null if not within `limitMs`. */
   runUntil(holds: () => boolean, limitMs: number): number | null;
   at(atMs: number, act: () => void): void;
+  /** On this node: not while it is paused, never where it has crashed meanwhile. */
+  later(index: number, delayMs: number, act: () => void): void;
   start(index: number): void;
   crash(index: number): void;
   pause(index: number, forMs: number): void;
+  /** Before its pause is over. */
+  resume(index: number): void;
   /** Something that happens to one node from outside, as a person's word. */
   tell(index: number, event: NodeEvent): void;
   announce(index: number, schedule: ScheduleStamp | null, errors: number): void;
+  /** The node's own clocks and dice. */
+  envOf(index: number): Env;
   stats(): { readonly steps: number; readonly packets: number; readonly lost: number };
   /** Of all that happened so far, in order: equal digests, equal runs. */
   digest(): string;
@@ -97,13 +128,9 @@ export interface World {
 
 type Happening =
   | { readonly kind: 'wake'; readonly node: number; readonly life: number }
-  | {
-      readonly kind: 'packet';
-      readonly from: number;
-      readonly addr: string;
-      readonly to: number;
-      readonly packet: Packet;
-    }
+  | { readonly kind: 'resume'; readonly node: number; readonly life: number }
+  | PacketThere
+  | Call
   | { readonly kind: 'act'; readonly act: () => void };
 
 /** 2001-09-09: any moment would do. */
@@ -149,6 +176,7 @@ export function world(options: WorldOptions): World {
     skewMs: 0,
     lagMs: 0,
     pausedUntilMs: 0,
+    backlog: [],
     wakeAtMs: Number.POSITIVE_INFINITY,
   }));
   const byAddr = new Map(
@@ -215,12 +243,14 @@ export function world(options: WorldOptions): World {
     if (checked) check.observe(world, node, before, event, state, effects);
     deliver(node, effects);
     schedule(node);
+    options.companion?.stepped(world, node, effects);
   };
 
   const happen = (happening: Happening): void => {
     switch (happening.kind) {
       case 'act':
         happening.act();
+        check.moved();
         return;
       case 'wake': {
         const node = nodes[happening.node];
@@ -230,12 +260,31 @@ export function world(options: WorldOptions): World {
         else act(node, { kind: 'tick' });
         return;
       }
+      case 'resume': {
+        const node = nodes[happening.node];
+        if (node === undefined || node.life !== happening.life || node.pausedUntilMs > now) return;
+        node.wakeAtMs = Number.POSITIVE_INFINITY;
+        for (const waiting of node.backlog.splice(0)) happen(waiting);
+        schedule(node);
+        return;
+      }
+      case 'call': {
+        const node = nodes[happening.node];
+        if (node === undefined || node.life !== happening.life || node.state === null) return;
+        if (node.pausedUntilMs > now) {
+          node.backlog.push(happening);
+          return;
+        }
+        mix(Math.floor(now * 1000));
+        mix(node.index);
+        happening.act();
+        return;
+      }
       case 'packet': {
         const node = nodes[happening.to];
         const from = nodes[happening.from];
         if (node === undefined || from === undefined || node.state === null) return;
-        // The socket keeps what comes while the process sleeps.
-        if (node.pausedUntilMs > now) queue.push(node.pausedUntilMs, happening);
+        if (node.pausedUntilMs > now) node.backlog.push(happening);
         else act(node, { kind: 'packet', from: from.id, addr: happening.addr, packet: happening.packet });
         return;
       }
@@ -251,6 +300,7 @@ export function world(options: WorldOptions): World {
     checker: check,
     nowMs: () => now,
     runTo(atMs) {
+      check.moved();
       for (;;) {
         const next = queue.peekMs();
         if (next === null || next > atMs) break;
@@ -272,18 +322,27 @@ export function world(options: WorldOptions): World {
     at(atMs, what) {
       queue.push(Math.max(now, atMs), { kind: 'act', act: what });
     },
+    later(index, delayMs, what) {
+      const node = nodes[index];
+      if (node === undefined || node.state === null) return;
+      const atMs = now + delayMs + node.lagMs * chance();
+      queue.push(atMs, { kind: 'call', node: index, life: node.life, act: what });
+    },
     start(index) {
       const node = nodes[index];
       if (node === undefined || node.state !== null) return;
       node.life += 1;
       node.pausedUntilMs = 0;
+      node.backlog.length = 0;
       node.wakeAtMs = Number.POSITIVE_INFINITY;
       const names = { hostname: `n${index}`, name: `n${index}.example`, version: '0.1.0' };
       const self = { id: node.id, addr: node.addr, otherAddrs: node.addrs.slice(1), ...names };
       const life = node.life * 1000 + index;
       node.state = machine.start({ self, life, seeds: seedsOf(index), gossip, election }, envOf(node));
       check.started(node);
+      check.moved();
       schedule(node);
+      options.companion?.started(world, node);
     },
     crash(index) {
       const node = nodes[index];
@@ -291,7 +350,15 @@ export function world(options: WorldOptions): World {
     },
     pause(index, forMs) {
       const node = nodes[index];
-      if (node !== undefined) node.pausedUntilMs = Math.max(node.pausedUntilMs, now + forMs);
+      if (node === undefined || now + forMs <= node.pausedUntilMs) return;
+      node.pausedUntilMs = now + forMs;
+      queue.push(node.pausedUntilMs, { kind: 'resume', node: index, life: node.life });
+    },
+    resume(index) {
+      const node = nodes[index];
+      if (node === undefined || node.pausedUntilMs <= now) return;
+      node.pausedUntilMs = now;
+      happen({ kind: 'resume', node: index, life: node.life });
     },
     tell(index, event) {
       const node = nodes[index];
@@ -300,6 +367,7 @@ export function world(options: WorldOptions): World {
     announce(index, stamp, errors) {
       world.tell(index, { kind: 'announce', schedule: stamp, errors });
     },
+    envOf: (index) => envOf(nodes[index] as SimNode),
     stats: () => ({ ...counts }),
     digest: () => hash.toString(16).padStart(8, '0'),
   };

@@ -1,8 +1,12 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { isObject, type Json } from './canonical.ts';
+import { scheduleProblems } from './check-schedule.ts';
+import { legacyTemplates } from './legacy.ts';
 import { readMetadata } from './metadata.ts';
+import { readSandbox } from './render/sandbox.ts';
 import { readTemplateTree } from './render/template-tree.ts';
+import { hostsOf } from './round.ts';
 import { luaSyntaxProblem, runScheduler } from './scheduler/engine.ts';
 import { checkOutput } from './scheduler/output.ts';
 import { readSources } from './scheduler/sources.ts';
@@ -11,6 +15,7 @@ import { problemText } from './yaml-text.ts';
 /** Everything of a configuration folder that can be checked without a cluster. */
 export const checkConfigDir = async (
   dir: string,
+  scheduleFile?: string,
 ): Promise<{ readonly problems: readonly string[]; readonly seen: string }> => {
   const problems: string[] = [];
   let modules = 0;
@@ -41,9 +46,19 @@ export const checkConfigDir = async (
       problems.push(message.startsWith(folder) ? message : `${folder}: ${message}`);
     }
   }
+  problems.push(...legacyTemplates(join(dir, 'templates')));
+  try {
+    readSandbox(join(dir, 'sandbox'));
+  } catch (error) {
+    problems.push((error as Error).message);
+  }
+  if (scheduleFile !== undefined) problems.push(...scheduleProblems(dir, scheduleFile));
   for (const part of ['runtime', 'machine']) problems.push(...readMetadata(join(dir, part)).problems.map(problemText));
   const names = folders.map((folder) => relative(join(dir, 'templates'), folder)).join(', ');
-  return { problems, seen: `${modules} scheduler file(s), templates ${names === '' ? 'none' : names}` };
+  return {
+    problems: [...new Set(problems)],
+    seen: `${modules} scheduler file(s), templates ${names === '' ? 'none' : names}`,
+  };
 };
 
 /** A folder that holds a render file is what a schedule's `template` may name. */
@@ -102,12 +117,10 @@ export const scheduleOnce = async (options: {
       return failed('the scheduler gave another result for the same input', run.log);
     }
   }
-  const hosts = new Set<string>();
-  if (typeof input.current_host === 'string') hosts.add(input.current_host);
-  for (const peer of Object.values(isObject(input.peers) ? input.peers : {})) {
-    if (isObject(peer) && typeof peer.hostname === 'string') hosts.add(peer.hostname);
-  }
-  const output = checkOutput(run.text ?? '', hosts, { warnings: run.warnings, strict: options.strict ?? false });
+  const output = checkOutput(run.text ?? '', hostsOf(input), {
+    warnings: run.warnings,
+    strict: options.strict ?? false,
+  });
   if (!output.ok) return failed(output.error, run.log);
   return { text: JSON.stringify(output.data, null, 2), log: run.log, warnings: output.warnings, error: null };
 };

@@ -1,7 +1,10 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { version } from '../version.ts';
+import { addClientCommands } from './client-commands.ts';
+import type { ExplainWords } from './explain-command.ts';
 import type { RenderOnceOptions } from './render/render-once.ts';
+import { addTimeTravelCommands } from './time-travel-commands.ts';
 
 // Heavy imports stand inside the actions: `stellwerk verwalter --help` loads neither Lua nor Handlebars.
 
@@ -13,9 +16,13 @@ export function verwalterCommand(): Command {
     .command('check')
     .description('check a configuration folder: scheduler, templates, render files, runtime and machine metadata')
     .argument('<dir>', 'configuration folder')
-    .action(async (dir: string) => {
+    .option(
+      '--schedule <file>',
+      'render what it gives each node, too: as /v1/schedule shows it, or what a scheduler returned',
+    )
+    .action(async (dir: string, options: { readonly schedule?: string }) => {
       const { checkConfigDir } = await import('./check.ts');
-      const { problems, seen } = await checkConfigDir(dir);
+      const { problems, seen } = await checkConfigDir(dir, options.schedule);
       for (const text of problems) process.stderr.write(`${text}\n`);
       process.stdout.write(`${seen}${problems.length === 0 ? ': all is well' : `: ${problems.length} problem(s)`}\n`);
       process.exitCode = problems.length === 0 ? 0 : 1;
@@ -35,6 +42,22 @@ export function verwalterCommand(): Command {
       if (result.error !== null) process.stderr.write(`${result.error}\n`);
       else process.stdout.write(`${result.text}\n`);
       process.exitCode = result.error === null ? 0 : 1;
+    });
+  command
+    .command('explain')
+    .description('why a role is on which node and not on others: asks the agent; exit code 1 where it cannot tell')
+    .argument('<role>')
+    .argument('[node]', 'short host name: that node alone')
+    .option('--url <url>', 'agent to ask; only the leader knows metrics', 'http://127.0.0.1:8379')
+    .option('--token-file <file>', 'token for an agent of another host; its first line counts')
+    .option('--json', 'as /v1/explain/ROLE says it')
+    .action(async (role: string, node: string | undefined, options: ExplainWords) => {
+      const { explain } = await import('./explain-command.ts');
+      process.exitCode = await explain(role, node ?? null, options, {
+        print: (text) => void process.stdout.write(text),
+        complain: (text) => void process.stderr.write(`verwalter explain: ${text}\n`),
+        nowMs: Date.now,
+      });
     });
   command
     .command('render')
@@ -65,5 +88,7 @@ export function verwalterCommand(): Command {
         },
       );
     });
+  addClientCommands(command);
+  addTimeTravelCommands(command);
   return command;
 }

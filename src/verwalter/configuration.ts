@@ -19,6 +19,8 @@ export interface ConfigurationOptions {
   readonly runner: Pick<SchedulerRunner, 'run'>;
   readonly strictScheduler: boolean;
   readonly setError: (kind: 'scheduler_load' | 'runtime' | 'machine', text: string | null) => void;
+  /** Why a scheduler that loads may not take the place of the one that is live; null: it may. */
+  readonly tryOut?: (next: SchedulerSources) => Promise<string | null>;
   readonly onChange: (what: 'scheduler' | 'runtime') => void;
   /** Something in the folder moved; templates included. Called after everything was read again. */
   readonly onFiles: () => void;
@@ -42,8 +44,10 @@ export const openConfiguration = (options: ConfigurationOptions): Configuration 
       triedSources = read.hash;
       const run = await runner.run({ sources: read.files, seed: 0, strict: options.strictScheduler });
       if (stopped) return;
-      if (!run.ok) {
-        setError('scheduler_load', run.message);
+      const refusal = run.ok ? await refusalOf(read) : run.message;
+      if (stopped || triedSources !== read.hash) return;
+      if (refusal !== null) {
+        setError('scheduler_load', refusal);
       } else {
         sources = read;
         setError('scheduler_load', null);
@@ -55,6 +59,10 @@ export const openConfiguration = (options: ConfigurationOptions): Configuration 
     }
   };
 
+  /** A first scheduler is taken as it loads: there is none that could stay. */
+  const refusalOf = async (next: SchedulerSources): Promise<string | null> =>
+    sources === null || sources.hash === next.hash ? null : ((await options.tryOut?.(next)) ?? null);
+
   const loadMetadata = (): void => {
     const read = readMetadata(join(configDir, 'runtime'), goodRuntime);
     machine = readMetadata(join(configDir, 'machine'), goodMachine);
@@ -62,7 +70,10 @@ export const openConfiguration = (options: ConfigurationOptions): Configuration 
     setError('machine', problemsOf(machine));
     const moved = JSON.stringify(read.data) !== JSON.stringify(runtime.data);
     runtime = read;
-    if (moved) options.onChange('runtime');
+    if (!moved) return;
+    options.onChange('runtime');
+    // What was refused may do with the new metadata.
+    if (sources !== null && triedSources !== sources.hash) triedSources = '';
   };
 
   loadMetadata();
@@ -71,8 +82,8 @@ export const openConfiguration = (options: ConfigurationOptions): Configuration 
     ['scheduler', 'runtime', 'machine', 'templates'].map((part) => join(configDir, part)),
     () => {
       if (stopped) return;
-      void loadSources();
       loadMetadata();
+      void loadSources();
       options.onFiles();
     },
   );

@@ -1,20 +1,24 @@
 import { restMs } from './gather.ts';
 import { readSchedule, type Schedule, stampOf } from './schedule.ts';
-import { type Effect, type Env, type Phase, remember, type State, type Step } from './state.ts';
+import { type Effect, type Env, type Phase, remember, type State, type Step, tellFirstMs } from './state.ts';
 
 type Following = Extract<Phase, { kind: 'following' }>;
 
-export const startFollowing = (state: State, epoch: number, leaderId: string): State => ({
+export const startFollowing = (state: State, epoch: number, leaderId: string, env: Env): State => ({
   ...state,
   stable: null,
-  phase: { kind: 'following', epoch, leaderId, wanted: null, fetch: null, retryMs: 0 },
+  phase: { kind: 'following', epoch, leaderId, sinceMs: env.nowMs, wanted: null, fetch: null, retryMs: 0 },
 });
 
 export const followStep = (state: State, phase: Following, env: Env): Step => {
   const leader = state.members.find((member) => member.id === phase.leaderId);
-  const wanted = leader?.schedule ?? null;
-  // A leader speaks only of what it made itself; before its first round it may still hold another's schedule.
+  // Not what gossip tells of it: that may be of an earlier leadership, and older than what everybody holds.
+  const wanted = state.leadership.role === 'follower' ? state.leadership.schedule : null;
   if (leader === undefined || wanted === null || wanted.origin !== phase.leaderId) return { state, effects: [] };
+  const telling = state.lastKnown !== null && state.lastKnown.hash !== wanted.hash && state.stable === null;
+  if (telling && env.nowMs - phase.sinceMs < tellFirstMs) {
+    return { state: { ...state, phase: { ...phase, wanted } }, effects: [] };
+  }
   const held = state.store.find((schedule) => schedule.hash === wanted.hash);
   if (held !== undefined) {
     const known = state.lastKnown;
@@ -51,7 +55,9 @@ export const followFetched = (state: State, phase: Following, request: number, b
   if (schedule.origin !== phase.leaderId) {
     return followFailed(state, phase, request, `origin: ${schedule.origin} does not lead`, env);
   }
-  return confirm({ ...state, phase: { ...phase, fetch: null } }, schedule);
+  // A leader that has just restarted serves the same body with an older stamp than it told of.
+  const told = phase.wanted?.hash === schedule.hash ? phase.wanted : stampOf(schedule);
+  return confirm({ ...state, phase: { ...phase, fetch: null } }, { ...told, data: schedule.data });
 };
 
 export const followFailed = (state: State, phase: Following, request: number, error: string, env: Env): Step => {

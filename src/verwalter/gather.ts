@@ -1,3 +1,4 @@
+import type { Member } from './ports.ts';
 import { readSchedule, type Schedule } from './schedule.ts';
 import {
   askAnotherMs,
@@ -13,6 +14,8 @@ import {
 } from './state.ts';
 
 type Gathering = Extract<Phase, { kind: 'gathering' }>;
+/** Both a leader that gathers and one that finds what was made apart ask others for bodies. */
+type Asking = Extract<Phase, { kind: 'gathering' | 'leading' }>;
 
 /** A failing address is left alone for a random time in this span. */
 const restLeastMs = 100;
@@ -34,19 +37,26 @@ export const startGathering = (state: State, epoch: number, env: Env): State => 
   },
 });
 
+/** Gossip may hold a node for dead for a while after it has come back. */
+const heardLatelyMs = 5000;
+
+export const isThere = ({ liveness, lastReportDirect }: Member, env: Env): boolean =>
+  liveness !== 'dead' || (lastReportDirect !== null && env.wallMs - lastReportDirect < heardLatelyMs);
+
 /** Every hash that a peer holds now, with its holders: one that nobody holds any longer is not waited for. */
-const heldHashes = (state: State): ReadonlyMap<string, readonly string[]> => {
+const heldHashes = (state: State, env: Env): ReadonlyMap<string, readonly string[]> => {
   const held = new Map<string, string[]>();
-  for (const { liveness, schedule, addr } of state.members) {
-    if (liveness === 'dead' || schedule === null) continue;
+  for (const member of state.members) {
+    const { schedule, addr } = member;
+    if (schedule === null || !isThere(member, env)) continue;
     held.set(schedule.hash, [...(held.get(schedule.hash) ?? []), addr]);
   }
   return held;
 };
 
 export const gatherStep = (before: State, phase: Gathering, env: Env): Step & { readonly finished: boolean } => {
-  let state = before;
-  const held = heldHashes(state);
+  const state = before;
+  const held = heldHashes(state, env);
   const have = new Set(phase.found.map((schedule) => schedule.hash));
   const fromStore = state.store.filter((schedule) => held.has(schedule.hash) && !have.has(schedule.hash));
   const found: readonly Schedule[] = [...phase.found, ...fromStore];
@@ -63,13 +73,26 @@ export const gatherStep = (before: State, phase: Gathering, env: Env): Step & { 
     return { state: { ...state, phase: { ...phase, found, fetches: [] } }, effects: [], finished: true };
   }
 
+  const asked = askHolders(state, phase, missing, have, env);
+  return { ...asked, state: { ...asked.state, phase: { ...phase, found, fetches: asked.fetches } }, finished: false };
+};
+
+/** Asks a holder of each hash that nobody is being asked for, and another one where the first is slow. */
+export const askHolders = (
+  before: State,
+  { fetches: running, resting }: Pick<Gathering, 'fetches' | 'resting'>,
+  missing: readonly (readonly [hash: string, addresses: readonly string[]])[],
+  have: ReadonlySet<string>,
+  env: Env,
+): Step & { readonly fetches: readonly Fetch[] } => {
+  let state = before;
   const effects: Effect[] = [];
-  let fetches: readonly Fetch[] = phase.fetches.filter((fetch) => !have.has(fetch.hash));
+  let fetches = running.filter((fetch) => !have.has(fetch.hash));
   for (const [hash, addresses] of missing) {
     const asked = fetches.filter((fetch) => fetch.hash === hash);
     if (asked.some((fetch) => env.nowMs - fetch.sinceMs < askAnotherMs)) continue;
     const free = addresses.filter(
-      (addr) => (phase.resting[addr] ?? 0) <= env.nowMs && !asked.some((fetch) => fetch.addr === addr),
+      (addr) => (resting[addr] ?? 0) <= env.nowMs && !asked.some((fetch) => fetch.addr === addr),
     );
     const addr = free[Math.floor(env.random() * free.length)];
     if (addr === undefined) continue;
@@ -78,10 +101,10 @@ export const gatherStep = (before: State, phase: Gathering, env: Env): Step & { 
     fetches = [...fetches, { request, hash, addr, sinceMs: env.nowMs }];
     effects.push({ type: 'fetch', request, addr, hash });
   }
-  return { state: { ...state, phase: { ...phase, found, fetches } }, effects, finished: false };
+  return { state, effects, fetches };
 };
 
-export const gatherFetched = (state: State, phase: Gathering, request: number, body: unknown, env: Env): State => {
+export const gatherFetched = (state: State, phase: Asking, request: number, body: unknown, env: Env): State => {
   const fetch = phase.fetches.find((each) => each.request === request);
   if (fetch === undefined) return state;
   const schedule = readSchedule(body, fetch.hash);
@@ -91,7 +114,7 @@ export const gatherFetched = (state: State, phase: Gathering, request: number, b
   return { ...state, errors: { ...state.errors, fetch: null }, phase: { ...phase, found, fetches } };
 };
 
-export const gatherFailed = (state: State, phase: Gathering, request: number, error: string, env: Env): State => {
+export const gatherFailed = (state: State, phase: Asking, request: number, error: string, env: Env): State => {
   const fetch = phase.fetches.find((each) => each.request === request);
   if (fetch === undefined) return state;
   return {

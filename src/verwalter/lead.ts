@@ -35,10 +35,21 @@ export const startLeading = (state: State, epoch: number, found: readonly Schedu
     reason: 'peers',
     lastStartMs: Number.NEGATIVE_INFINITY,
     failures: 0,
+    wellMs: env.nowMs,
     trial: null,
     newRuntime: false,
     held: null,
     discarded: null,
+    // All that went before what is held now is older than its first stamp.
+    beganWith: Math.max(
+      0,
+      ...found.map(({ hash, timestamp }) =>
+        hash === state.lastKnown?.hash ? Math.min(timestamp, state.heldSince) : timestamp,
+      ),
+    ),
+    found: [],
+    fetches: [],
+    resting: {},
   },
 });
 
@@ -55,11 +66,12 @@ export const hurry = (state: State, reason: RoundReason, env: Env): State => {
 };
 
 export const leadStep = (state: State, phase: Leading, env: Env): Step => {
+  const parents = [...phase.parents, ...phase.found].sort(newestFirst);
   if (phase.running !== null || env.nowMs < phase.dueMs) return { state, effects: [] };
   const round = state.counter + 1;
-  const actions = state.actions.filter(({ id }) => phase.trial === null || !isLeftOut(phase.trial, id));
+  const actions = state.actions.filter(({ id }) => !isLeftOut(phase.trial, id));
   // A stamp never goes back, even where the former leader's clock was ahead.
-  const newest = Math.max(0, ...phase.parents.map((parent) => parent.timestamp));
+  const newest = Math.max(0, ...parents.map((parent) => parent.timestamp));
   const timestamp = Math.max(Math.floor(env.wallMs), newest + 1);
   const running = { round, timestamp, actions, newRuntime: phase.newRuntime };
   return {
@@ -68,6 +80,8 @@ export const leadStep = (state: State, phase: Leading, env: Env): Step => {
       counter: round,
       phase: {
         ...phase,
+        parents,
+        found: [],
         running,
         lastStartMs: env.nowMs,
         dueMs: Number.POSITIVE_INFINITY,
@@ -81,8 +95,8 @@ export const leadStep = (state: State, phase: Leading, env: Env): Step => {
         round,
         epoch: phase.epoch,
         reason: phase.reason,
-        parents: phase.parents,
-        parentsMeta: phase.parents.map((parent) => ({ ...stampOf(parent), holders: holdersOf(state, parent.hash) })),
+        parents,
+        parentsMeta: parents.map((parent) => ({ ...stampOf(parent), holders: holdersOf(state, parent.hash) })),
         actions,
       },
     ],
@@ -94,7 +108,17 @@ const holdersOf = (state: State, hash: string): string[] => [
   ...state.members.filter((member) => member.schedule?.hash === hash).map((member) => member.id),
 ];
 
-const isLeftOut = (trial: Exclude<Trial, null>, id: number): boolean => trial.leftOut === 'all' || trial.leftOut === id;
+const isLeftOut = (trial: Trial, id: number): boolean => {
+  if (trial === null) return false;
+  return 'alone' in trial ? trial.alone[0] !== id : trial.leftOut === 'all' || trial.leftOut === id;
+};
+
+const nextAlone = (ids: readonly number[]): Trial => (ids.length === 0 ? null : { alone: ids });
+
+const poisoned = (id: number, problem: string): Effect => {
+  const error = `the scheduler failed ${poisonAfter} times with this action: ${problem}`;
+  return { type: 'action-answered', id, status: 422, value: { error } };
+};
 
 export const roundDone = (
   state: State,
@@ -126,11 +150,10 @@ export const roundDone = (
     effects.push({ type: 'action-answered', id, status: value === undefined ? 204 : 200, value: value ?? null });
   }
   // The round went well without what the trial left out: that was the poison.
-  const poisonous = trial === null ? [] : state.actions.filter(({ id }) => isLeftOut(trial, id));
-  for (const { id } of poisonous) {
-    seen.add(id);
-    const error = `the scheduler failed ${poisonAfter} times with this action: ${state.errors.scheduler ?? ''}`;
-    effects.push({ type: 'action-answered', id, status: 422, value: { error } });
+  const culprit = trial !== null && 'leftOut' in trial && trial.leftOut !== 'all' ? trial.leftOut : null;
+  if (culprit !== null && state.actions.some(({ id }) => id === culprit)) {
+    seen.add(culprit);
+    effects.push(poisoned(culprit, state.errors.scheduler ?? ''));
   }
   const left = state.actions.filter(({ id }) => !seen.has(id));
   const pause = left.length > 0 ? betweenRoundsMs : state.settings.roundIntervalMs;
@@ -153,23 +176,39 @@ export const roundDone = (
         held: discarded ? null : held,
         discarded: held === null ? null : phase.discarded,
         made: true,
+        wellMs: env.nowMs,
         running: null,
         dueMs: Math.min(phase.dueMs, env.nowMs + pause),
         failures: 0,
-        trial: null,
+        trial: afterSuccess(
+          trial,
+          left.map(({ id }) => id),
+        ),
       },
     },
     effects,
   };
 };
 
+const afterSuccess = (trial: Trial, left: readonly number[]): Trial => {
+  if (trial === null) return null;
+  if ('alone' in trial) return nextAlone(trial.alone.slice(1));
+  return trial.leftOut === 'all' ? nextAlone(left) : null;
+};
+
 export const roundFailed = (state: State, phase: Leading, round: number, error: string, env: Env): Step => {
   if (phase.running?.round !== round) return { state, effects: [] };
+  const expired = phase.running.actions
+    .filter(({ id }) => !state.actions.some((action) => action.id === id))
+    .map(({ id }): Effect => ({ type: 'action-answered', id, status: 504, value: { error: 'its time was up' } }));
   const failures = phase.failures + 1;
-  const trial = nextTrial(state.actions, phase.trial, failures);
+  const alone = phase.trial !== null && 'alone' in phase.trial ? phase.trial.alone : null;
+  const culprit = alone === null ? undefined : state.actions.find(({ id }) => id === alone[0])?.id;
+  const trial = alone === null ? nextTrial(state.actions, phase.trial, failures) : nextAlone(alone.slice(1));
   return {
     state: {
       ...state,
+      actions: state.actions.filter(({ id }) => id !== culprit),
       errors: { ...state.errors, scheduler: error },
       phase: {
         ...phase,
@@ -180,7 +219,7 @@ export const roundFailed = (state: State, phase: Leading, round: number, error: 
         newRuntime: phase.newRuntime || phase.running.newRuntime,
       },
     },
-    effects: [],
+    effects: [...(culprit === undefined ? [] : [poisoned(culprit, error)]), ...expired],
   };
 };
 
@@ -188,7 +227,7 @@ export const roundFailed = (state: State, phase: Leading, round: number, error: 
 const nextTrial = (actions: readonly QueuedAction[], trial: Trial, failures: number): Trial => {
   if (failures < poisonAfter || actions.length === 0) return null;
   if (trial === null) return { leftOut: actions[0]?.id ?? 'all' };
-  if (trial.leftOut === 'all') return null;
+  if ('alone' in trial || trial.leftOut === 'all') return null;
   const index = actions.findIndex((action) => action.id === trial.leftOut);
   const next = actions[index + 1];
   if (next !== undefined) return { leftOut: next.id };
@@ -236,15 +275,16 @@ export const decideHeld = (
   };
 };
 
-/** Nobody waits for it any longer; a round that has begun with it goes on. */
-export const dropAction = (state: State, id: number): State => {
-  const { phase } = state;
-  if (phase.kind === 'leading' && phase.running?.actions.some((action) => action.id === id) === true) return state;
-  return { ...state, actions: state.actions.filter((action) => action.id !== id) };
-};
+/** Nobody waits for it any longer. A round that has begun with it goes on, and is the last that may take it. */
+export const dropAction = (state: State, id: number): State => ({
+  ...state,
+  actions: state.actions.filter((action) => action.id !== id),
+});
 
 /** Ids of one second. */
 const idsPerSecond = 1000;
+/** A round is given all of them: with the largest bodies these are 64 MiB. */
+const mostWaiting = 1000;
 
 export const queueAction = (state: State, ticket: number, value: Json, env: Env): Step => {
   const refuse = (status: 429 | 503, error: string): Step => ({
@@ -252,11 +292,14 @@ export const queueAction = (state: State, ticket: number, value: Json, env: Env)
     effects: [{ type: 'action-refused', ticket, status, error }],
   });
   if (state.leadership.role !== 'leader') return refuse(503, 'this node does not lead');
+  if (state.actions.length >= mostWaiting) return refuse(429, `${mostWaiting} actions wait for a round already`);
   const first = Math.floor(env.wallMs / 1000) * idsPerSecond;
   const used = new Set(state.actions.map((action) => action.id));
-  let id = first;
+  // An id is not given again, or who asks for one action would hear of another.
+  const isOfThisSecond = state.lastActionId >= first && state.lastActionId < first + idsPerSecond;
+  let id = isOfThisSecond ? state.lastActionId + 1 : first;
   while (used.has(id)) id++;
-  if (id >= first + idsPerSecond) return refuse(429, `${idsPerSecond} actions in one second are waiting already`);
-  const queued = { ...state, actions: [...state.actions, { id, value }].sort((a, b) => a.id - b.id) };
+  if (id >= first + idsPerSecond) return refuse(429, `more than ${idsPerSecond} actions came in one second`);
+  const queued = { ...state, lastActionId: id, actions: [...state.actions, { id, value }].sort((a, b) => a.id - b.id) };
   return { state: hurry(queued, 'action', env), effects: [{ type: 'action-queued', ticket, id }] };
 };

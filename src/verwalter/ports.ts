@@ -28,7 +28,13 @@ export interface Member {
 
 export type Leadership =
   | { readonly role: 'leader'; readonly epoch: number }
-  | { readonly role: 'follower'; readonly epoch: number; readonly leaderId: string }
+  | {
+      readonly role: 'follower';
+      readonly epoch: number;
+      readonly leaderId: string;
+      /** Of what the leader made in this leadership; null until it made something. */
+      readonly schedule: ScheduleStamp | null;
+    }
   | { readonly role: 'none'; readonly epoch: number };
 
 export interface Peers {
@@ -40,6 +46,8 @@ export interface Peers {
   onChange(listener: () => void): () => void;
   /** What this node tells of itself from now on. */
   announce(own: { readonly schedule: ScheduleStamp | null; readonly errors: number }): void;
+  /** False: this node steps down where it leads, and does not stand for election until true. */
+  mayLead(allowed: boolean): void;
 }
 
 /** cantal's rules and datasets in their JSON form (spec/cantal.md 7.2); verwalter passes them through. */

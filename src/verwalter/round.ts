@@ -1,4 +1,4 @@
-import type { JsonObject } from './canonical.ts';
+import { isObject, type JsonObject } from './canonical.ts';
 import { schedulerInput } from './input.ts';
 import type { CollectedMetrics } from './metrics.ts';
 import type { Member, Peers } from './ports.ts';
@@ -70,18 +70,49 @@ export const performRound = async (parts: RoundParts): Promise<RoundResult> => {
         ? null
         : { hash: lastKnown.hash, timestamp: lastKnown.timestamp, durationMs: Math.round(lastRound.durationMs) },
   });
+  const hosts = new Set([self.hostname, ...members.map((member) => member.hostname)]);
+  const result = await runInput({ ...parts, sources: sources.files, input, hosts });
+  return { ...result, atMs, ok: result.outcome.ok, schedulerHash: sources.hash };
+};
+
+export interface InputRun {
+  readonly runner: Pick<SchedulerRunner, 'run'>;
+  readonly sources: SchedulerSources['files'];
+  readonly input: JsonObject;
+  /** Those that the schedule may name; by default the input's own and its peers. */
+  readonly hosts?: ReadonlySet<string>;
+  readonly strictScheduler: boolean;
+  readonly strictSchedule: boolean;
+  /** For one who checks the same text again and again. */
+  readonly check?: typeof checkOutput;
+}
+
+/** The scheduler on an input, now or again: what a round is but for its clock. */
+export const runInput = async (
+  parts: InputRun,
+): Promise<Pick<RoundResult, 'input' | 'durationMs' | 'log' | 'outcome'>> => {
+  const { input, hosts = hostsOf(input), check = checkOutput } = parts;
   const run = await parts.runner.run({
-    sources: sources.files,
+    sources: parts.sources,
     input,
-    seed: input.seed as number,
+    seed: typeof input.seed === 'number' ? Math.trunc(input.seed) : 0,
     strict: parts.strictScheduler,
   });
-  const done = { input, atMs, durationMs: run.durationMs, schedulerHash: sources.hash };
+  const done = { input, durationMs: run.durationMs };
   if (!run.ok) {
     const log = `${run.log}\n${run.message}\n${run.traceback}`;
-    return { ...done, ok: false, log, outcome: { ok: false, error: run.message } };
+    return { ...done, log, outcome: { ok: false, error: run.message } };
   }
-  const hosts = new Set([self.hostname, ...members.map((member) => member.hostname)]);
-  const output = checkOutput(run.text ?? '', hosts, { warnings: run.warnings, strict: parts.strictSchedule });
-  return { ...done, ok: output.ok, log: run.log, outcome: output.ok ? { ...output, answers: run.answers } : output };
+  const output = check(run.text ?? '', hosts, { warnings: run.warnings, strict: parts.strictSchedule });
+  return { ...done, log: run.log, outcome: output.ok ? { ...output, answers: run.answers } : output };
+};
+
+/** Short names of the leader and of its peers, as the input has them. */
+export const hostsOf = (input: JsonObject): ReadonlySet<string> => {
+  const hosts = new Set<string>();
+  if (typeof input.current_host === 'string') hosts.add(input.current_host);
+  for (const peer of Object.values(isObject(input.peers) ? input.peers : {})) {
+    if (isObject(peer) && typeof peer.hostname === 'string') hosts.add(peer.hostname);
+  }
+  return hosts;
 };

@@ -1,9 +1,17 @@
 import { type HttpReply, type HttpRequest, json, problem, type Route } from '../http/route.ts';
-import { isObject, type Json } from './canonical.ts';
+import { actionRoutes } from './action-routes.ts';
+import { isObject } from './canonical.ts';
+import { healthRoutes } from './health-routes.ts';
+import { queryRoutes } from './query-routes.ts';
+import { type StatusContext, type StatusViewer, statusViewer } from './status-view.ts';
 import type { Verwalter } from './verwalter.ts';
 
 /** What verwalter shows and takes over HTTP (spec/verwalter.md 6.2, 6.4). */
-export const verwalterRoutes = (verwalter: Verwalter): Route[] => {
+export const verwalterRoutes = (
+  verwalter: Verwalter,
+  context: StatusContext,
+  viewer: StatusViewer = statusViewer(verwalter, context),
+): Route[] => {
   const read = (path: string, summary: string, handle: (request: HttpRequest) => HttpReply): Route => ({
     method: 'GET',
     path,
@@ -11,20 +19,9 @@ export const verwalterRoutes = (verwalter: Verwalter): Route[] => {
     summary,
     handle,
   });
-  const action = (path: string, summary: string, wait: boolean): Route => ({
-    method: 'POST',
-    path,
-    access: 'act',
-    summary,
-    async handle(request) {
-      if (request.body === undefined) return problem(415, 'an action is JSON, sent as application/json');
-      const reply = await verwalter.act(request.body as Json, wait);
-      if ('leader' in reply) return { status: 307, location: `http://${reply.leader}${path}` };
-      return json(reply.value, reply.status);
-    },
-  });
   return [
-    read('/v1/status', 'state of scheduling and rendering on this node', () => json(statusOf(verwalter))),
+    read('/v1/status', 'state of scheduling and rendering on this node', () => json(viewer.view())),
+    ...healthRoutes(verwalter, viewer, context),
     read('/v1/schedule', 'last known schedule', () => {
       const schedule = verwalter.schedule();
       return schedule === null ? problem(404, 'this node knows no schedule yet') : json(schedule);
@@ -42,7 +39,7 @@ export const verwalterRoutes = (verwalter: Verwalter): Route[] => {
       if (log === null) return problem(404, 'this node has not led a round');
       return { status: 200, text: log, contentType: 'text/plain; charset=utf-8' };
     }),
-    read('/v1/roles_data', 'roles of this node with their variables', () => json(verwalter.rolesData())),
+    ...queryRoutes(verwalter),
     read('/v1/render_logs', 'roles that have a render log', () => json(verwalter.renderLogNames())),
     read('/v1/render_log', 'newest lines of the render log of ?role=NAME', ({ query }) => {
       const role = query.get('role');
@@ -66,12 +63,11 @@ export const verwalterRoutes = (verwalter: Verwalter): Route[] => {
         return json({ pending: what === 'pending' });
       },
     ),
-    action('/v1/action', 'queue an action for the scheduler; answers with its id', false),
-    action('/v1/wait_action', 'queue an action and wait for the scheduler’s answer', true),
+    ...actionRoutes(verwalter),
     {
       method: 'POST',
       path: '/v1/guard',
-      access: 'act',
+      access: 'admin',
       summary:
         'decide about a schedule that would stop too much: {"decision": "apply" or "discard", "hash"} (leader only)',
       handle({ body }) {
@@ -86,7 +82,7 @@ export const verwalterRoutes = (verwalter: Verwalter): Route[] => {
     {
       method: 'POST',
       path: '/v1/force_render_all',
-      access: 'act',
+      access: 'admin',
       summary: 'render all roles of this node again',
       handle() {
         verwalter.forceRender();
@@ -94,25 +90,4 @@ export const verwalterRoutes = (verwalter: Verwalter): Route[] => {
       },
     },
   ];
-};
-
-const statusOf = (verwalter: Verwalter): unknown => {
-  const status = verwalter.status();
-  return {
-    leadership: status.leadership,
-    fetch_state: status.phase,
-    schedule_status: status.scheduleStatus,
-    schedule_id: status.stamp?.hash ?? null,
-    schedule: status.stamp,
-    rendered_id: status.renderedHash,
-    roles: status.roles,
-    failed_roles: status.failedRoles,
-    num_errors: Object.keys(status.errors).length + status.failedRoles.length,
-    errors: status.errors,
-    warnings: status.warnings,
-    scheduler_hash: status.schedulerHash,
-    last_round: status.lastRound,
-    pending_actions: status.pendingActions,
-    held: status.held,
-  };
 };

@@ -1,10 +1,14 @@
 import { actionDesk } from './action-desk.ts';
+import { settledText } from './action-text.ts';
 import type { JsonObject } from './canonical.ts';
 import { openConfiguration } from './configuration.ts';
+import { counted, noCounts } from './counts.ts';
 import { defaultMaxShrink } from './guard.ts';
 import { defaultLogKeep } from './log/retention.ts';
 import { type CollectedMetrics, metricsCollector } from './metrics.ts';
 import type { ScheduleStamp } from './ports.ts';
+import { queries, queryLimits } from './query.ts';
+import { defaultRecordKeep } from './recording/record-keep.ts';
 import { planRoles } from './render/plan.ts';
 import { type Renderer, startRenderer } from './render/renderer.ts';
 import { performRound, type RoundSummary } from './round.ts';
@@ -13,6 +17,7 @@ import { startRunner } from './scheduler/runner.ts';
 import { type Effect, type Event, initialState, type State } from './state.ts';
 import { step } from './step.ts';
 import { loadSchedule, saveSchedule } from './storage.ts';
+import { openTimeTravel, type TimeTravel } from './time-travel.ts';
 import type { ErrorKind, Verwalter, VerwalterOptions, VerwalterStatus } from './verwalter.ts';
 
 /** Deadlines of the machine are at least this long; a tick costs microseconds. */
@@ -28,6 +33,16 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     ...(options.workerUrl === undefined ? {} : { workerUrl: options.workerUrl }),
     ...(options.schedulerLimits === undefined ? {} : { limits: options.schedulerLimits }),
   });
+  // Of a thread of its own: a query does not wait for a round.
+  const queryRunner = startRunner({
+    ...(options.workerUrl === undefined ? {} : { workerUrl: options.workerUrl }),
+    limits: queryLimits,
+  });
+  const queriesOf = queries({
+    runner: queryRunner,
+    sources: () => configuration.sources(),
+    hostname: peers.self.hostname,
+  });
   const collectMetrics = metricsCollector(options.metrics, () => Date.now());
   const listeners = new Set<() => void>();
   const errors = new Map<ErrorKind, string>();
@@ -37,12 +52,15 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
   let lastRound: RoundSummary | null = null;
   let stamp: ScheduleStamp | null = null;
   let announced = '';
+  let counts = noCounts;
+  let errorsOccurred = 0;
   let stopped = false;
 
   const setError = (kind: ErrorKind, text: string | null): void => {
     if (text === null) errors.delete(kind);
     else if (errors.get(kind) !== text) {
       errors.set(kind, text);
+      errorsOccurred += 1;
       log(`${kind}: ${text}`);
     }
   };
@@ -59,6 +77,20 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
   );
   stamp = state.lastKnown;
 
+  const timeTravel: TimeTravel = openTimeTravel({
+    configDir,
+    storageDir,
+    keep: options.recordKeep ?? defaultRecordKeep,
+    strictScheduler: options.strictScheduler ?? false,
+    strictSchedule: options.strictSchedule ?? false,
+    runtime: () => configuration.runtime(),
+    live: () => configuration.sources(),
+    ...(options.workerUrl === undefined ? {} : { workerUrl: options.workerUrl }),
+    ...(options.schedulerLimits === undefined ? {} : { limits: options.schedulerLimits }),
+    setError: (text) => setError('recordings', text),
+    log,
+  });
+
   const renderer: Renderer = startRenderer({
     hostname: peers.self.hostname,
     version: options.version,
@@ -67,8 +99,14 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     logDir,
     lithosSwitch: options.lithosSwitch,
     logKeep: options.logKeep ?? defaultLogKeep,
+    ...(options.dryRun === undefined ? {} : { dryRun: options.dryRun }),
+    ...(options.useSudo === undefined ? {} : { useSudo: options.useSudo }),
     machine: () => configuration.machine(),
-    onChange: () => changed(),
+    rolesOf: (...asked) => queriesOf.renderRoles(...asked),
+    onChange() {
+      setError('query', renderer.status().rolesProblem);
+      changed();
+    },
   });
 
   const changed = (): void => {
@@ -87,6 +125,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     const before = state;
     const result = step(state, event, { nowMs: performance.now(), wallMs: Date.now(), random: Math.random });
     state = result.state;
+    counts = counted(counts, event, result.effects);
     for (const kind of ['scheduler', 'fetch', 'guard'] as const) {
       if (before.errors[kind] !== state.errors[kind]) setError(kind, state.errors[kind]);
     }
@@ -95,7 +134,15 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       changed();
   };
 
-  const desk = actionDesk(dispatch);
+  const isUnderWay = (id: number): boolean =>
+    state.phase.kind === 'leading' && state.phase.running?.actions.some((action) => action.id === id) === true;
+
+  const desk = actionDesk({
+    dispatch,
+    isUnderWay,
+    onSettled: (settled) => renderer.noteChange(state.lastKnown?.hash ?? '', settledText(settled)),
+    nowMs: Date.now,
+  });
 
   const perform = (effect: Effect): void => {
     switch (effect.type) {
@@ -104,6 +151,12 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
         return;
       case 'start-round':
         void runRound(effect);
+        return;
+      case 'may-lead':
+        if (!effect.allowed && configuration.sources() !== null) {
+          log('no round has gone well for five minutes: this node leads no longer, and lets others try for a minute');
+        }
+        peers.mayLead(effect.allowed);
         return;
       case 'announce':
         stamp = effect.stamp;
@@ -177,12 +230,17 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       lastRound = { durationMs, ok, atMs };
       if (outcome.ok) {
         warnings = outcome.warnings;
+        const asked = new Set(effect.actions.map(({ id }) => String(id)));
+        const unasked = Object.keys(outcome.answers).filter((id) => !asked.has(id));
+        if (unasked.length > 0)
+          log(`scheduler: answers to actions that it was not given: ${unasked.slice(0, 10).join(', ')}`);
         dispatch({ type: 'round-done', round, data: outcome.data, hash: outcome.hash, answers: outcome.answers });
-        return;
+      } else {
+        // Once for each error: it comes again every second.
+        if (state.errors.scheduler !== outcome.error) logTail(result.log);
+        dispatch({ type: 'round-failed', round, error: outcome.error });
       }
-      // Once for each error: it comes again every second.
-      if (state.errors.scheduler !== outcome.error) logTail(result.log);
-      dispatch({ type: 'round-failed', round, error: outcome.error });
+      timeTravel.roundEnded(effect, sources, result);
     } catch (error) {
       dispatch({ type: 'round-failed', round, error: (error as Error).message });
     }
@@ -192,6 +250,8 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
     for (const line of text.split('\n').slice(-loggedLines)) if (line !== '') log(`scheduler log: ${line}`);
   };
 
+  // Until a scheduler has been loaded.
+  peers.mayLead(false);
   const configuration = openConfiguration({
     configDir,
     runner,
@@ -200,8 +260,14 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       setError(kind, text);
       changed();
     },
-    onChange: (reason) => dispatch({ type: 'changed', reason }),
+    tryOut: (next) => timeTravel.tryOut(next),
+    onChange(reason) {
+      dispatch({ type: 'changed', reason });
+      // query.lua may tell of other roles.
+      if (reason === 'scheduler') renderer.recheck();
+    },
     onFiles() {
+      timeTravel.filesChanged();
       renderer.recheck();
       changed();
     },
@@ -217,6 +283,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
   changed();
 
   return {
+    timeTravel,
     status() {
       const rendered = renderer.status();
       const held = state.phase.kind === 'leading' ? state.phase.held : null;
@@ -236,22 +303,23 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
         held: held === null ? null : { hash: held.hash, before: held.before, after: held.after },
       };
     },
+    counts: () => ({ ...counts, errorsOccurred, rolesFailed: renderer.status().failures }),
     schedule: () => state.lastKnown,
     scheduleByHash: (hash) => state.store.find((schedule) => schedule.hash === hash) ?? null,
     lastInput: () => (state.leadership.role === 'leader' ? lastInput : null),
     lastLog: () => (state.leadership.role === 'leader' ? lastLog : null),
     pendingActions: () => state.actions,
     actionState(id) {
-      if (state.actions.some((action) => action.id === id)) return 'pending';
+      if (isUnderWay(id) || state.actions.some((action) => action.id === id)) return 'pending';
       return desk.wasAccepted(id) ? 'done' : 'unknown';
     },
-    act(value, wait) {
+    act(request) {
       const { leadership } = state;
       if (leadership.role === 'follower') {
         const leader = peers.members().find((member) => member.id === leadership.leaderId);
         if (leader !== undefined) return Promise.resolve({ leader: leader.addr });
       }
-      return desk.act(value, wait);
+      return desk.act(request);
     },
     decideHeld(decision, hash) {
       const held = state.phase.kind === 'leading' ? state.phase.held : null;
@@ -260,12 +328,15 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       dispatch({ type: 'guard', decision, hash });
       return null;
     },
-    rolesData() {
+    async rolesData() {
       const schedule = state.lastKnown;
-      const plans = schedule === null ? [] : planRoles(schedule.data, peers.self.hostname, []);
+      const told = schedule === null ? null : await queriesOf.renderRoles(schedule, '', schedule.data);
+      const plans = schedule === null ? [] : planRoles(schedule.data, peers.self.hostname, [], told);
       const rendered = plans.flatMap((plan) => ('error' in plan ? [] : [[plan.role, plan.variables] as const]));
-      return { to_render: Object.fromEntries(rendered), all_roles: plans.map((plan) => plan.role) };
+      const names = new Set([...plans.map((plan) => plan.role), ...(told?.kept ?? [])]);
+      return { to_render: Object.fromEntries(rendered), all_roles: [...names].sort() };
     },
+    query: (path, body) => queriesOf.query(state.lastKnown, path, body),
     renderLog: (role) => renderer.log(role),
     renderLogNames: () => renderer.logNames(),
     forceRender: () => renderer.force(),
@@ -279,7 +350,7 @@ export const startVerwalter = (options: VerwalterOptions): Verwalter => {
       unsubscribe();
       configuration.stop();
       desk.close();
-      await Promise.all([renderer.stop(), runner.stop()]);
+      await Promise.all([renderer.stop(), runner.stop(), queryRunner.stop(), timeTravel.stop()]);
     },
   };
 };

@@ -23,6 +23,10 @@ export interface Settings {
   readonly maxShrink: number;
 }
 
+/** A leader that makes no schedule for so long gives way to another, whose scheduler may fare better. */
+export const noSuccessMs = 300_000;
+/** So long it lets others try. */
+export const sitOutMs = 60_000;
 /** Changes come in groups: wait for the rest of them. */
 export const debounceMs = 200;
 export const betweenRoundsMs = 1000;
@@ -33,6 +37,8 @@ export const gracefulLeastMs = 2000;
 export const gatherMostMs = 75_000;
 /** Without an answer for this long, another holder is asked as well. */
 export const askAnotherMs = 1000;
+/** Three heartbeats: a new leader hears what a follower held, and may merge it, before the follower takes the leader's. */
+export const tellFirstMs = 1500;
 /** Bodies by hash that a node can still serve. */
 export const storeSize = 8;
 export const poisonAfter = 3;
@@ -65,8 +71,11 @@ export interface RunningRound {
   readonly newRuntime: boolean;
 }
 
-/** After three failures with actions in the queue, rounds leave out one after the other to find the culprit. */
-export type Trial = { readonly leftOut: number | 'all' } | null;
+/**
+ * After three failures with actions in the queue, rounds leave out one after the other to find the culprit. Where it takes
+ * leaving out all of them, there are several: then each of `alone` gets a round of its own, the first one now.
+ */
+export type Trial = { readonly leftOut: number | 'all' } | { readonly alone: readonly number[] } | null;
 
 export type Phase =
   | { readonly kind: 'unstable' }
@@ -91,17 +100,26 @@ export type Phase =
       readonly reason: RoundReason;
       readonly lastStartMs: number;
       readonly failures: number;
+      /** When a round last went well; before the first, when this leadership began to decide. */
+      readonly wellMs: number;
       readonly trial: Trial;
       /** Metadata came that no successful round has seen. */
       readonly newRuntime: boolean;
       readonly held: Held | null;
       /** Hash of a held schedule that somebody has discarded. */
       readonly discarded: string | null;
+      /** When the newest of what this leadership began with was first made; 0: nothing. What is newer and not our own was made apart: apart.ts. */
+      readonly beganWith: number;
+      /** Made apart, for the next round to merge. */
+      readonly found: readonly Schedule[];
+      readonly fetches: readonly Fetch[];
+      readonly resting: Readonly<Record<string, number>>;
     }
   | {
       readonly kind: 'following';
       readonly epoch: number;
       readonly leaderId: string;
+      readonly sinceMs: number;
       readonly wanted: ScheduleStamp | null;
       readonly fetch: Fetch | null;
       readonly retryMs: number;
@@ -113,11 +131,19 @@ export interface State {
   readonly members: readonly Member[];
   readonly phase: Phase;
   readonly lastKnown: Schedule | null;
+  /** False: a scheduler has not been loaded yet, and this node would not know what to do as a leader. */
+  readonly loaded: boolean;
+  /** It led without success, and stands for no election until then; null: it stands. */
+  readonly sitsOutUntilMs: number | null;
+  /** Stamp's time when this hash was first held: a decision that stays is stamped anew in each round. */
+  readonly heldSince: number;
   /** Hash that the present leader has confirmed or made. */
   readonly stable: string | null;
   /** Newest first. */
   readonly store: readonly Schedule[];
   readonly actions: readonly QueuedAction[];
+  /** Id that was given last; 0: none. */
+  readonly lastActionId: number;
   /** Of the last rounds or fetches; null = fine. */
   readonly errors: Readonly<Record<'scheduler' | 'fetch' | 'guard', string | null>>;
   /** Number of the last request or round. */
@@ -153,6 +179,7 @@ export type Effect =
       readonly parentsMeta: readonly ParentMeta[];
       readonly actions: readonly QueuedAction[];
     }
+  | { readonly type: 'may-lead'; readonly allowed: boolean }
   | { readonly type: 'announce'; readonly stamp: ScheduleStamp | null }
   | { readonly type: 'persist'; readonly schedule: Schedule }
   | { readonly type: 'render'; readonly schedule: Schedule }
@@ -161,7 +188,7 @@ export type Effect =
   | {
       readonly type: 'action-answered';
       readonly id: number;
-      readonly status: 200 | 204 | 422 | 503;
+      readonly status: 200 | 204 | 422 | 503 | 504;
       readonly value: unknown;
     };
 
@@ -176,9 +203,13 @@ export const initialState = (settings: Settings, stored: Schedule | null): State
   members: [],
   phase: { kind: 'unstable' },
   lastKnown: stored,
+  heldSince: stored?.timestamp ?? 0,
+  loaded: false,
+  sitsOutUntilMs: null,
   stable: null,
   store: stored === null ? [] : [stored],
   actions: [],
+  lastActionId: 0,
   errors: { scheduler: null, fetch: null, guard: null },
   counter: 0,
 });

@@ -1,3 +1,4 @@
+import { apartStep } from './apart.ts';
 import { followFailed, followFetched, followStep, startFollowing } from './follow.ts';
 import { gatherFailed, gatherFetched, gatherStep, startGathering } from './gather.ts';
 import {
@@ -13,13 +14,18 @@ import {
 } from './lead.ts';
 import type { Leadership, Member } from './ports.ts';
 import { stampOf } from './schedule.ts';
+import { giveWay, schedulerLoaded, standAgain, standing } from './stand.ts';
 import type { Effect, Env, Event, State, Step } from './state.ts';
 
 /** One event in, the next state and what is to be done about it out. No clock, no disk, no network of its own. */
 export const step = (state: State, event: Event, env: Env): Step => {
-  const first = take(state, event, env);
+  const first = take(standAgain(state, env), event, env);
   const second = proceed(first.state, env);
-  return { state: second.state, effects: [...first.effects, ...second.effects] };
+  const { phase } = second.state;
+  const led = phase.kind === 'leading' ? giveWay(second.state, phase, env) : second.state;
+  const isNew = led.lastKnown !== null && led.lastKnown.hash !== state.lastKnown?.hash;
+  const last = isNew ? { ...led, heldSince: led.lastKnown.timestamp } : led;
+  return { state: last, effects: [...first.effects, ...second.effects, ...standing(state, last)] };
 };
 
 const nothing = (state: State): Step => ({ state, effects: [] });
@@ -32,7 +38,7 @@ const take = (state: State, event: Event, env: Env): Step => {
     case 'cluster':
       return clusterChanged(state, event.leadership, event.members, env);
     case 'changed':
-      return nothing(hurry(event.reason === 'runtime' ? newRuntime(state) : state, event.reason, env));
+      return nothing(hurry(event.reason === 'runtime' ? newRuntime(state) : schedulerLoaded(state), event.reason, env));
     case 'action':
       return queueAction(state, event.ticket, event.value, env);
     case 'action-expired':
@@ -40,11 +46,15 @@ const take = (state: State, event: Event, env: Env): Step => {
     case 'guard':
       return phase.kind === 'leading' ? decideHeld(state, phase, event, env) : nothing(state);
     case 'fetched':
-      if (phase.kind === 'gathering') return nothing(gatherFetched(state, phase, event.request, event.body, env));
+      if (phase.kind === 'gathering' || phase.kind === 'leading') {
+        return nothing(gatherFetched(state, phase, event.request, event.body, env));
+      }
       if (phase.kind === 'following') return followFetched(state, phase, event.request, event.body, env);
       return nothing(state);
     case 'fetch-failed':
-      if (phase.kind === 'gathering') return nothing(gatherFailed(state, phase, event.request, event.error, env));
+      if (phase.kind === 'gathering' || phase.kind === 'leading') {
+        return nothing(gatherFailed(state, phase, event.request, event.error, env));
+      }
       if (phase.kind === 'following') return followFailed(state, phase, event.request, event.error, env);
       return nothing(state);
     // A round of an earlier leadership finds no running round of its number and is thrown away.
@@ -69,8 +79,12 @@ const proceed = (state: State, env: Env): Step => {
       const { found } = gathered.state.phase;
       return proceed(startLeading(gathered.state, phase.epoch, found, env), env);
     }
-    case 'leading':
-      return leadStep(state, phase, env);
+    case 'leading': {
+      const asked = apartStep(state, phase, env);
+      if (asked.state.phase.kind !== 'leading') return asked;
+      const led = leadStep(asked.state, asked.state.phase, env);
+      return { state: led.state, effects: [...asked.effects, ...led.effects] };
+    }
     case 'following':
       return followStep(state, phase, env);
     default:
@@ -117,7 +131,7 @@ const clusterChanged = (before: State, leadership: Leadership, members: readonly
       };
     case 'follower':
       return {
-        state: startFollowing(clean, leadership.epoch, leadership.leaderId),
+        state: startFollowing(clean, leadership.epoch, leadership.leaderId, env),
         effects: [...effects, { type: 'announce', stamp: own }],
       };
     case 'none':

@@ -129,7 +129,7 @@ describe('cantal-agent', () => {
     expect(JSON.stringify(election)).not.toContain('"leader":"1');
     expect(await second.end('SIGTERM')).toBe(0);
     const remembered = JSON.parse(readFileSync(join(folder, 'peers.json'), 'utf8')) as object;
-    expect(remembered).toEqual({ ip_addresses: [`127.0.0.1:${first.port}`] });
+    expect(remembered).toEqual({ ip_addresses: [`127.0.0.1:${first.port}`], nodes: 1 });
   });
 
   it.skipIf(skipped(canNotify, 'systemd’s notifications', 'libsystemd, ffi-napi or python3 is missing'))(

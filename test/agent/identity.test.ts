@@ -24,7 +24,10 @@ describe('identity', () => {
     const identity = readIdentity({ ...loopback, clusterKeyFile: secret, tokenFile: secret });
     expect(identity.keys.map((each) => each.length)).toEqual([32, 16]);
     expect(identity).toMatchObject({ id: '0'.repeat(32), hostname: 'node1', name: 'node1', warnings: [] });
-    expect(identity.tokens).toEqual([key, 'CD'.repeat(16)]);
+    expect(identity.tokens.map(({ name, role, secret }) => [name, role, secret])).toEqual([
+      ['token', 'admin', key],
+      ['token', 'admin', 'CD'.repeat(16)],
+    ]);
   });
 
   it('refuses a damaged key with file and line', () => {

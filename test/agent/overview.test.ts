@@ -45,7 +45,7 @@ function sources(members: readonly Member[], leadership: Leadership, answers: Se
 
 describe('overview', () => {
   it('shows all nodes by name, and who leads', async () => {
-    const leadership: Leadership = { role: 'follower', epoch: 3, leaderId: 'a' };
+    const leadership: Leadership = { role: 'follower', epoch: 3, leaderId: 'a', schedule: null };
     const overview = await collectOverview(sources([member('a', 'node1')], leadership, new Set(['node1'])));
     expect(overview).toMatchObject({ self: 'b', leaderId: 'a', epoch: 3 });
     expect(overview.nodes.map(({ hostname, leader, reachable }) => [hostname, leader, reachable])).toEqual([

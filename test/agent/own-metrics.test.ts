@@ -50,6 +50,11 @@ describe('the agent’s own numbers', () => {
     };
     expect(history('carbon.dropped')).toEqual([12, 11]);
     expect(history('websocket.clients')).toEqual([4, 4]);
+    scanner.report([{ group: 'global', name: 'roles_failed', kind: 'counter', value: 2 }]);
+    scanner.scanOnce();
+    const global = scanner.keysSince(0).find(({ labels }) => labels.group === 'global');
+    expect(global?.labels).toEqual({ group: 'global', metric: 'roles_failed' });
+    expect([...(scanner.history(global?.id ?? -1, 1)?.values ?? [])]).toEqual([2]);
     expect(() => scanner.report([{ name: 'x', kind: 'counter', value: -1 }])).toThrow('entry 0');
   });
 

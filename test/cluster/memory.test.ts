@@ -27,10 +27,12 @@ test('a life is later than every one before, also when the clock went back', asy
 test('the peers are there after a restart; of many writes the newest stays', async () => {
   const memory = await open(1);
   expect(memory.peers).toEqual([]);
-  const writes = [1, 2, 3, 4].map((port) => memory.remember([`127.0.0.1:${port}`, '[::1]:9']));
+  const writes = [1, 2, 3, 4].map((port) => memory.remember([`127.0.0.1:${port}`, '[::1]:9'], 2));
   await Promise.all(writes);
-  expect((await open(2)).peers).toEqual(['127.0.0.1:4', '[::1]:9']);
-  expect(readFileSync(join(folder, 'peers.json'), 'utf8')).toBe('{"ip_addresses":["127.0.0.1:4","[::1]:9"]}\n');
+  expect(await open(2)).toMatchObject({ peers: ['127.0.0.1:4', '[::1]:9'], others: 2 });
+  expect(readFileSync(join(folder, 'peers.json'), 'utf8')).toBe(
+    '{"ip_addresses":["127.0.0.1:4","[::1]:9"],"nodes":2}\n',
+  );
   expect(readdirSync(folder).sort()).toEqual(['life', 'peers.json']);
 });
 
@@ -48,8 +50,18 @@ test.each([
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatch(reason);
   expect(lines[0]).toContain(join(folder, name));
-  await memory.remember(['127.0.0.1:1']);
+  await memory.remember(['127.0.0.1:1'], 1);
   expect(await open(7_000)).toMatchObject({ life: 7_001, peers: ['127.0.0.1:1'] });
+});
+
+test.each([
+  ['{"ip_addresses":["127.0.0.1:1"]}', 0],
+  ['{"ip_addresses":["127.0.0.1:1"],"nodes":7}', 1],
+  ['{"ip_addresses":["127.0.0.1:1"],"nodes":-1}', 0],
+  ['{"ip_addresses":["127.0.0.1:1"],"nodes":"1"}', 0],
+])('%s speaks of %d others', async (text, others) => {
+  writeFileSync(join(folder, 'peers.json'), text);
+  expect(await open(1)).toMatchObject({ peers: ['127.0.0.1:1'], others });
 });
 
 test('arbitrary bytes in both files never keep a node from its start', async () => {
@@ -69,7 +81,7 @@ test('a folder that cannot be written is said, and the start goes on', async () 
   writeFileSync(file, '');
   folder = join(file, 'below');
   const memory = await open(5);
-  await memory.remember(['127.0.0.1:1']);
+  await memory.remember(['127.0.0.1:1'], 1);
   expect(memory).toMatchObject({ life: 5, peers: [] });
   expect(lines.join('\n')).toMatch(/cannot be written, going on/);
   folder = file;

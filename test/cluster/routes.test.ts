@@ -49,7 +49,7 @@ test('a host is introduced by POST /add_host and both know each other within 2 s
   expect(tookMs).toBeLessThan(2_000);
 });
 
-test('only add_host changes anything, and it needs the token', () => {
+test('only add_host changes anything, and it needs the token of an admin', () => {
   const access = clusterRoutes(first).map(({ method, path, access: right }) => `${method} ${path} ${right}`);
   expect(access).toEqual([
     'GET /v1/peers read',
@@ -57,7 +57,7 @@ test('only add_host changes anything, and it needs the token', () => {
     'GET /peers_with_remote read',
     'GET /v1/election read',
     'GET /v1/gossip read',
-    'POST /add_host act',
+    'POST /add_host admin',
   ]);
 });
 
@@ -197,9 +197,32 @@ test('GET /v1/election shows the state, its timer, the votes needed', async () =
       peersAreFresh: true,
       allowMinority: false,
       counts: { asked: 0, elections: 0, won: 0, steppedDown: 0 },
+      willing: true,
+      is_leader: false,
+      is_stable: false,
+      leader: null,
+      promoting: null,
+      num_votes_for_me: null,
+      needed_votes: 2,
+      last_stable_timestamp: null,
+      debug_force_leader: false,
+      timeline: [{ epoch: 0, role: 'none', leader: null }],
+      twins: [],
     },
   });
+  expect(first.electionView().deadline).toBeGreaterThan(Date.now());
   expect(first.electionView().endsInMs).toBeGreaterThan(0);
+});
+
+test('a forced leader leads at once, says so, and its timeline tells when', async () => {
+  const forced = await nodes.start(3, { election: { forceLeader: true } });
+  await until('it leads', 3_000, () => forced.leadership().role === 'leader');
+  const { json } = (await call(forced, 'GET', '/v1/election')) as { json: ReturnType<Cluster['electionView']> };
+  expect(json).toMatchObject({
+    ...{ debug_force_leader: true, is_leader: true, is_stable: true, leader: idOf(3), num_votes_for_me: 1 },
+    timeline: [{ role: 'none' }, { role: 'leader', leader: idOf(3), epoch: 1 }],
+  });
+  expect(Math.abs(Date.now() - (json.timeline[1]?.at_ms ?? 0))).toBeLessThan(60_000);
 });
 
 test('GET /v1/gossip shows joins, counts and packets', async () => {

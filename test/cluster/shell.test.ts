@@ -71,6 +71,22 @@ describe('restarts', () => {
     await until('they know each other again', 3_000, () => again.every((node) => knows(node, 2)));
   });
 
+  test('a node that is restarted where it reaches nobody does not take itself for the whole cluster', async () => {
+    const first = await nodes.start(1);
+    const second = await nodes.start(2, { join: [first.self.addr] });
+    const third = await nodes.start(3, { join: [first.self.addr] });
+    const all = [first, second, third];
+    await until('they know each other', 2_000, () => all.every((node) => knows(node, 2)));
+    await Promise.all(all.map((node) => node.stop()));
+    const quick = { election: { startMs: 200, intervalMs: [160, 400] as const } };
+    const alone = await nodes.start(1, quick);
+    await until('it asks for votes', 6_000, () => alone.electionView().counts.asked >= 2);
+    expect(alone.electionView()).toMatchObject({ known: 3, needed: 2 });
+    expect(alone.leadership().role).toBe('none');
+    await nodes.start(2, { ...quick, join: [alone.self.addr] });
+    await until('one of the two leads', 12_000, () => alone.leadership().role !== 'none');
+  }, 120_000);
+
   test('a node that is back before anybody missed it is not taken for its former self', async () => {
     const first = await nodes.start(1);
     const second = await nodes.start(2, { join: [first.self.addr] });
@@ -171,6 +187,15 @@ describe('strangers', () => {
     expect(first.members()).toEqual([]);
     expect(double.members()).toEqual([]);
     expect(nodes.lines(1).join('\n')).toMatch(/two machines must not share one/);
+    expect(first.electionView().twins).toMatchObject([{ id: idOf(1), addr: double.self.addr }]);
+  });
+
+  test('two machines with one id are seen by a third one', async () => {
+    const third = await nodes.start(3);
+    const first = await nodes.start(1, { join: [third.self.addr] });
+    await until('they know each other', 3_000, () => knows(third, 1) && knows(first, 1));
+    await nodes.start(2, { machineId: idOf(1), join: [third.self.addr] });
+    await until('noticed', 10_000, () => third.electionView().twins.some(({ id }) => id === idOf(1)));
   });
 
   test('a recorded packet sent again is dropped', async () => {

@@ -41,6 +41,9 @@ describe('the suffix', () => {
   test('chooses the format of whatever answers JSON', async () => {
     expect(JSON.parse((await get('/status')).text)).toEqual(state);
     expect(JSON.parse((await get('/status.json')).text)).toEqual(state);
+    const indented = await get('/status.pretty');
+    expect(indented.headers['content-type']).toBe('application/json');
+    expect(indented.text).toBe(`${JSON.stringify(state, null, 2)}\n`);
     const cbor = await get('/status.cbor');
     expect(cbor.headers['content-type']).toBe('application/cbor');
     expect(decode(cbor.bytes)).toEqual(state);

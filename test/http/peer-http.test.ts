@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clockToleranceMs, clusterGate, proofHeaders, prove } from '../../src/http/cluster-auth.ts';
@@ -10,7 +10,15 @@ import { asJson, ask } from './ask.ts';
 
 const key = randomBytes(32);
 const older = randomBytes(32);
+let release = (): void => {};
+const released = new Promise<void>((resolve) => {
+  release = resolve;
+});
 const routes: readonly Route[] = [
+  {
+    ...{ method: 'POST', path: '/v1/peer/wait', access: 'cluster', summary: '' },
+    handle: () => released.then(() => json('released')),
+  },
   { method: 'GET', path: '/v1/peer/report', access: 'cluster', summary: '', handle: ({ query }) => json([...query]) },
   { method: 'POST', path: '/v1/peer/query', access: 'cluster', summary: '', handle: ({ body }) => json({ body }) },
   { method: 'GET', path: '/v1/peer/large', access: 'cluster', summary: '', handle: () => json('x'.repeat(5000)) },
@@ -45,6 +53,37 @@ describe('a peer with the key', () => {
     const old = peerHttp({ keys: [older] });
     expect(await old.postJson(addr, '/v1/peer/query', { rules: {} }, 1000, 1000)).toEqual({ body: { rules: {} } });
     old.stop();
+  });
+
+  test('sends what must not be done twice once, also where the connection breaks after it was read', async () => {
+    let heard = 0;
+    const breaking = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (bytes) => {
+        if (bytes.toString().startsWith('POST /v1/act ')) {
+          heard += 1;
+          socket.resetAndDestroy();
+        } else {
+          socket.write('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 4\r\n\r\ntrue');
+        }
+      });
+    });
+    await new Promise<void>((resolve) => breaking.listen(0, '127.0.0.1', resolve));
+    const there = `127.0.0.1:${(breaking.address() as AddressInfo).port}`;
+    const unsigned = peerHttp({ keys: [] });
+    // A connection that is kept from before is what the other questions are asked again over.
+    expect(await unsigned.postJson(there, '/v1/ask', {}, 5000, 1000)).toBe(true);
+    await expect(unsigned.postOnce(there, '/v1/act', {}, 5000, 1000)).rejects.toBeInstanceOf(PeerError);
+    expect(heard).toBe(1);
+    unsigned.stop();
+    await new Promise((resolve) => breaking.close(resolve));
+  });
+
+  test('asks on while many answers are waited for', async () => {
+    const waiting = Array.from({ length: 20 }, () => peers.postOnce(addr, '/v1/peer/wait', {}, 10_000, 1000));
+    expect(await peers.getJson(addr, '/v1/peer/report', 5000, 1000)).toEqual([]);
+    release();
+    expect(await Promise.all(waiting)).toEqual(Array(20).fill('released'));
   });
 
   test('gets a typed error with the status and the reason', async () => {

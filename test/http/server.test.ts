@@ -43,6 +43,7 @@ beforeAll(async () => {
       echo('GET', '/v1/item/:name', 'read'),
       echo('GET', '/v1/item/newest', 'read'),
       echo('POST', '/v1/act', 'act'),
+      { ...echo('POST', '/v1/large', 'act'), mostBodyBytes: 100 * 1024 },
       echo('GET', '/status', 'read'),
       {
         ...echo('GET', '/v1/broken', 'read'),
@@ -50,6 +51,7 @@ beforeAll(async () => {
           throw new Error('a bug');
         },
       },
+      { ...echo('GET', '/v1/done', 'read'), handle: () => json(null, 204) },
       { ...echo('GET', '/v1/moved', 'read'), handle: () => ({ status: 307, location: 'http://10.0.0.1:1/v1/read' }) },
       { ...echo('GET', '/v1/split', 'read'), handle: () => ({ status: 307, location: '/a\r\nset-cookie: b=c' }) },
       { ...echo('GET', '/v1/text', 'read'), handle: () => ({ status: 200, text: 'ä', contentType: 'text/plain' }) },
@@ -84,7 +86,7 @@ describe('routes', () => {
   test('all routes are listed at /v1', async () => {
     const { routes } = JSON.parse((await ask({ port, path: '/v1' })).text);
     expect(routes).toContainEqual({ method: 'POST', path: '/v1/act', access: 'act', summary: 'echo of /v1/act' });
-    expect(routes).toHaveLength(10);
+    expect(routes).toHaveLength(12);
   });
 
   test('HEAD has the length of GET and no body', async () => {
@@ -126,6 +128,24 @@ describe('routes', () => {
     const routes = [echo('GET', '/v1/a/:x', 'read'), echo('GET', '/v1/a/:y', 'read')];
     await expect(startHttp({ host: '127.0.0.1', port: 0, routes })).rejects.toThrow('two routes for GET /v1/a/:');
   });
+
+  test('an answer without content has none: what would follow it is the next answer', async () => {
+    const socket = await connection(port);
+    const request = (path: string) => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n\r\n`;
+    socket.write(request('/v1/done'));
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    await vi.waitFor(() => expect(text).toContain('\r\n\r\n'));
+    socket.write(request('/v1/text'));
+    await vi.waitFor(() => expect(text).toContain('ä'));
+    socket.destroy();
+    const [head, next] = text.split('\r\n\r\n');
+    expect(head).toMatch(/^HTTP\/1\.1 204 No Content\r\n/);
+    expect(head?.toLowerCase()).not.toContain('content-length');
+    expect(next).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  });
 });
 
 describe('bodies', () => {
@@ -148,6 +168,21 @@ describe('bodies', () => {
     expect((await post('a=1', { 'content-type': 'application/x-www-form-urlencoded' })).status).toBe(415);
     expect((await post('{}', {})).status).toBe(415);
     expect((await post('', {})).status).toBe(200);
+  });
+
+  test('a route may take more, from whom the token makes known', async () => {
+    const send = (bytes: number, token: string) =>
+      ask({
+        port,
+        path: '/v1/large',
+        method: 'POST',
+        headers: { ...asJson, authorization: `Bearer ${token}` },
+        body: JSON.stringify('x'.repeat(bytes - 2)),
+      });
+    expect((await send(100 * 1024, 'secret')).status).toBe(200);
+    expect((await send(100 * 1024 + 1, 'secret')).status).toBe(413);
+    expect((await send(64 * 1024, 'guess')).status).toBe(401);
+    expect((await send(64 * 1024 + 1, 'guess')).status).toBe(413);
   });
 
   test('64 KiB are taken, one byte more is 413, told or streamed', async () => {
@@ -342,19 +377,25 @@ describe('starting and stopping', () => {
 
   test('a client that hangs up in the middle harms nothing', async () => {
     let handled = 0;
+    let answer = (): void => {};
+    const allGone = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
     const slow: Route = {
       ...echo('GET', '/v1/slow', 'read'),
       async handle() {
         handled += 1;
-        await new Promise((resolve) => setTimeout(resolve, 60));
+        await allGone;
         return json('late');
       },
     };
     const short = await startHttp({ host: '127.0.0.1', port: 0, routes: [slow] });
-    const question = Buffer.from('GET /v1/slow HTTP/1.1\r\nhost: localhost\r\n\r\n');
-    await Promise.all(Array.from({ length: 20 }, () => throwAt(short.port, question, 20)));
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(handled).toBe(20);
+    const clients = Array.from({ length: 20 }, () => connect(short.port, '127.0.0.1'));
+    for (const client of clients) client.write('GET /v1/slow HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    await vi.waitFor(() => expect(handled).toBe(20), { timeout: 30_000 });
+    for (const client of clients) client.destroy();
+    await Promise.all(clients.map((client) => once(client, 'close')));
+    answer();
     expect((await ask({ port: short.port, path: '/v1/slow' })).text).toBe('"late"');
     await short.stop();
   });

@@ -259,6 +259,26 @@ describe('the version rollout', () => {
     expect(split(asked)).toEqual([9, 1]);
   });
 
+  it('takes the buttons of its page: a step forward, and a switch at once', async () => {
+    const at = await begun();
+    const canary = await at(5, 0);
+    const { roles } = canary.data as { roles: { django: { global_actions: { id: string; data: JsonObject }[] } } };
+    expect(roles.django.global_actions.map(({ id }) => id)).toEqual(['proceed', 'pause', 'skip', 'revert']);
+    const skip = { action: 'skip', data: roles.django.global_actions[0]?.data ?? null };
+    expect(Object.values((await at(10, 0, [skip, skip])).answers)).toEqual([
+      { step: 'ask' },
+      { error: 'the update is at step ask, not canary' },
+    ]);
+    const switched = await at(15, 0, [{ action: 'quick_switch', version: 'v1.10' }]);
+    expect([Object.values(switched.answers), split(switched)]).toEqual([[{ version: 'v1.10' }], [0, 10]]);
+    expect(switched.data.roles).toMatchObject({ django: { global_actions: [] } });
+    // Left by hand: it does not come back by itself, though it is the newest.
+    await at(16, 0, [{ action: 'quick_switch', version: 'v1.9' }]);
+    expect(split(await at(19, 0))).toEqual([10, 0]);
+    const back = await at(20, 0, [{ action: 'start_update', version: 'v1.10' }, { action: 'quick_switch' }]);
+    expect(Object.values(back.answers)).toEqual([{ step: 'canary' }, { error: 'force_version needs to_version' }]);
+  });
+
   it('waits while errors are unknown, and at a pause', async () => {
     const at = await begun();
     await at(5, 0);

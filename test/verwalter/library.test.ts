@@ -263,6 +263,7 @@ describe('metrics', () => {
       ['Empty'],
       ['Incompatible', 'CantDerive'],
       ['SingleSeries', {}, float([null]), []],
+      ['SingleTip', {}, ['Integer', 0], []],
       5,
     ];
     const body = `local metrics = require 'stellwerk/metrics'
@@ -274,7 +275,8 @@ describe('metrics', () => {
       [3, 3, 'nil', 1],
       ['nil', 'nil', 'nil', 0],
       ['nil', 'nil', 'nil', 'nil'],
-      ['nil', 'nil', 'nil', 1],
+      ['nil', 'nil', 'nil', 0],
+      [0, 0, 'nil', 0],
       ['nil', 'nil', 'nil', 'nil'],
     ]);
   });

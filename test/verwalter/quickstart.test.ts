@@ -169,6 +169,15 @@ describe('the scheduler of the quickstart', () => {
     expect(daemonsOf(twice.data, 'node1').load?.variables.rate).toBe('12000');
     const normal = await schedule({ now: t0 + 3000, parents: [twice.data], actions: press('normal') });
     expect(daemonsOf(normal.data, 'node1').load?.variables.rate).toBe('6000');
+    // The page of the role has the same buttons.
+    const { roles } = start.data as unknown as {
+      roles: { quickstart: { frontend: unknown; global_actions: readonly { id: string }[] } };
+    };
+    expect(roles.quickstart.frontend).toEqual({ kind: 'example' });
+    const [first] = roles.quickstart.global_actions;
+    const there = { '6': { button: { role: 'quickstart', action: first?.id ?? '' } } };
+    const fromThere = await schedule({ now: t0 + 4000, parents: [normal.data], actions: there });
+    expect(fromThere.answers).toEqual({ '6': { factor: 2 } });
     const odd = await schedule({ now: t0, actions: { '7': 'nonsense', '8': { button: 5 } } });
     expect(odd.answers).toEqual({ '7': { error: 'unknown action' }, '8': { error: 'unknown action' } });
   });

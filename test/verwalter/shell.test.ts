@@ -51,6 +51,8 @@ let root: string;
 let leader: Name | null;
 let epoch: number;
 let nodes: Partial<Record<Name, Node>>;
+/** What each last said about leading. */
+let willing: Partial<Record<Name, boolean>>;
 let told: Partial<Record<Name, { schedule: ScheduleStamp | null; errors: number }>>;
 let listeners: Set<() => void>;
 beforeAll(async () => {
@@ -63,6 +65,7 @@ beforeEach(() => {
   epoch = 0;
   nodes = {};
   told = {};
+  willing = {};
   listeners = new Set();
   put('config/scheduler/v1/main.lua', mainLua);
   put('config/runtime/greeting.yaml', 'text: hello\n');
@@ -117,11 +120,18 @@ const peersOf = (name: Name): Peers => ({
       ),
   leadership: (): Leadership => {
     if (leader === null) return { role: 'none', epoch };
-    return leader === name ? { role: 'leader', epoch } : { role: 'follower', epoch, leaderId: idOf[leader] };
+    if (leader === name) return { role: 'leader', epoch };
+    const made = told[leader]?.schedule ?? null;
+    const leaderId = idOf[leader];
+    return { role: 'follower', epoch, leaderId, schedule: made?.origin === leaderId ? made : null };
   },
   onChange(listener) {
     listeners.add(listener);
     return () => listeners.delete(listener);
+  },
+  // Who leads is the test's to say.
+  mayLead: (allowed) => {
+    willing[name] = allowed;
   },
   announce(own) {
     told[name] = own;
@@ -151,7 +161,7 @@ const start = (name: Name): Node => {
     roundIntervalMs: 500,
     workerUrl: worker.url,
   });
-  const routes = verwalterRoutes(verwalter);
+  const routes = verwalterRoutes(verwalter, { version: '0.0.1', peers: peersOf(name) });
   const call = async (method: 'GET' | 'POST', target: string, body?: unknown): Promise<HttpReply> => {
     const url = new URL(target, 'http://x');
     for (const route of routes) {
@@ -208,7 +218,7 @@ describe('verwalter on two nodes', () => {
     expect(await a.post('/v1/action', { add: 1 })).toMatchObject({ status: 503 });
     elect('a');
     expect(await b.post('/v1/action', { add: 1 })).toEqual({ status: 307, location: 'http://a/v1/action' });
-    expect(await a.post('/v1/wait_action', { add: 5 })).toEqual({ status: 200, json: { count: 5 } });
+    expect(await a.post('/v1/wait_action', { add: 5 })).toMatchObject({ status: 200, json: { count: 5 } });
     const queued = await a.post('/v1/action', { add: 1 });
     expect(queued).toMatchObject({ status: 200, json: { registered: expect.any(Number) } });
     const { registered } = (queued as { json: { registered: number } }).json;
@@ -226,6 +236,8 @@ describe('verwalter on two nodes', () => {
     });
     expect(await good).toMatchObject({ status: 200 });
     expect(await a.get('/v1/action_is_pending/1')).toMatchObject({ status: 404 });
+    // The poisonous one is none of them.
+    expect(a.verwalter.counts().actionsExecuted).toBe(3);
   });
 
   it('sees changes of runtime, template and scheduler, and keeps the last good of each', async () => {
@@ -253,26 +265,42 @@ describe('verwalter on two nodes', () => {
     elect('a');
     await expect.poll(() => a.verwalter.status().errors.scheduler_load, until).toContain('scheduler/v1/main.lua:3: ');
     expect(await a.get('/v1/status')).toMatchObject({ status: 200 });
+    expect(willing.a).toBe(false);
     put('config/scheduler/v1/main.lua', "return { scheduler = function() return '{}', '' end }");
+    await expect.poll(() => willing.a, until).toBe(true);
     await expect.poll(() => a.verwalter.schedule()?.data, until).toEqual({});
     await expect.poll(() => a.verwalter.status(), until).toMatchObject({ errors: {}, scheduleStatus: 'ok' });
   });
 
   it('shows the error of a scheduler that returns no schedule, and keeps the old one', async () => {
+    put(
+      'config/scheduler/v1/main.lua',
+      `return { scheduler = function(input)
+        local text = input.runtime.greeting.text
+        print('thinking of ' .. text)
+        if text == 'nil' then return nil end
+        if text == 'five' then return 5 end
+        return ({ hello = '{"changes": ["all is well"]}', list = '[]', text = 'no' })[text], ''
+      end }`,
+    );
     const a = start('a');
     elect('a');
-    await expect.poll(() => get('out-a'), until).toBe('hello 0');
+    await expect.poll(() => a.verwalter.schedule()?.data.changes, until).toEqual(['all is well']);
     for (const [value, error] of [
       ['nil', 'returned nil'],
-      ['5', 'returned number'],
-      ["'[]'", 'a list, not an object'],
-      ["'no'", 'not JSON'],
+      ['five', 'returned number'],
+      ['list', 'a list, not an object'],
+      ['text', 'not JSON'],
     ]) {
-      put('config/scheduler/v1/main.lua', `return { scheduler = function() print 'thinking' return ${value} end }`);
+      put('config/runtime/greeting.yaml', `text: "${value}"\n`);
       await expect.poll(() => a.verwalter.status().errors.scheduler, until).toContain(error);
-      expect(a.verwalter.schedule()?.data.changes).toEqual(['count is 0']);
+      expect(a.verwalter.schedule()?.data.changes).toEqual(['all is well']);
     }
-    expect(a.verwalter.lastLog()).toContain('thinking');
+    expect(a.verwalter.lastLog()).toContain('thinking of text');
+    const { roundsSucceeded, roundsFailed, errorsOccurred } = a.verwalter.counts();
+    expect(roundsSucceeded).toBeGreaterThanOrEqual(1);
+    expect(roundsFailed).toBeGreaterThanOrEqual(4);
+    expect(errorsOccurred).toBeGreaterThanOrEqual(4);
   });
 
   it('holds a schedule that stops too much, until somebody decides', async () => {
@@ -307,7 +335,7 @@ describe('verwalter on two nodes', () => {
     await a.verwalter.stop();
     delete nodes.a;
     elect('b');
-    expect(await b.post('/v1/wait_action', { add: 1 })).toEqual({ status: 200, json: { count: 8 } });
+    expect(await b.post('/v1/wait_action', { add: 1 })).toMatchObject({ status: 200, json: { count: 8 } });
     expect(b.verwalter.schedule()?.origin).toBe(idOf.b);
     elect(null);
     put('out-a', 'untouched');

@@ -32,6 +32,7 @@ const follower = (index: number, epoch: number): Leadership => ({
   role: 'follower',
   epoch,
   leaderId: ids[index] ?? '',
+  schedule: null,
 });
 
 /** A node whose clock the test turns. */
@@ -49,8 +50,12 @@ const node = (stored: Schedule | null = null) => {
     state: () => state,
     send,
     ofType,
-    cluster: (leadership: Leadership, members: readonly Member[] = []) =>
-      send({ type: 'cluster', leadership, members }),
+    /** A follower has heard its leader's stamp from itself. */
+    cluster(given: Leadership, members: readonly Member[] = []): Effect[] {
+      const told = given.role === 'follower' ? members.find(({ id }) => id === given.leaderId)?.schedule : null;
+      const leadership = given.role === 'follower' ? { ...given, schedule: told ?? null } : given;
+      return send({ type: 'cluster', leadership, members });
+    },
     /** Ticks every 100 ms; all effects on the way. */
     wait(ms: number): Effect[] {
       const effects: Effect[] = [];
@@ -254,6 +259,20 @@ describe('a leader', () => {
     expect(results.at(-1)).toBe('action-refused');
   });
 
+  it('answers with 429 while a thousand actions wait, however long they have', () => {
+    const test = leading();
+    const { round } = startOf(test, test.wait(5000));
+    const act = (ticket: number) => test.send({ type: 'action', ticket, value: null })[0]?.type;
+    for (let second = 0; second < 4; second++) {
+      for (let ticket = 0; ticket < 250; ticket++) expect(act(ticket)).toBe('action-queued');
+      test.wait(1000);
+    }
+    expect(act(1000)).toBe('action-refused');
+    const next = startOf(test, [...finish(test, round, { a: 1 }), ...test.wait(1000)]);
+    finish(test, next.round, { a: 1 });
+    expect(act(1001)).toBe('action-queued');
+  });
+
   it('that leads no longer answers the queue with 503 and takes no more', () => {
     const test = leading();
     test.send({ type: 'action', ticket: 1, value: 'x' });
@@ -268,6 +287,148 @@ describe('a leader', () => {
     const [queued] = test.ofType('action-queued', test.send({ type: 'action', ticket: 1, value: 'x' }));
     test.send({ type: 'action-expired', id: queued?.id ?? 0 });
     expect(test.state().actions).toEqual([]);
+  });
+
+  it('never does an action whose time was up while a round with it failed', () => {
+    const test = leading();
+    test.wait(2000);
+    const [queued] = test.ofType('action-queued', test.send({ type: 'action', ticket: 1, value: 'x' }));
+    const id = queued?.id ?? 0;
+    const { round } = startOf(test, test.wait(200));
+    test.send({ type: 'action-expired', id });
+    const failed = test.send({ type: 'round-failed', round, error: 'boom' });
+    expect(test.ofType('action-answered', failed)).toMatchObject([{ id, status: 504 }]);
+    expect(startOf(test, test.wait(1000)).actions).toEqual([]);
+  });
+
+  it('finds several poisonous actions by giving each a round of its own', () => {
+    const test = leading();
+    const values = ['evil', 'good', 'evil too', 'fine'];
+    const ids = values.map(
+      (value, ticket) => test.ofType('action-queued', test.send({ type: 'action', ticket, value }))[0]?.id,
+    );
+    const answered: Effect[] = [];
+    for (let tries = 0; tries < 300 && test.state().actions.length > 0; tries++) {
+      for (const { round, actions: given } of test.ofType('start-round', test.wait(100))) {
+        const poisoned = given.some(({ value }) => String(value).startsWith('evil'));
+        answered.push(
+          ...(poisoned ? test.send({ type: 'round-failed', round, error: 'boom' }) : finish(test, round, { a: 1 })),
+        );
+      }
+    }
+    const statuses = new Map(test.ofType('action-answered', answered).map(({ id, status }) => [id, status]));
+    expect(ids.map((id) => statuses.get(id ?? 0))).toEqual([422, 204, 422, 204]);
+    expect(test.state().phase).toMatchObject({ trial: null, failures: 0 });
+  });
+
+  it('gives no id a second time within its second', () => {
+    const test = leading();
+    test.wait(1000);
+    const queue = () => test.ofType('action-queued', test.send({ type: 'action', ticket: 1, value: 'x' }))[0]?.id ?? 0;
+    const first = queue();
+    const { round } = startOf(test, test.wait(200));
+    finish(test, round, { a: 1 });
+    expect(test.state().actions).toEqual([]);
+    expect(queue()).toBe(first + 1);
+  });
+});
+
+describe('a node stands for election', () => {
+  const standsAfter = (effects: readonly Effect[]): boolean[] =>
+    effects.flatMap((effect) => (effect.type === 'may-lead' ? [effect.allowed] : []));
+  /** Leads, with another node in sight, and every round fails. */
+  const failing = (members: readonly Member[]): { test: Node; wait: (ms: number) => Effect[] } => {
+    const test = node();
+    test.send({ type: 'changed', reason: 'scheduler' });
+    test.cluster(leader(1), members);
+    const wait = (ms: number): Effect[] => {
+      const all: Effect[] = [];
+      for (let waited = 0; waited < ms; waited += 100) {
+        const effects = test.wait(100);
+        all.push(...effects);
+        for (const { round } of test.ofType('start-round', effects)) {
+          all.push(...test.send({ type: 'round-failed', round, error: 'broken' }));
+        }
+      }
+      return all;
+    };
+    return { test, wait };
+  };
+
+  it('once a scheduler has been loaded, and is told so once (row 2)', () => {
+    const test = node();
+    expect(standsAfter(test.wait(5000))).toEqual([]);
+    expect(standsAfter(test.send({ type: 'changed', reason: 'runtime' }))).toEqual([]);
+    expect(standsAfter(test.send({ type: 'changed', reason: 'scheduler' }))).toEqual([true]);
+    expect(standsAfter(test.send({ type: 'changed', reason: 'scheduler' }))).toEqual([]);
+  });
+
+  it('no longer after 300 s of leading without a successful round, and again 60 s later (row 23)', () => {
+    const { test, wait } = failing([member(0)]);
+    // It gathers for 15 s first.
+    expect(standsAfter(wait(314_000))).toEqual([]);
+    expect(standsAfter(wait(2000))).toEqual([false]);
+    expect(standsAfter(test.cluster({ role: 'none', epoch: 1 }, [member(0)]))).toEqual([]);
+    expect(standsAfter(wait(58_000))).toEqual([]);
+    expect(standsAfter(wait(2000))).toEqual([true]);
+  });
+
+  it('all the while where nobody else is there to lead', () => {
+    const { wait } = failing([member(0, { liveness: 'dead' })]);
+    expect(standsAfter(wait(400_000))).toEqual([]);
+  });
+
+  it('all the while where one round in five minutes goes well', () => {
+    const { test, wait } = failing([member(0)]);
+    expect(standsAfter(wait(200_000))).toEqual([]);
+    finish(test, startOf(test, test.wait(1000)).round, { a: 1 });
+    expect(standsAfter(wait(290_000))).toEqual([]);
+  });
+});
+
+describe('a leader whose partition has healed', () => {
+  const own = scheduleOf({ own: 1 }, 50, ids[0]);
+  const apart = scheduleOf({ apart: 1 }, 60, ids[1]);
+  const heard = (schedule: Schedule, more: Partial<Member> = {}) => [
+    member(1, { schedule: stampOf(schedule), lastReportDirect: wallStart + 10_000, ...more }),
+  ];
+  /** Began with `own`. */
+  const leadingFrom = (): Node => {
+    const test = node(own);
+    test.cluster(leader(2));
+    finish(test, startOf(test, test.wait(2000)).round, { own: 2 });
+    return test;
+  };
+
+  it('fetches what another leader made meanwhile, and its next round merges both, the newest first', () => {
+    const test = leadingFrom();
+    // Gossip holds the other for dead still.
+    const [fetch] = test.ofType('fetch', test.cluster(leader(2), heard(apart, { liveness: 'dead' })));
+    expect(fetch).toMatchObject({ hash: apart.hash, addr: '10.0.0.2:8379' });
+    // Meanwhile it takes ours; its store still has its own.
+    const ours = test.state().lastKnown as Schedule;
+    test.cluster(leader(2), heard(ours));
+    test.send({ type: 'fetched', request: fetch?.request ?? 0, body: apart });
+    const round = startOf(test, test.wait(2000));
+    expect(round.parents).toEqual([ours, apart]);
+    finish(test, round.round, { merged: true });
+    test.cluster(leader(2), heard(apart));
+    expect(startOf(test, test.wait(6000)).parents).toMatchObject([{ data: { merged: true } }]);
+  });
+
+  it('compares with the first stamp of what it began with, however late that was stamped anew', () => {
+    const test = node(own);
+    const stampedAnew = { ...own, timestamp: 500 };
+    test.cluster(follower(0, 1), [member(0, { schedule: stampOf(stampedAnew) })]);
+    expect(test.state().lastKnown).toEqual(stampedAnew);
+    test.cluster(leader(2));
+    finish(test, startOf(test, test.wait(2000)).round, { own: 2 });
+    expect(test.ofType('fetch', test.cluster(leader(2), heard(apart)))).toHaveLength(1);
+  });
+
+  it('leaves alone what is older than all that it began with: a node that was away', () => {
+    const test = leadingFrom();
+    expect(test.ofType('fetch', test.cluster(leader(2), heard({ ...apart, timestamp: 40 })))).toEqual([]);
   });
 });
 
@@ -301,6 +462,29 @@ describe('a follower', () => {
     });
     expect(test.wait(100)).toEqual([]);
     expect(test.ofType('fetch', test.wait(200))).toHaveLength(1);
+  });
+
+  it('gives a body the stamp that its leader told of, where the body came with an older one', () => {
+    const test = node();
+    const [fetch] = test.ofType('fetch', test.cluster(follower(0, 1), withStamp(made)));
+    test.send({ type: 'fetched', request: fetch?.request ?? 0, body: { ...made, timestamp: 5 } });
+    expect(test.state().lastKnown).toEqual(made);
+  });
+
+  it('takes no stamp of an earlier leadership, which gossip may still tell of', () => {
+    const test = node();
+    const members = withStamp(made);
+    expect(test.send({ type: 'cluster', leadership: follower(0, 2), members })).toMatchObject([{ type: 'announce' }]);
+    expect(test.ofType('fetch', test.wait(5000))).toEqual([]);
+  });
+
+  it('tells a new leader for 1.5 s what it holds before it takes the leader’s', () => {
+    const test = node(scheduleOf({ mine: 1 }, 8, ids[1]));
+    expect(test.cluster(follower(0, 1), withStamp(made))).toMatchObject([
+      { type: 'announce', stamp: { timestamp: 8 } },
+    ]);
+    expect(test.wait(1400)).toEqual([]);
+    expect(test.wait(100)).toMatchObject([{ type: 'fetch', hash: made.hash }]);
   });
 
   it('takes no stamp that its leader did not make', () => {

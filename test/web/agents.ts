@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,8 +25,11 @@ export interface TestAgents {
   stop(): Promise<void>;
 }
 
-/** Real agents of one cluster on 127.0.0.1, 127.0.0.2 …, and a program that exports numbers to them. */
-export async function startAgents(hostnames: readonly string[]): Promise<TestAgents> {
+/**
+ * Real agents of one cluster on 127.0.0.1, 127.0.0.2 …, and a program that exports numbers to them. Each gets a copy of
+ * `config`, a configuration folder.
+ */
+export async function startAgents(hostnames: readonly string[], config?: string): Promise<TestAgents> {
   const folder = mkdtempSync(join(tmpdir(), 'cantal-pages-'));
   writeFileSync(join(folder, 'token'), `${token}\n`);
   const children: ChildProcess[] = [];
@@ -43,6 +46,7 @@ export async function startAgents(hostnames: readonly string[]): Promise<TestAge
   try {
     const all: TestAgent[] = [];
     for (const [index, hostname] of hostnames.entries()) {
+      if (config !== undefined) cpSync(config, join(folder, String(index + 1), 'config'), { recursive: true });
       const { child, agent } = startAgent(folder, index + 1, hostname, port);
       children.push(child);
       await answers(agent, join(folder, `${index + 1}.log`), child);

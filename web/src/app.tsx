@@ -5,12 +5,26 @@ import { SideBar } from './cantal/side-bar.tsx';
 import { StatusContext, useStatusPoll } from './cantal/status.ts';
 import { lazyPage } from './lazy-page.tsx';
 import { Link } from './link.tsx';
-import { titleOf } from './menu.tsx';
+import { isScheduling, titleOf } from './menu.tsx';
 import { type Place, replace, usePlace } from './place.ts';
 import { ServedContext, useInCluster, useScheduler, useServedPoll } from './served.ts';
 
 const pages: Readonly<Record<string, ReturnType<typeof lazyPage>>> = {
   '/': lazyPage(async () => (await import('./cluster-page.tsx')).ClusterPage),
+  '/roles': lazyPage(async () => (await import('./verwalter/roles/roles-page.tsx')).RolesPage),
+  '/role': lazyPage(async () => (await import('./verwalter/roles/role-page.tsx')).RolePage),
+  '/services': lazyPage(async () => (await import('./verwalter/roles/services-page.tsx')).ServicesPage),
+  '/servers': lazyPage(async () => (await import('./verwalter/roles/servers-page.tsx')).ServersPage),
+  '/logs': lazyPage(async () => (await import('./verwalter/logs/logs-page.tsx')).LogsPage),
+  '/logs/tail': lazyPage(async () => (await import('./verwalter/logs/tail-page.tsx')).TailPage),
+  '/why': lazyPage(async () => (await import('./verwalter/why-page.tsx')).WhyPage),
+  '/convergence': lazyPage(async () => (await import('./verwalter/convergence-page.tsx')).ConvergencePage),
+  '/diff': lazyPage(async () => (await import('./verwalter/diff-page.tsx')).DiffPage),
+  '/election': lazyPage(async () => (await import('./verwalter/election-page.tsx')).ElectionPage),
+  '/backups': lazyPage(async () => (await import('./verwalter/backups-page.tsx')).BackupsPage),
+  '/api-links': lazyPage(async () => (await import('./verwalter/api-page.tsx')).ApiPage),
+  '/verwalter/time-travel': lazyPage(async () => (await import('./verwalter/time-travel-page.tsx')).TimeTravelPage),
+  '/verwalter/dry-run': lazyPage(async () => (await import('./verwalter/dry-run-page.tsx')).DryRunPage),
   '/local/status': lazyPage(async () => (await import('./cantal/host-page.tsx')).HostPage),
   '/local/processes': lazyPage(async () => (await import('./cantal/processes-page.tsx')).ProcessesPage),
   '/local/process_metrics': lazyPage(async () => (await import('./cantal/process-page.tsx')).ProcessPage),
@@ -47,7 +61,7 @@ function Pages({ token }: { token: string | null }) {
   const shown = useRef(place.path);
   useEffect(() => {
     // Monitoring alone begins with its host.
-    if (place.path === '/' && scheduler === false) return replace('/local/status');
+    if (isScheduling(place.path) && scheduler === false) return replace('/local/status');
     const title = titleOf(place.path);
     document.title = title === null ? 'Stellwerk' : `${title} · Stellwerk`;
     // Who followed a link in the menu wants to be in the page that it led to.
@@ -75,7 +89,7 @@ function Content({ place, token }: { place: Place; token: string | null }) {
   if (Page === undefined) return <NoSuchPage path={place.path} />;
   const ofOthers = place.path.startsWith('/remote/') || place.path === '/local/peers';
   if (ofOthers && inCluster === false) return <NoClusterPage title={titleOf(place.path) ?? ''} />;
-  const there = place.path === '/' ? scheduler === true : !ofOthers || inCluster === true;
+  const there = isScheduling(place.path) ? scheduler === true : !ofOthers || inCluster === true;
   return there ? <Page key={place.path} place={place} token={token} /> : <main class="empty" aria-busy="true" />;
 }
 

@@ -2,6 +2,7 @@ import { useLoadAction } from './action-shell.ts';
 import { Containers } from './containers.tsx';
 import { readDecision } from './decision.ts';
 import { Header } from './header.tsx';
+import { Link } from './link.tsx';
 import { useLive } from './live.ts';
 import { scheduleMatrix } from './matrix.ts';
 import { Nodes } from './nodes.tsx';
@@ -30,6 +31,11 @@ export function ClusterPage({ token }: { token: string | null }) {
         </main>
       ) : (
         <main class={isLive ? undefined : 'stale'}>
+          {overview.nodes.some(({ leader, held }) => leader && held) && (
+            <p class="said failed">
+              A schedule that would stop much is held back: <Link href="/roles">decide about it</Link>
+            </p>
+          )}
           <Summary overview={overview} matrix={matrix} decision={decision} plots={plots} />
           <Plots plots={plots} thresholdPerMinute={decision.thresholdPerMinute} now={now} />
           <Nodes overview={overview} now={now} />

@@ -13,6 +13,23 @@ interface Entry {
   readonly hint?: string;
 }
 
+/** Of an agent that schedules. */
+const cluster: readonly Entry[] = [
+  { path: '/', title: 'Cluster' },
+  { path: '/roles', title: 'Roles' },
+  { path: '/services', title: 'Services' },
+  { path: '/servers', title: 'Servers' },
+  { path: '/logs', title: 'Logs' },
+  { path: '/why', title: 'Why' },
+  { path: '/convergence', title: 'Convergence' },
+  { path: '/diff', title: 'Schedule diff' },
+  { path: '/verwalter/time-travel', title: 'Time travel' },
+  { path: '/verwalter/dry-run', title: 'Dry run' },
+  { path: '/election', title: 'Election' },
+  { path: '/backups', title: 'Backups' },
+  { path: '/api-links', title: 'API' },
+];
+
 const local: readonly Entry[] = [
   { path: '/local/status', title: 'Status' },
   { path: '/local/processes', title: 'Processes', count: 'processes' },
@@ -35,10 +52,19 @@ const remote: readonly Entry[] = [
 export function titleOf(path: string): string | null {
   if (path === '/') return null;
   if (path === '/local/process_metrics') return 'Process';
-  return [...local, ...remote].find((entry) => entry.path === path)?.title ?? null;
+  if (path === '/role') return 'Role';
+  if (path === '/logs/tail') return 'Log';
+  return [...cluster, ...local, ...remote].find((entry) => entry.path === path)?.title ?? null;
 }
 
-const parentOf = (path: string): string => (path === '/local/process_metrics' ? '/local/processes' : path);
+export const isScheduling = (path: string): boolean => cluster.some((entry) => entry.path === parentOf(path));
+
+const parents: Readonly<Record<string, string>> = {
+  '/local/process_metrics': '/local/processes',
+  '/role': '/roles',
+  '/logs/tail': '/logs',
+};
+const parentOf = (path: string): string => parents[path] ?? path;
 
 /** The cluster, and below it either this host's pages or those that ask all hosts. */
 export function Menu({ path }: { path: string }) {
@@ -56,11 +82,13 @@ export function Menu({ path }: { path: string }) {
     <nav class="menu" aria-label="Pages" ref={nav}>
       {scheduler !== false && (
         <ul>
-          <li>
-            <Link href="/" current={path === '/'}>
-              Cluster
-            </Link>
-          </li>
+          {cluster.map(({ path: href, title }) => (
+            <li key={href}>
+              <Link href={href} current={href === parentOf(path)}>
+                {title}
+              </Link>
+            </li>
+          ))}
         </ul>
       )}
       <ul class="switch" aria-label="Whose figures">

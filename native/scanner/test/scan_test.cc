@@ -222,8 +222,9 @@ TEST(Scan, ForgetsDeadProcessesAfterTheirHourAndUsesTheirIdsAgain) {
 
 TEST(Scan, TellsOfItselfAndOfTheProgramAroundIt) {
   Host host;
-  host.scan->reported().set("websocket.clients", {Kind::Integer, 3});
-  host.scan->reported().set("carbon.dropped", {Kind::Counter, 7});
+  host.scan->reported().set({"cantal", "websocket.clients"}, {Kind::Integer, 3});
+  host.scan->reported().set({"cantal", "carbon.dropped"}, {Kind::Counter, 7});
+  host.scan->reported().set({"global", "errors_occured"}, {Kind::Counter, 2});
   host.at(1000, 0);
   host.scan->missed();
   host.scan->notes().reject("bad-meta", "refused", true);
@@ -232,6 +233,7 @@ TEST(Scan, TellsOfItselfAndOfTheProgramAroundIt) {
   const auto own = [&](const char* metric) { return host.value({{"group", "cantal"}, {"metric", metric}}); };
   EXPECT_EQ(own("websocket.clients"), 3u);
   EXPECT_EQ(own("carbon.dropped"), 7u);
+  EXPECT_EQ(host.value({{"group", "global"}, {"metric", "errors_occured"}}), 2u);
   EXPECT_EQ(own("scan.missed"), 1u);
   EXPECT_GT(own("scan.files_read"), 5u);
   EXPECT_GT(own("history.bytes"), 1000u);

@@ -85,7 +85,7 @@ export function remoteRoutes(
     {
       method: 'POST',
       path: '/start_remote',
-      access: 'act',
+      access: 'admin',
       summary: 'Connects to all agents before the first query; they are let go 3 min after the last one',
       handle() {
         if (remote === null) return problem(404, noCluster);

@@ -12,6 +12,12 @@ export interface ElectionConfig {
   readonly reportedMs: number;
   /** Quorum of the nodes directly reported within `reportedMs` instead of all known ones. */
   readonly allowMinority: boolean;
+  /**
+   * Other nodes that were known before a restart. The quorum counts at least so many until `rememberedMs` after the start,
+   * as it would have without the restart.
+   */
+  readonly remembered: number;
+  readonly rememberedMs: number;
   /** Never lead while fewer nodes than this are visible, self included. 0: no limit. */
   readonly minCluster: number;
   /** Size of the whole cluster, self included: quorum from it instead of the known list. Null: from the list. */
@@ -39,6 +45,9 @@ export const election: ElectionConfig = {
   peersFreshMs: 1_500,
   reportedMs: 75_000,
   allowMinority: false,
+  remembered: 0,
+  // As long as gossip remembers a node that nobody hears (gossip/config.ts, forgetMs).
+  rememberedMs: 172_800_000,
   minCluster: 0,
   expectedPeers: null,
   neverLead: false,

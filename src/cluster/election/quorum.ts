@@ -8,10 +8,16 @@ export function quorum(size: number): number {
 /** Nodes that count towards the quorum, self included. */
 export function countedSize(state: ElectionState, nowMs: number): number {
   if (state.config.expectedPeers !== null) return state.config.expectedPeers;
-  if (!state.config.allowMinority) return state.peers.size + 1;
+  if (!state.config.allowMinority) return knownSize(state, nowMs);
   let size = 1;
   for (const peer of state.peers.values()) if (isReported(state, peer, nowMs)) size += 1;
   return size;
+}
+
+/** All nodes that are known or were before a restart, dead ones and self included. */
+export function knownSize({ config, startedMs, peers }: ElectionState, nowMs: number): number {
+  const remembered = nowMs - startedMs < config.rememberedMs ? config.remembered : 0;
+  return Math.max(peers.size, remembered) + 1;
 }
 
 export const neededVotes = (state: ElectionState, nowMs: number): number => quorum(countedSize(state, nowMs));
@@ -33,7 +39,7 @@ export function peersAreFresh(state: ElectionState, nowMs: number): boolean {
 
 /** Whether this node may lead at all now. */
 export function mayLead(state: ElectionState): boolean {
-  return !state.config.neverLead && visibleSize(state) >= state.config.minCluster;
+  return !state.config.neverLead && state.willing && visibleSize(state) >= state.config.minCluster;
 }
 
 /** A leader heard so many within its lease, itself included, that no quorum without it can have formed unnoticed. */

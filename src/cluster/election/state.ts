@@ -68,10 +68,12 @@ export interface ElectionState {
   readonly peers: ReadonlyMap<string, Voter>;
   /** When the list of peers was last confirmed; null: never. */
   readonly peersMs: number | null;
-  /** Last ping of a leader whom we follow; null: never. */
+  /** Last ping of the leader whom we follow, or followed last; null: we know of it by hearsay only. */
   readonly leaderHeardMs: number | null;
   readonly schedule: ScheduleStamp | null;
   readonly errors: number;
+  /** What uses the cluster says of itself: false where it would not know what to do as a leader. */
+  readonly willing: boolean;
   /** For looking at: how often each thing happened. */
   readonly counts: {
     readonly asked: number;
@@ -95,6 +97,7 @@ export function startElection(config: ElectionConfig, id: string, life: number, 
     leaderHeardMs: null,
     schedule: null,
     errors: 0,
+    willing: true,
     counts: { asked: 0, elections: 0, won: 0, steppedDown: 0 },
   };
 }

@@ -19,7 +19,9 @@ export type ElectionEvent =
   | { readonly kind: 'peers'; readonly peers: ReadonlyMap<string, Voter> }
   /** Authentic, and from a known node: the caller has seen to both. */
   | { readonly kind: 'packet'; readonly from: string; readonly message: ElectionMessage }
-  | { readonly kind: 'announce'; readonly schedule: ScheduleStamp | null; readonly errors: number };
+  | { readonly kind: 'announce'; readonly schedule: ScheduleStamp | null; readonly errors: number }
+  /** Whether this node would know what to do as a leader. One that is forced leads all the same. */
+  | { readonly kind: 'willing'; readonly willing: boolean };
 
 export interface ElectionEffect {
   readonly kind: 'send';
@@ -54,6 +56,11 @@ export function stepElection(state: ElectionState, event: ElectionEvent, env: En
       break;
     case 'announce':
       announce(draft, event.schedule, event.errors);
+      break;
+    case 'willing':
+      change(draft, { willing: event.willing });
+      // Others notice within an election interval, as of a crash.
+      if (draft.state.role.kind === 'leader' && !event.willing && !state.config.forceLeader) restart(draft);
       break;
     default:
       event satisfies never;
@@ -234,6 +241,7 @@ function onCurrent(draft: Draft, epoch: number, leader: string | null): void {
   if (leader !== null && leader !== state.id && state.peers.has(leader)) {
     if (role.kind === 'leader') count(draft, 'steppedDown');
     follow(draft, leader, epoch, null);
+    change(draft, { leaderHeardMs: null });
     return;
   }
   switch (role.kind) {
@@ -369,7 +377,8 @@ function tellCurrent(draft: Draft, to: string): void {
     send(draft, to, { kind: 'ping', epoch: state.epoch, schedule: role.schedule });
     return;
   }
-  const leader = role.kind === 'follower' ? role.leader : null;
+  // Only whom we hear ourselves: hearsay of hearsay would give a minority the leader that it has lost, node after node.
+  const leader = role.kind === 'follower' && hearsLeader(state, draft.env) ? role.leader : null;
   send(draft, to, { kind: 'current', epoch: state.epoch, leader });
 }
 

@@ -21,6 +21,8 @@ import { type LogKeep, outdatedSegments } from './retention.ts';
 export interface IndexedLog {
   /** Begins a deployment with the text that belongs to all roles. */
   deployment(id: string, text: string): DeploymentLog;
+  /** What changed outside of a deployment, sentence by sentence. */
+  changes(hash: string, sentences: readonly string[]): void;
   /** A role of a deployment that somebody else has begun. */
   role(id: string, role: string): RoleLog;
   /** Why something of the newest deployment could not be written; null: all was. */
@@ -121,8 +123,17 @@ export const openIndexedLog = ({ dir, keep, nowMs }: IndexedLogOptions): Indexed
     };
   };
 
+  const changesOf = (hash: string, sentences: readonly string[]): Pointer => {
+    const own = attempt(nowhere, () => segment(join(dir, '.changes')));
+    const time = new Date(nowMs()).toISOString();
+    const lines = sentences.map((sentence) => `${time}: ${hash.slice(0, 8)}: ${oneLine(sentence)}\n`);
+    append(own.file, lines.join(''));
+    return { variant: 'Changes', fields: [own.name, own.offset] };
+  };
+
   return {
     problem: () => problem,
+    changes: (hash, sentences) => void changesOf(hash, sentences),
     role: roleOf,
     deployment(id, text) {
       problem = null;
@@ -134,14 +145,7 @@ export const openIndexedLog = ({ dir, keep, nowMs }: IndexedLogOptions): Indexed
       const now = (): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
       return {
         changes(hash, sentences) {
-          if (sentences.length === 0) return;
-          const changes = attempt(nowhere, () => segment(join(dir, '.changes')));
-          index(id, { variant: 'Changes', fields: [changes.name, changes.offset] }, 'DeploymentChanges');
-          const time = new Date(nowMs()).toISOString();
-          append(
-            changes.file,
-            sentences.map((sentence) => `${time}: ${hash.slice(0, 8)}: ${oneLine(sentence)}\n`).join(''),
-          );
+          if (sentences.length > 0) index(id, changesOf(hash, sentences), 'DeploymentChanges');
         },
         role: (role) => roleOf(id, role),
         finish(how) {
@@ -180,7 +184,8 @@ const openSegment = (folder: string, name: string): string => {
   return file;
 };
 
-const segmentPattern = /^(?:log\.\d{14}\.txt|index\.\d{8}\.json)$/;
+/** Names of files of these logs. */
+export const segmentPattern = /^(?:log\.\d{14}\.txt|index\.\d{8}\.json)$/;
 
 const segmentsOf = (dir: string) => {
   const folders: Dirent[] = readdirSync(dir, { withFileTypes: true }).filter((entry) => entry.isDirectory());

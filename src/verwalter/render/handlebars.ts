@@ -85,6 +85,12 @@ const sortedEach = (environment: Environment): void => {
  * All templates of a role, by path within its folder; each is a partial by that path for the others. Strict: a
  * variable that is not there is an error, unless a helper or `#if` guards it. Nothing is escaped.
  */
+/** Handlebars tells in what a variable is missing, and ours have no prototype that would make a text of them. */
+const named = (variables: unknown): unknown =>
+  isObject(variables)
+    ? Object.defineProperty({ ...variables, __proto__: null }, Symbol.toPrimitive, { value: () => 'the variables' })
+    : variables;
+
 export const compileTemplates = (sources: Readonly<Record<string, string>>): TemplateSet => {
   const environment = Handlebars.create();
   for (const name of ['log', 'lookup']) environment.unregisterHelper(name);
@@ -107,7 +113,7 @@ export const compileTemplates = (sources: Readonly<Record<string, string>>): Tem
       const source = sources[path];
       if (source === undefined) throw new TemplateError(`${path}: there is no such template`);
       try {
-        return environment.compile(source, { noEscape: true, strict: true })(variables);
+        return environment.compile(source, { noEscape: true, strict: true })(named(variables));
       } catch (error) {
         throw new TemplateError(`${path}: ${(error as Error).message}`);
       }

@@ -43,10 +43,24 @@ const retryMostMs = 300_000;
 export const retryDelayMs = (failures: number): number =>
   Math.min(retryMostMs, retryFirstMs * 2 ** Math.max(0, failures - 1));
 
+/** Roles of a node as query.lua tells them, in the place of what the schedule says. */
+export interface RolesData {
+  /** Role → its variables. */
+  readonly toRender: ReadonlyMap<string, JsonObject>;
+  /** Of this node too, but not to be rendered now. */
+  readonly kept: readonly string[];
+}
+
 /** What this node has to render for a schedule: its roles, and those it had and has no more. */
-export const planRoles = (data: JsonObject, hostname: string, records: Iterable<RoleRecord>): readonly RolePlan[] => {
+export const planRoles = (
+  data: JsonObject,
+  hostname: string,
+  records: Iterable<RoleRecord>,
+  told: RolesData | null = null,
+): readonly RolePlan[] => {
   const plans: RolePlan[] = [];
-  const wanted = rolesOfNode(data, hostname);
+  const wanted = told?.toRender ?? rolesOfNode(data, hostname);
+  const kept = new Set(told?.kept ?? []);
   for (const [role, variables] of wanted) {
     const { template } = variables;
     if (!roleNamePattern.test(role)) plans.push({ role, error: 'not a role name' });
@@ -56,7 +70,7 @@ export const planRoles = (data: JsonObject, hostname: string, records: Iterable<
     else plans.push({ role, template, variables, removed: false });
   }
   for (const record of records) {
-    if (wanted.has(record.role) || !record.touched) continue;
+    if (wanted.has(record.role) || kept.has(record.role) || !record.touched) continue;
     const { role, template } = record;
     plans.push({ role, template, variables: removedVariables(record.variables), removed: true });
   }

@@ -8,8 +8,9 @@ import { readSchedule, type Schedule } from '../schedule.ts';
 import { isTemplatePath, roleNamePattern } from '../scheduler/output.ts';
 import { fileDiff } from './file-diff.ts';
 import { planRoles, templateVariables } from './plan.ts';
+import { preview } from './preview.ts';
 import { redactor } from './redact.ts';
-import { expand, innerCommands, type RenderCommand, textsOf } from './render-command.ts';
+import { expand } from './render-command.ts';
 import { runRole } from './run-role.ts';
 import { readSandbox } from './sandbox.ts';
 import { readTemplateTree, type TemplateTree } from './template-tree.ts';
@@ -105,30 +106,6 @@ const treeOf = (folder: string): TemplateTree => {
     throw new Refusal(10, (error as Error).message);
   }
 };
-
-/** One line a command, with its names in place of what they stand for. */
-const told = (commands: readonly RenderCommand[], names: Readonly<Record<string, string>>, indent = ''): string =>
-  commands
-    .map((command) => {
-      const first = 'argv' in command ? [command.argv[0]] : [];
-      const words = [...first, ...textsOf(command).map((text) => expand(text, names))];
-      return `${indent}!${command.kind} ${words.join(' ')}\n${told(innerCommands(command), names, `${indent}  `)}`;
-    })
-    .join('');
-
-/** Everything that a role would write and run, as text. */
-const preview = (tree: TemplateTree, variables: JsonObject, role: string, node: string, configDir: string): string =>
-  tree.renderFiles
-    .map(({ templates, commands }) => {
-      const names: Record<string, string> = { role, node, config_dir: configDir, staging: '(staging)' };
-      const texts = Object.entries(templates).map(([name, template]) => {
-        const text = tree.templates.render(template, variables);
-        for (const key of [`files.${name}`, `templates.${name}`, 'tmp_file']) names[key] = `(${name})`;
-        return `+++ template start: ${template} -> (${name}) +++\n${text}${text.endsWith('\n') ? '' : '\n'}+++ template end: ${template} +++\n`;
-      });
-      return texts.join('') + told(commands, names);
-    })
-    .join('');
 
 const checkFolder = (folder: string, options: RenderOnceOptions, { version, print }: Surroundings): RenderExit => {
   const given = options.vars === undefined && options.varsFile === undefined ? {} : variablesOf(options);
@@ -249,6 +226,7 @@ const renderRole = async (
       {
         ...{ configDir: options.configDir, workDir: work, storageDir: options.storageDir, sandbox, redact },
         lithosSwitch,
+        useSudo: false,
         signal: new AbortController().signal,
         log: (line) => log.line(redact(line)),
         wrote: (path, old, bytes) => log.line(redact(`wrote ${path}\n${fileDiff(path, old, bytes)}`)),

@@ -12,10 +12,12 @@ import {
   type PlannedRole,
   planRoles,
   type RoleRecord,
+  type RolesData,
   readRecords,
   retryDelayMs,
   templateVariables,
 } from './plan.ts';
+import { preview } from './preview.ts';
 import { redactor } from './redact.ts';
 import { type RoleTools, runRole } from './run-role.ts';
 import { readSandbox } from './sandbox.ts';
@@ -30,6 +32,16 @@ export interface RendererOptions {
   readonly lithosSwitch: readonly [string, ...string[]];
   readonly machine: () => JsonObject;
   readonly logKeep: LogKeep;
+  /** Templates are rendered and logged with what would be run; nothing is written or run, and nothing remembered. */
+  readonly dryRun?: boolean;
+  /** Programs are started as root through sudo(8). */
+  readonly useSudo?: boolean;
+  /** Roles in the place of what the schedule says; null: as it says. Rejects: nothing is rendered, and it is tried again. */
+  readonly rolesOf?: (
+    schedule: Schedule,
+    deploymentId: string,
+    previous: JsonObject | null,
+  ) => Promise<RolesData | null>;
   readonly onChange: () => void;
 }
 
@@ -51,15 +63,21 @@ export interface Renderer {
   recheck(): void;
   /** All roles, whether or not anything changed. */
   force(): void;
+  /** A sentence for the log of changes, beside those that the scheduler says. */
+  noteChange(hash: string, sentence: string): void;
   status(): {
     readonly renderedHash: string | null;
     readonly running: boolean;
     readonly deploymentId: string | null;
     readonly roles: readonly RoleStatus[];
     readonly failedRoles: readonly string[];
+    /** Renders of roles that failed, since the start. */
+    readonly failures: number;
     /** What is wrong with sandbox/*.yaml (the last good one holds) and with writing logs; null: nothing. */
     readonly sandboxProblem: string | null;
     readonly logProblem: string | null;
+    /** Why it is not known which roles to render; the old ones stay. */
+    readonly rolesProblem: string | null;
   };
   /** Newest lines of a role's log, from memory. */
   log(role: string): readonly string[];
@@ -90,11 +108,14 @@ export const startRenderer = (options: RendererOptions): Renderer => {
   const abort = new AbortController();
   let current: Schedule | null = null;
   let renderedHash: string | null = null;
+  let renderedData: JsonObject | null = null;
+  let rolesProblem: string | null = null;
   let deploymentId: string | null = null;
   let deployment: DeploymentLog | null = null;
   let roleLog: RoleLog | null = null;
   let debugText = '';
   let loggedHash: string | null = null;
+  let failures = 0;
   let wanted = false;
   let forced = false;
   let running: Promise<void> | null = null;
@@ -122,6 +143,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
   };
 
   const fail = (role: string, template: string, fingerprint: string, code: number, error: string): void => {
+    failures += 1;
     const old = records.get(role);
     const count = old?.failure?.fingerprint === fingerprint ? old.failure.count + 1 : 1;
     const retryAtMs = Date.now() + retryDelayMs(count);
@@ -165,12 +187,19 @@ export const startRenderer = (options: RendererOptions): Renderer => {
         previous,
       });
       const redact = redactor(plan.variables, sandbox.redact);
+      if (options.dryRun === true) {
+        note(role, redact(`dry run\n${preview(tree, variables, role, options.hostname, options.configDir)}`));
+        const old = record ?? { ...freshRecord, role, template };
+        records.set(role, { ...old, template, variables: plan.variables, fingerprint, failure: null });
+        return;
+      }
       const own = roleLog;
       const tools: RoleTools = {
         configDir: options.configDir,
         workDir: join(options.storageDir, 'render', 'work'),
         storageDir: options.storageDir,
         lithosSwitch: options.lithosSwitch,
+        useSudo: options.useSudo ?? false,
         sandbox,
         signal: abort.signal,
         redact,
@@ -227,6 +256,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
   };
 
   const saveRecords = (): void => {
+    if (options.dryRun === true) return;
     try {
       mkdirSync(join(options.storageDir, 'render'), { recursive: true, mode: 0o700 });
       const stored = [...records.values()]
@@ -251,10 +281,22 @@ export const startRenderer = (options: RendererOptions): Renderer => {
       if (loggedHash !== schedule.hash && Array.isArray(schedule.data.changes)) {
         deploymentOf(schedule);
       }
-      const plans = planRoles(schedule.data, options.hostname, records.values());
+      let told: RolesData | null = null;
+      try {
+        deploymentId ??= newDeploymentId();
+        told = (await options.rolesOf?.(schedule, deploymentId, renderedData)) ?? null;
+        rolesProblem = null;
+      } catch (error) {
+        rolesProblem = (error as Error).message;
+        forced ||= force;
+        options.onChange();
+        continue;
+      }
+      const plans = planRoles(schedule.data, options.hostname, records.values(), told);
+      const kept = new Set(told?.kept ?? []);
       // Roles that are wanted no more and never came to a command leave no mark.
       const planned = new Set(plans.map((plan) => plan.role));
-      for (const role of [...records.keys()]) if (!planned.has(role)) records.delete(role);
+      for (const role of [...records.keys()]) if (!planned.has(role) && !kept.has(role)) records.delete(role);
       for (const plan of plans) {
         if (abort.signal.aborted) return;
         if ('error' in plan) fail(plan.role, '', hashOfError(plan.error), 4, plan.error);
@@ -265,6 +307,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
       // Asserted: what was assigned in between is not seen by the narrowing of the line above the loop.
       (deployment as DeploymentLog | null)?.finish(anyFailed ? 'DeploymentError' : 'DeploymentFinish');
       renderedHash = schedule.hash;
+      renderedData = schedule.data;
       options.onChange();
     }
   };
@@ -281,6 +324,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
 
   const planRetry = (): void => {
     const times = [...records.values()].flatMap(({ failure }) => (failure === null ? [] : [failure.retryAtMs]));
+    if (rolesProblem !== null) times.push(Date.now() + retryDelayMs(1));
     if (times.length === 0 || abort.signal.aborted) return;
     const wait = Math.max(100, Math.min(...times) - Date.now());
     retryTimer = setTimeout(() => {
@@ -303,6 +347,7 @@ export const startRenderer = (options: RendererOptions): Renderer => {
       wanted = true;
       kick();
     },
+    noteChange: (hash, sentence) => indexed.changes(hash, [sentence]),
     force() {
       wanted = true;
       forced = true;
@@ -322,8 +367,9 @@ export const startRenderer = (options: RendererOptions): Renderer => {
         );
       const failedRoles = roles.filter((role) => role.state !== 'rendered').map((role) => role.role);
       return {
-        ...{ renderedHash, running: running !== null, deploymentId, roles, failedRoles, sandboxProblem },
+        ...{ renderedHash, running: running !== null, deploymentId, roles, failedRoles, failures, sandboxProblem },
         logProblem: indexed.problem(),
+        rolesProblem,
       };
     },
     log: (role) => logs.get(role) ?? [],

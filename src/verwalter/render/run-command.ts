@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, 
 import { basename, delimiter, dirname, isAbsolute, join, normalize, relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { accountOf, groupOf } from './account.ts';
+import { asRoot } from './as-root.ts';
 import { contentHash } from './content-hash.ts';
 import { type FileJournal, replaceFile, type WantedRights } from './file-journal.ts';
 import { matchingFiles, pathPattern } from './path-pattern.ts';
@@ -65,9 +66,8 @@ const runOne = async (command: RenderCommand, run: Run): Promise<Failure | null>
       const path = programPath(program, tools.configDir);
       if (!lets(tools.sandbox.allowedCommands, path)) return refused(command.kind, path, 'allowed-commands');
       const own: [string, ...string[]] = [program, ...args.map(fill)];
-      const argv: [string, ...string[]] =
-        isRoot && process.getuid?.() !== 0 ? ['/usr/bin/sudo', '-n', path, ...own.slice(1)] : own;
-      return spawned(command.kind, program, run, (on) => start(argv, on, { asUser: !isRoot }));
+      const argv = asRoot(own, path, isRoot || tools.useSudo, isRoot ? null : tools.sandbox.runAs);
+      return spawned(command.kind, program, run, (on) => start(argv, on, { asUser: argv === own && !isRoot }));
     }
     case 'Sh': {
       if (!lets(tools.sandbox.allowedCommands, '/bin/sh')) return refused('Sh', '/bin/sh', 'allowed-commands');
@@ -180,6 +180,9 @@ const programPath = (program: string, cwd: string): string => {
   return found ?? program;
 };
 
+const lithosProgram = ({ lithosSwitch, useSudo }: RoleTools): readonly [string, ...string[]] =>
+  asRoot(lithosSwitch, lithosSwitch[0], useSudo, null);
+
 const start = async (
   argv: readonly [string, ...string[]],
   { job, tools, deadline, names }: Run,
@@ -261,7 +264,7 @@ const switchLithos = async (sandbox: string, src: string, run: Run): Promise<Fai
   const { tools } = run;
   if (!sandboxPattern.test(sandbox)) return { code: 20, error: `!Lithos ${sandbox}: not the name of a sandbox` };
   const kept = keptProcessConfig(sandbox, tools);
-  const result = await start([...tools.lithosSwitch, sandbox, src], run, { asUser: false });
+  const result = await start([...lithosProgram(tools), sandbox, src], run, { asUser: false });
   if (!result.ok) return { code: 20, error: `!Lithos ${sandbox}: ${result.problem}${lastLine(result)}` };
   if (!run.switched.has(sandbox)) run.switched.set(sandbox, readIfThere(kept));
   try {
@@ -277,7 +280,7 @@ const switchLithos = async (sandbox: string, src: string, run: Run): Promise<Fai
 export const switchBack = async (sandbox: string, bytes: Buffer, run: Run): Promise<CommandResult> => {
   const kept = keptProcessConfig(sandbox, run.tools);
   replaceFile(kept, bytes, 0o600);
-  return start([...run.tools.lithosSwitch, sandbox, kept], run, { asUser: false });
+  return start([...lithosProgram(run.tools), sandbox, kept], run, { asUser: false });
 };
 
 const readIfThere = (file: string): Buffer | null => {

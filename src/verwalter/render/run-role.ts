@@ -30,6 +30,8 @@ export interface RoleTools {
   readonly storageDir: string;
   /** Started with SANDBOX and FILE added: checks and puts in place a lithos process config. */
   readonly lithosSwitch: readonly [string, ...string[]];
+  /** Programs are started as root through sudo(8), where we are not root. */
+  readonly useSudo: boolean;
   readonly sandbox: RenderSandbox;
   readonly signal: AbortSignal;
   redact(text: string): string;

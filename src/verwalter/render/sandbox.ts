@@ -126,3 +126,16 @@ const duration = (yaml: YamlText, node: unknown, key: string): number => {
 /** Whether a path is one that a list of globs lets through; null lets everything through. */
 export const lets = (globs: readonly string[] | null, path: string): boolean =>
   globs === null || picomatch.isMatch(path, [...globs], { dot: true });
+
+/** What `log-dirs` says now; while the files have a mistake, what it last said. */
+export const currentLogDirs = (folder: string): (() => RenderSandbox['logDirs']) => {
+  let good: RenderSandbox['logDirs'] = {};
+  return () => {
+    try {
+      good = readSandbox(folder).logDirs;
+    } catch {
+      // The renderer reads the same files and tells of the mistake.
+    }
+    return good;
+  };
+};

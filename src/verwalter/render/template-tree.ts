@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashText } from '../canonical.ts';
+import { instead } from '../legacy.ts';
 import { FileError } from '../yaml-text.ts';
 import { compileTemplates, type TemplateSet } from './handlebars.ts';
 import { parseRenderFile, type RenderFile } from './render-yaml.ts';
@@ -36,9 +37,8 @@ export const readTemplateTree = (folder: string): TemplateTree => {
         walk(path, depth + 1);
         continue;
       }
-      if (/\.(tera|trm|trimmer)$/.test(name)) {
-        throw new FileError({ file: full, line: 0, text: 'only Handlebars templates (.hbs, .handlebars) are known' });
-      }
+      const otherwise = instead(full);
+      if (otherwise !== null) throw new FileError({ file: full, line: 0, text: otherwise });
       const isTemplate = /\.(hbs|handlebars)$/.test(name);
       const isRender = /\.render\.ya?ml$/.test(name);
       if (!isTemplate && !isRender) continue;

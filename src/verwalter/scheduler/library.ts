@@ -1,4 +1,5 @@
 import { hashText } from '../canonical.ts';
+import api from './lib/api.lua';
 import daily from './lib/daily.lua';
 import explain from './lib/explain.lua';
 import health from './lib/health.lua';
@@ -12,7 +13,7 @@ import spread from './lib/spread.lua';
 import threshold from './lib/threshold.lua';
 import toolbox from './lib/toolbox.lua';
 
-const modules = { daily, explain, health, hold, metrics, nodes, pack, ramp, rollout, spread, threshold, toolbox };
+const modules = { api, daily, explain, health, hold, metrics, nodes, pack, ramp, rollout, spread, threshold, toolbox };
 
 /** The modules that come with Stellwerk, `require "stellwerk/NAME"`: path → text. A scheduler's own file goes first. */
 export const library: Readonly<Record<string, string>> = Object.fromEntries(

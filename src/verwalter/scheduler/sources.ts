@@ -13,9 +13,16 @@ export interface SchedulerSources {
 /** A source file is written by a person. */
 const maxSourceBytes = 4 * 1024 * 1024;
 
+const wasmTwins: ReadonlyMap<string, string> = new Map([
+  ['scheduler.wasm', 'scheduler/v1/main.lua, which returns { scheduler = function(input) … end }'],
+  ['query.wasm', 'scheduler/v1/query.lua, which returns { init, render_roles, query }'],
+]);
+
 /** Reads `<configDir>/scheduler/v1` whole; throws an Error that names the file. */
-export const readSources = (configDir: string): SchedulerSources => {
-  const root = join(configDir, 'scheduler', 'v1');
+export const readSources = (configDir: string): SchedulerSources => readTree(join(configDir, 'scheduler', 'v1'));
+
+/** Reads the folder of a main.lua whole; throws an Error that names the file. */
+export const readTree = (root: string): SchedulerSources => {
   const files: Record<string, string> = {};
   const walk = (folder: string, prefix: string): void => {
     for (const name of readdirSync(folder).sort()) {
@@ -23,7 +30,11 @@ export const readSources = (configDir: string): SchedulerSources => {
       const path = join(folder, name);
       const stat = statSync(path);
       if (stat.isDirectory()) walk(path, `${prefix}${name}/`);
-      else if (name.endsWith('.lua')) {
+      else if (prefix === '' && wasmTwins.has(name)) {
+        // The original would run it in the place of Lua: not to is no choice to make in silence.
+        const twin = wasmTwins.get(name);
+        throw new Error(`${path}: WebAssembly is not run; write ${twin} instead, then take this file away`);
+      } else if (name.endsWith('.lua')) {
         if (stat.size > maxSourceBytes) throw new Error(`${path}: larger than ${maxSourceBytes} bytes`);
         files[`${prefix}${name}`] = readFileSync(path, 'utf8');
       }
@@ -31,5 +42,11 @@ export const readSources = (configDir: string): SchedulerSources => {
   };
   walk(root, '');
   if (files['main.lua'] === undefined) throw new Error(`${join(root, 'main.lua')}: there is no such file`);
-  return { files, hash: hashText(JSON.stringify([Object.entries(files), libraryHash])) };
+  return sourcesOf(files);
 };
+
+/** `files` in the order of their names, as they are read. */
+export const sourcesOf = (files: SchedulerSources['files']): SchedulerSources => ({
+  files,
+  hash: hashText(JSON.stringify([Object.entries(files), libraryHash])),
+});

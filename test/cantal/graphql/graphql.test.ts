@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { getIntrospectionQuery } from 'graphql';
 import { describe, expect, test } from 'vitest';
-import { askedOf, prepare } from '../../../src/cantal/graphql/operation.ts';
 import { graphqlRoutes } from '../../../src/cantal/graphql/routes.ts';
+import { serviceOf } from '../../../src/cantal/graphql/service.ts';
 import { RefusedQuery } from '../../../src/cantal/remote/by-host.ts';
+import { askedOf, prepare } from '../../../src/http/graphql/operation.ts';
 import type { HttpReply, HttpRequest } from '../../../src/http/route.ts';
 import { peer, type TestWorld, testWorld } from './world.ts';
 
@@ -249,9 +250,9 @@ test('no query, whatever its text, does more than give errors', async () => {
     fc.asyncProperty(text, fc.option(fc.string()), fc.jsonValue(), async (query, operationName, variables) => {
       const asked = askedOf({ query, operationName, variables });
       if (typeof asked === 'string') return;
-      const prepared = prepare(world, asked);
+      const prepared = prepare(serviceOf(world), asked);
       if (prepared.kind === 'bad') expect(prepared.errors.length).toBeGreaterThan(0);
-      else await prepared.run({ samples: 1000 });
+      else await prepared.run({ budget: { samples: 1000 } });
     }),
     { numRuns: 500 },
   );

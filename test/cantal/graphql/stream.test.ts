@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { createClient } from 'graphql-ws';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { hear, modernWords, olderWords } from '../../../src/cantal/graphql/protocol.ts';
-import { mergeMs, pauseMs, session, type Timers } from '../../../src/cantal/graphql/session.ts';
-import { graphqlStream } from '../../../src/cantal/graphql/stream.ts';
+import { graphqlStream } from '../../../src/cantal/graphql/routes.ts';
+import { serviceOf } from '../../../src/cantal/graphql/service.ts';
+import { hear, modernWords, olderWords } from '../../../src/http/graphql/protocol.ts';
+import { mergeMs, pauseMs, session, type Timers } from '../../../src/http/graphql/session.ts';
 import type { StreamSocket } from '../../../src/http/route.ts';
 import { startHttp } from '../../../src/http/server.ts';
 import { type TestWorld, testWorld } from './world.ts';
@@ -167,7 +168,7 @@ function bench(words = olderWords, world = testWorld()) {
     post: (text) => sent.push(text),
     close: (code) => closed.push(code),
   };
-  const client = session(world, words, socket, timers);
+  const client = session(serviceOf(world), words, socket, timers);
   /** Also lets what was promised happen. */
   const pass = async (ms: number) => {
     const end = now + ms;

@@ -30,13 +30,20 @@ local function requests_a_minute(input, alive, placed)
   return per_second and per_second * 60
 end
 
+local load_buttons = {
+  { id = 'double', title = 'Double the load', kind = 'primary' },
+  { id = 'halve', title = 'Halve the load' },
+  { id = 'normal', title = 'Back to normal' },
+}
+
 local function press_buttons(load, actions, numbers, now, changes)
   local by_role, others = toolbox.split_actions(actions)
   local answers = {}
   for role, pressed in pairs(by_role) do
     for _, action in ipairs(pressed) do
       local name, factor = action.button.action, nil
-      if role == 'load' then
+      -- From the cluster page, or from the page of the role.
+      if role == 'load' or role == 'quickstart' then
         if name == 'double' then factor = math.min(load.factor * numbers.load.factor, numbers.load.max_factor)
         elseif name == 'halve' then factor = load.factor / numbers.load.factor
         elseif name == 'normal' then factor = 1 end
@@ -157,7 +164,12 @@ local function scheduler(input)
 
   local schedule = {
     vars = { cluster = 'quickstart' },
-    roles = { quickstart = { template = 'quickstart', title = 'Web, workers, load' } },
+    roles = { quickstart = {
+      template = 'quickstart', title = 'Web, workers, load', badge = level.level .. ' load',
+      frontend = { kind = 'example' },
+      info = { ['load'] = string.format('%g × normal', load.factor), ['high load from'] = numbers.high_rpm .. ' requests a minute' },
+      global_actions = load_buttons,
+    } },
     nodes = json.object {},
     state = {
       level = level,

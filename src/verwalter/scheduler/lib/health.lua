@@ -20,6 +20,11 @@ function health.verdict(seen)
   return seen.running < seen.wanted and seen.errors >= seen.threshold
 end
 
+local function lasting(ms)
+  if ms < 60000 then return string.format('%d s', ms // 1000) end
+  return string.format('%d min', ms // 60000)
+end
+
 local function words(reason) return reason and ': ' .. reason or '' end
 
 --- One round for one role.
@@ -54,7 +59,7 @@ function health.step(round)
 
   local function blacklist(host, entry, reason)
     local pause = math.min(entry.backoff_ms and entry.backoff_ms * 2 or rule.probation_ms, rule.max_probation_ms)
-    say('%s: %s is blacklisted for %d min%s', host, role, pause // 60000, words(reason))
+    say('%s: %s is blacklisted for %s%s', host, role, lasting(pause), words(reason))
     return { ['until'] = now + pause, backoff_ms = pause, reason = reason }
   end
 

@@ -64,11 +64,16 @@ function metrics.newest(dataset, where) return pick(dataset, where, newest) end
 --- The same with the average of each series.
 function metrics.average(dataset, where) return pick(dataset, where, average) end
 
---- How many series a dataset has: with CountBy a cgroup, how many containers run. None is 0 where the node has answered,
--- nil where it has not.
+--- How many series of a dataset are not zero now: with CountBy a cgroup, how many containers run (one that has ended counts
+-- 0 processes for a while). None is 0 where the node has answered, nil where it has not.
 function metrics.count(dataset)
   if type(dataset) ~= 'table' or dataset[1] == 'Incompatible' or dataset[1] == 'Chart' then return nil end
-  return #metrics.series(dataset)
+  local count = 0
+  for _, series in ipairs(metrics.series(dataset)) do
+    local value = newest(series.chunk)
+    if value and value ~= 0 then count = count + 1 end
+  end
+  return count
 end
 
 --- The dataset of a rule on the node with this id, or nil.

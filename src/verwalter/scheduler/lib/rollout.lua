@@ -109,11 +109,35 @@ function buttons.error(update, now, say, action)
   say('%s: error: %s', update.target_ver, update.error_message)
 end
 
+local function table_of(value) return type(value) == 'table' and value or {} end
+
+--- The forms that a page sends: `{ action, version | to_version }`, `{ action = 'update_action', update_action, step }`, and a
+-- plain button of which the id says it all, as `pause`, with the step in its data. Anybody may post anything: what has
+-- another type than expected is as good as missing.
+local function normal(button)
+  local name = button.action
+  local to = { to_version = button.to_version or button.version }
+  if name == 'start_update' then return { start_update = to } end
+  if name == 'force_version' or name == 'quick_switch' then return { force_version = to } end
+  if name == nil and button.start_update ~= nil then return { start_update = table_of(button.start_update) } end
+  if name == nil and button.force_version ~= nil then return { force_version = table_of(button.force_version) } end
+  if name == nil or name == 'update_action' then name = button.update_action end
+  local step, message = button.step, button.error_message
+  if step == nil then step = table_of(button.data).step end
+  return { update_action = name, step = step, error_message = type(message) == 'string' and message or nil }
+end
+
 --- What an action of the `api` convention does: `{ update_action, step, error_message }`, `{ start_update = { to_version } }` or
 -- `{ force_version = { to_version } }`. Returns its answer.
 local function act(state, action, pipeline, now, say)
+  action = normal(action)
   if action.force_version then
-    state.version, state.update = action.force_version.to_version, nil
+    if type(action.force_version.to_version) ~= 'string' then return { error = 'force_version needs to_version' } end
+    local to = action.force_version.to_version
+    -- Who leaves a version by hand does not want it back by itself.
+    state.failed[state.update and state.update.target_ver or state.version] = 'left by hand'
+    state.failed[state.version], state.failed[to] = 'left by hand', nil
+    state.version, state.update = to, nil
     say('%s is forced', state.version)
     return { version = state.version }
   end

@@ -11,9 +11,10 @@ local rules = {
   -- One series for each container that has a process.
   ['django.running'] = {
     series = {
-      source = 'Tip',
+      source = 'Fine',
       condition = { 'And', { 'And', { 'Eq', 'metric', 'rss' }, { 'Has', 'pid' } }, { 'RegexLike', 'cgroup', 'django' } },
     },
+    extract = { 'Tip' },
     functions = { { 'CountBy', 'cgroup', 'Ignore' } },
   },
   ['django.errors'] = {
@@ -59,7 +60,8 @@ local function scheduler(input)
   end
   local bad, limits, changes = health.step {
     role = 'django', nodes = hosts, verdicts = verdicts, reasons = reasons, state = state.health, now = input.now,
-    unblacklist = unblacklist, rule = { after_ms = numbers.after_seconds * 1000 },
+    unblacklist = unblacklist,
+    rule = { after_ms = numbers.after_seconds * 1000, probation_ms = numbers.pause_seconds * 1000 },
   }
 
   local why, most = explain.new(), {}

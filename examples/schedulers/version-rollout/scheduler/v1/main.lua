@@ -17,6 +17,27 @@ local rules = {
   },
 }
 
+local version_buttons = {
+  { id = 'start_update', title = 'Roll out', kind = 'success', description = 'Step by step, back by itself where errors rise' },
+  { id = 'quick_switch', title = 'Switch to', kind = 'danger', confirm = 'Stop what runs and start {version} everywhere at once?' },
+}
+
+--- What can be done about an update that is under way; the step keeps a second press from doing more.
+local function update_buttons(update)
+  local buttons = json.array {}
+  if not update then return buttons end
+  local function offer(id, title, kind) buttons[#buttons + 1] = { id = id, title = title, kind = kind, data = { step = update.step } } end
+  if update.direction == 'forward' then
+    offer('proceed', 'Proceed', 'success')
+    offer('pause', 'Pause')
+    offer('skip', 'Skip ' .. update.step)
+  else
+    offer('resume', 'Resume', 'success')
+  end
+  if update.direction ~= 'backward' then offer('revert', 'Revert', 'danger') end
+  return buttons
+end
+
 local function scheduler(input)
   local runtime = input.runtime.django or {}
   local settings = runtime.settings or error('runtime/django/settings.yaml is missing', 0)
@@ -55,7 +76,8 @@ local function scheduler(input)
   local schedule = {
     roles = { django = {
       template = 'django', title = 'Django', versions = newest_first,
-      frontend = { kind = 'version', allow_stop = false },
+      frontend = { kind = 'version', allow_stop = false, version_buttons = version_buttons },
+      global_actions = update_buttons(progress.update),
       info = { version = progress.version, target = progress.update and progress.update.target_ver },
     } },
     nodes = json.object {},
