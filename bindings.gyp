@@ -15,6 +15,7 @@
       "sources": [
         "native/container/addon.cc",
         "native/container/addon_spec.cc",
+        "native/container/addon_terminal.cc",
         "native/container/addon_tree.cc",
         "native/container/bridge.cc",
         "native/container/capabilities.cc",
@@ -23,6 +24,7 @@
         "native/container/child.cc",
         "native/container/descriptors.cc",
         "native/container/ending.cc",
+        "native/container/fill.cc",
         "native/container/folder.cc",
         "native/container/identity.cc",
         "native/container/init.cc",
@@ -39,6 +41,21 @@
         "native/container/special.cc",
         "native/container/start.cc",
         "native/container/tree.cc"
+      ]
+    },
+    {
+      "target_name": "hash",
+      "defines": ["_GNU_SOURCE"],
+      "sources": [
+        "native/hash/addon.cc",
+        "native/hash/beneath.cc",
+        "native/hash/blake2b.cc",
+        "native/hash/blake2b_simd.cc",
+        "native/hash/file_list.cc",
+        "native/hash/fill.cc",
+        "native/hash/folder_names.cc",
+        "native/hash/jobs.cc",
+        "native/hash/read_ahead.cc"
       ]
     },
     {

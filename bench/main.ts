@@ -29,6 +29,10 @@ const benches: Readonly<Record<string, Entry>> = {
     flags: ['--max-semi-space-size=64'],
     load: () => import('./gossip.ts'),
   },
+  hash: {
+    about: 'the version of a tree of 100 000 files beside sha256sum, b2sum and b3sum',
+    load: () => import('./hash.ts'),
+  },
   history: { about: 'bytes and time per sample of the one-hour history', load: () => import('./history.ts') },
   replay: {
     about: 'a recorded day of 100 nodes: bytes a round, and how fast another scheduler runs through it',

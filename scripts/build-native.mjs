@@ -14,9 +14,9 @@ export function buildNative() {
   const gyp = join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
   makeIfStale('addons', {
     inputs: ['native', 'binding.gyp', 'bindings.gyp'],
-    outputs: ['build/Release/container.node', 'build/Release/scanner.node'],
+    outputs: ['container', 'hash', 'scanner'].map((name) => `build/Release/${name}.node`),
     make() {
-      process.stdout.write('stellwerk: building the addons (container, scanner)\n');
+      process.stdout.write('stellwerk: building the addons (container, hash, scanner)\n');
       // `configure build`, not `rebuild`: knot's build folder and the stamps stay.
       run(process.execPath, [gyp, 'configure', 'build', `--jobs=${jobs}`, '--loglevel=error', ...nodeHeaders()], {
         quiet: true,

@@ -48,6 +48,7 @@ async function bundle() {
       'dist/scheduler-worker.js',
       'dist/replay-process.js',
       'dist/sim.js',
+      'dist/vagga-builder.js',
     ],
     make() {
       build = true;
@@ -62,6 +63,7 @@ async function bundle() {
       main: 'src/cli/main.ts',
       quickstart: 'examples/quickstart/launch/main.ts',
       'scheduler-worker': 'src/verwalter/scheduler/worker.ts',
+      'vagga-builder': 'src/vagga/build/builder.ts',
       'replay-process': 'src/verwalter/replay/replay-process.ts',
       bench: 'bench/main.ts',
       sim: 'src/sim/main.ts',

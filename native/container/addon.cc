@@ -1,7 +1,8 @@
 // Node-API face of the container core; src/native/container.ts is its contract.
-#include "base/failure_text.hpp"
+#include "base/failure_object.hpp"
 #include "base/fd.hpp"
 #include "container/addon_spec.hpp"
+#include "container/addon_terminal.hpp"
 #include "container/addon_tree.hpp"
 #include "container/ending.hpp"
 #include "container/kernel.hpp"
@@ -19,16 +20,7 @@
 
 namespace stellwerk {
 
-Napi::Value wrapFailure(Napi::Env env, const Failure& failure) {
-  auto object = Napi::Object::New(env);
-  object.Set("step", failure.step);
-  object.Set("call", failure.call);
-  object.Set("subject", failure.subject);
-  object.Set("errno", failure.error);
-  object.Set("code", uv_err_name(-failure.error));
-  object.Set("message", describe(failure));
-  return object;
-}
+Napi::Value wrapFailure(Napi::Env env, const Failure& failure) { return failureObject(env, failure); }
 
 namespace {
 
@@ -66,6 +58,9 @@ Napi::Value startContainer(const Napi::CallbackInfo& info) {
   auto object = Napi::Object::New(info.Env());
   object.Set("pid", started.pid);
   object.Set("programPid", started.programPid);
+  if (started.stops) {
+    object.Set("stops", started.stops.release());
+  }
   const int pidfd = started.pidfd.release();
   object.Set("pidfd", pidfd);
   known().insert_or_assign(pidfd, Known{.programStatus = std::move(started.programStatus), .reaped = std::nullopt});
@@ -255,6 +250,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("peerCredentials", Napi::Function::New(env, peerCredentials));
   exports.Set("setXattr", Napi::Function::New(env, setXattr));
   exportTreeCalls(env, exports);
+  exportTerminalCalls(env, exports);
   exports.Set("probe", Napi::Function::New(env, probe));
   return exports;
 }

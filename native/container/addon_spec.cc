@@ -35,12 +35,16 @@ public:
     return value.As<Napi::Object>();
   }
 
-  std::string string(const Napi::Value& value, const std::string& field) {
+  std::string text(const Napi::Value& value, const std::string& field) {
     if (!value.IsString()) {
       fail(field, "a string");
       return {};
     }
-    std::string text = value.As<Napi::String>().Utf8Value();
+    return value.As<Napi::String>().Utf8Value();
+  }
+
+  std::string string(const Napi::Value& value, const std::string& field) {
+    std::string text = this->text(value, field);
     if (text.find('\0') != std::string::npos) {
       fail(field, "a string without NUL");
     }
@@ -102,6 +106,19 @@ std::vector<IdMapping> idMap(Reader& reader, const Napi::Value& value, const std
   return map;
 }
 
+unsigned readMode(Reader& reader, const Napi::Object& entry, const std::string& field) {
+  return static_cast<unsigned>(reader.number(entry.Get("mode"), field + ".mode", 0, 07777));
+}
+
+void readOwner(Reader& reader, const Napi::Object& entry, const std::string& field, Mount& mount) {
+  if (const Napi::Value uid = entry.Get("uid"); !uid.IsUndefined()) {
+    mount.owner = static_cast<std::uint32_t>(reader.number(uid, field + ".uid", 0, kMostId));
+  }
+  if (const Napi::Value gid = entry.Get("gid"); !gid.IsUndefined()) {
+    mount.ownerGroup = static_cast<std::uint32_t>(reader.number(gid, field + ".gid", 0, kMostId));
+  }
+}
+
 Mount readMount(Reader& reader, const Napi::Value& value, const std::string& field) {
   const Napi::Object entry = reader.object(value, field);
   Mount mount;
@@ -128,17 +145,37 @@ Mount readMount(Reader& reader, const Napi::Value& value, const std::string& fie
     mount.kind = Mount::Kind::tmpfs;
     mount.sizeBytes =
         static_cast<std::uint64_t>(reader.number(entry.Get("sizeBytes"), field + ".sizeBytes", 0, kMostSafe));
-    mount.mode = static_cast<unsigned>(reader.number(entry.Get("mode"), field + ".mode", 0, 07777));
+    mount.mode = readMode(reader, entry, field);
+    if (const Napi::Value sealed = entry.Get("sealed"); !sealed.IsUndefined()) {
+      mount.sealed = reader.boolean(sealed, field + ".sealed");
+    }
   } else if (kind == "proc") {
     mount.kind = Mount::Kind::proc;
+    if (const Napi::Value unmasked = entry.Get("unmasked"); !unmasked.IsUndefined()) {
+      mount.unmasked = reader.boolean(unmasked, field + ".unmasked");
+    }
   } else if (kind == "dev") {
     mount.kind = Mount::Kind::dev;
   } else if (kind == "pts") {
     mount.kind = Mount::Kind::pts;
   } else if (kind == "sys") {
     mount.kind = Mount::Kind::sys;
+  } else if (kind == "folder") {
+    mount.kind = Mount::Kind::folder;
+    mount.mode = readMode(reader, entry, field);
+    readOwner(reader, entry, field, mount);
+  } else if (kind == "file") {
+    mount.kind = Mount::Kind::file;
+    mount.mode = readMode(reader, entry, field);
+    if (const Napi::Value text = entry.Get("text"); !text.IsUndefined()) {
+      mount.text = reader.text(text, field + ".text");
+    }
+  } else if (kind == "copy") {
+    mount.kind = Mount::Kind::copy;
+    mount.source = reader.string(entry.Get("source"), field + ".source");
+    readOwner(reader, entry, field, mount);
   } else {
-    reader.fail(field + ".kind", "bind, tmpfs, proc, dev, pts or sys");
+    reader.fail(field + ".kind", "bind, tmpfs, proc, dev, pts, sys, folder, file or copy");
   }
   return mount;
 }
@@ -180,12 +217,40 @@ void readLimits(Reader& reader, const Napi::Value& value, std::vector<Limit>& li
   }
 }
 
+// What only a command at a terminal needs; all of it may be absent.
+void readProgram(Reader& reader, const Napi::Object& object, Spec& spec) {
+  if (const Napi::Value groups = object.Get("supplementaryGroups"); !groups.IsUndefined()) {
+    reader.list(groups, "supplementaryGroups", [&](const Napi::Value& gid, const std::string& at) {
+      spec.supplementaryGroups.push_back(static_cast<gid_t>(reader.number(gid, at, 0, kMostId)));
+    });
+  }
+  if (const Napi::Value mask = object.Get("umask"); !mask.IsUndefined()) {
+    spec.umask = static_cast<mode_t>(reader.number(mask, "umask", 0, 0777));
+  }
+  if (const Napi::Value group = object.Get("ownGroup"); !group.IsUndefined()) {
+    spec.ownGroup = reader.boolean(group, "ownGroup");
+  }
+  if (const Napi::Value terminal = object.Get("terminal"); !terminal.IsUndefined()) {
+    spec.terminal = static_cast<int>(reader.number(terminal, "terminal", -1, 1 << 30));
+  }
+  if (const Napi::Value passed = object.Get("passedFds"); !passed.IsUndefined()) {
+    reader.list(passed, "passedFds", [&](const Napi::Value& entry, const std::string& at) {
+      const Napi::Object pair = reader.object(entry, at);
+      spec.passedFds.push_back({.from = static_cast<int>(reader.number(pair.Get("from"), at + ".from", 0, 1 << 30)),
+                                .to = static_cast<int>(reader.number(pair.Get("to"), at + ".to", 3, 1 << 10))});
+    });
+  }
+}
+
 } // namespace
 
 bool readSpec(const Napi::Value& value, Spec& spec) {
   Reader reader(value.Env());
   const Napi::Object object = reader.object(value, "spec");
   spec.argv = reader.strings(object.Get("argv"), "argv");
+  if (const Napi::Value programs = object.Get("programs"); !programs.IsUndefined()) {
+    spec.programs = reader.strings(programs, "programs");
+  }
   readEnvironment(reader, object.Get("env"), spec.env);
   spec.cwd = reader.string(object.Get("cwd"), "cwd");
   if (const Napi::Value root = object.Get("root"); !root.IsUndefined()) {
@@ -228,6 +293,7 @@ bool readSpec(const Napi::Value& value, Spec& spec) {
   if (stream != spec.stdio.size()) {
     reader.fail("stdio", "three numbers");
   }
+  readProgram(reader, object, spec);
   spec.init = reader.boolean(object.Get("init"), "init");
   spec.dieWithStarter = spec.init;
   return reader.finish();

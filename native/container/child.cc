@@ -103,10 +103,48 @@ Result<Done> openSockets(Prepared& prepared) noexcept {
   return Done{};
 }
 
+// SIGTTOU is blocked with all others: a background process may hand the terminal on.
+Result<Done> leadGroup(const Spec& spec) noexcept {
+  if (!spec.ownGroup) {
+    return Done{};
+  }
+  if (setpgid(0, 0) != 0) {
+    return Failure::of("lead process group", "setpgid");
+  }
+  if (spec.terminal >= 0 && tcsetpgrp(spec.terminal, getpgrp()) != 0) {
+    return Failure::of("take terminal", "tcsetpgrp");
+  }
+  return Done{};
+}
+
+// As execvp(3) searches: what is not there or may not be executed is passed over, and the latter is told in the end.
+Result<Done> execute(const Prepared& prepared) noexcept {
+  auto* argv = const_cast<char* const*>(prepared.argv.data());
+  auto* env = const_cast<char* const*>(prepared.env.data());
+  if (prepared.spec.programs.empty()) {
+    execve(prepared.argv[0], argv, env);
+    return Failure::of("execute", "execve", prepared.argv[0]);
+  }
+  int error = ENOENT;
+  for (const std::string& program : prepared.spec.programs) {
+    execve(program.c_str(), argv, env);
+    if (errno != ENOENT && errno != ENOTDIR) {
+      error = errno;
+      if (errno != EACCES) {
+        break;
+      }
+    }
+  }
+  return Failure::of("execute", "execve", prepared.argv[0], error);
+}
+
 Result<Done> becomeProgram(const Prepared& prepared, int& channel) noexcept {
   const Spec& spec = prepared.spec;
   sendHello(channel);
-  umask(022);
+  umask(spec.umask);
+  if (auto done = leadGroup(spec); !done) {
+    return done;
+  }
   if (chdir(spec.cwd.c_str()) != 0) {
     return Failure::of("enter working folder", "chdir", spec.cwd.c_str());
   }
@@ -127,9 +165,7 @@ Result<Done> becomeProgram(const Prepared& prepared, int& channel) noexcept {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  execve(prepared.argv[0], const_cast<char* const*>(prepared.argv.data()),
-         const_cast<char* const*>(prepared.env.data()));
-  return Failure::of("execute", "execve", prepared.argv[0]);
+  return execute(prepared);
 }
 
 // The first process; with an init it forks the program and stays.

@@ -27,6 +27,9 @@ struct Prepared {
   // Only where the init may start the program again.
   Fd restartRead;
   Fd restartWrite;
+  // Only with ownGroup.
+  Fd stopsRead;
+  Fd stopsWrite;
   std::vector<NumberedSocket> sockets;
   // Those of the starter first, then room for those that the child opens.
   std::vector<PassedFd> passed;

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <linux/securebits.h>
+#include <span>
 #include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -57,12 +58,12 @@ bool covers(const std::vector<IdMapping>& map, unsigned id) noexcept {
 }
 
 // Raw system calls: the C library's wrappers would change every thread of the starter's copy.
-Result<Done> setIds(uid_t uid, gid_t gid, bool setgroupsAllowed) noexcept {
+Result<Done> setIds(uid_t uid, gid_t gid, std::span<const gid_t> groups, bool setgroupsAllowed) noexcept {
   // Without this a change from uid 0 would clear the capabilities that the set-up still needs.
   if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) != 0) {
     return Failure::of("set ids", "prctl", "SECBIT_NO_SETUID_FIXUP");
   }
-  if (setgroupsAllowed && syscall(SYS_setgroups, 0, nullptr) != 0) {
+  if (setgroupsAllowed && syscall(SYS_setgroups, groups.size(), groups.data()) != 0) {
     return Failure::of("set ids", "setgroups");
   }
   if (syscall(SYS_setresgid, gid, gid, gid) != 0) {
@@ -110,17 +111,26 @@ Result<Done> writeIdMaps(pid_t child, const Spec& spec) {
 }
 
 bool setgroupsAllowed(const Spec& spec) noexcept {
+  // A user namespace in which it was given up for good, and all below it.
+  char word[5] = {};
+  const Fd file(open("/proc/self/setgroups", O_RDONLY | O_CLOEXEC));
+  if (file && read(file.get(), word, 4) == 4 && strcmp(word, "deny") == 0) {
+    return false;
+  }
   return geteuid() == 0 || (spec.namespaces.user && !mapsOnlyItself(spec.gidMap, getegid()));
 }
 
 Result<Done> takeSetUpIds(const Spec& spec, bool setgroupsAllowed) noexcept {
   const uid_t uid = covers(spec.uidMap, 0) ? 0 : spec.uid;
   const gid_t gid = covers(spec.gidMap, 0) ? 0 : spec.gid;
-  return setIds(uid, gid, setgroupsAllowed);
+  return setIds(uid, gid, {}, setgroupsAllowed);
 }
 
 Result<Done> takeProgramIds(const Spec& spec, bool setgroupsAllowed) noexcept {
-  return setIds(spec.uid, spec.gid, setgroupsAllowed);
+  if (!setgroupsAllowed && !spec.supplementaryGroups.empty()) {
+    return Failure::of("set ids", "setgroups", "only one group id is mapped", EPERM);
+  }
+  return setIds(spec.uid, spec.gid, spec.supplementaryGroups, setgroupsAllowed);
 }
 
 } // namespace stellwerk

@@ -23,7 +23,7 @@ bool setgroupsAllowed(const Spec& spec) noexcept;
 // In the child: ids that may own files of its file systems; all capabilities stay. Only in a user namespace.
 Result<Done> takeSetUpIds(const Spec& spec, bool setgroupsAllowed) noexcept;
 
-// In the child: the program's ids, no supplementary groups; capabilities stay until they are dropped explicitly.
+// In the child: the program's ids and supplementary groups; capabilities stay until they are dropped explicitly.
 Result<Done> takeProgramIds(const Spec& spec, bool setgroupsAllowed) noexcept;
 
 } // namespace stellwerk

@@ -33,7 +33,7 @@ public:
       const int signal = wait(info);
       if (signal == SIGCHLD) {
         reap();
-      } else if (signal > 0 && info.si_code != SI_KERNEL) {
+      } else if (signal > 0 && info.si_code != SI_KERNEL && !prepared_.spec.ownGroup) {
         // The terminal's own signals (SI_KERNEL) reach the whole foreground group, the program included.
         forward(signal);
       }
@@ -70,9 +70,15 @@ private:
 
   void reap() noexcept {
     int status = 0;
-    for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG)) {
-      if (pid == program_) {
+    const int options = WNOHANG | (prepared_.spec.ownGroup ? WUNTRACED : 0);
+    for (pid_t pid = waitpid(-1, &status, options); pid > 0; pid = waitpid(-1, &status, options)) {
+      if (pid != program_) {
+        continue;
+      }
+      if (!WIFSTOPPED(status)) {
         programEnded(status);
+      } else if (write(prepared_.stopsWrite.get(), &status, sizeof status) < 0) {
+        // The starter is gone; nobody asks.
       }
     }
   }
@@ -116,6 +122,9 @@ void runInit(const Prepared& prepared, int program) noexcept {
   prctl(PR_SET_DUMPABLE, 0);
   prctl(PR_SET_NAME, "init");
   closeAllBut(prepared.keptByInit);
+  if (prepared.spec.ownGroup) {
+    setpgid(0, 0); // what stops the starter's group must not stop the one who tells of stops
+  }
   Init(prepared, program).run();
 }
 

@@ -1,5 +1,6 @@
 #include "container/mounts.hpp"
 
+#include "container/fill.hpp"
 #include "container/kernel.hpp"
 #include "container/path.hpp"
 #include "container/special.hpp"
@@ -37,6 +38,12 @@ const char* stepOf(Mount::Kind kind) noexcept {
     return "mount devpts";
   case Mount::Kind::sys:
     return "mount sys";
+  case Mount::Kind::folder:
+    return "make folder";
+  case Mount::Kind::file:
+    return "make file";
+  case Mount::Kind::copy:
+    return "copy";
   }
   return "mount";
 }
@@ -64,8 +71,14 @@ MountPlan::MountPlan(const Spec& spec, MountApi api) : spec_(spec), api_(api) {
         entry.source = "/proc";
       }
       break;
+    case Mount::Kind::copy:
+      entry.source = mount.source.c_str();
+      entry.flags = {.readonly = true};
+      break;
     case Mount::Kind::dev:
     case Mount::Kind::pts:
+    case Mount::Kind::folder:
+    case Mount::Kind::file:
       break;
     }
     entries_.push_back(std::move(entry));
@@ -173,14 +186,25 @@ Result<Done> MountPlan::takeAsChild() noexcept {
 Result<Done> MountPlan::mountOne(Entry& entry) noexcept {
   const Mount& mount = *entry.mount;
   const char* step = stepOf(mount.kind);
+  if (mount.kind == Mount::Kind::folder) {
+    return makeFolderInRoot(root_.get(), mount);
+  }
+  if (mount.kind == Mount::Kind::file) {
+    return makeFileInRoot(root_.get(), mount);
+  }
   auto target = openInRoot(root_.get(), mount.target.c_str(), step);
   if (!target) {
     return target.failure();
   }
+  if (mount.kind == Mount::Kind::copy) {
+    auto done = copyTree(entry.tree.fd.get(), target.value().get(), mount);
+    entry.tree.fd.reset();
+    return done;
+  }
   if (entry.source != nullptr) {
     auto done = placeTree(entry.tree, target.value().get(), entry.flags, step, mount.target.c_str());
     entry.tree.fd.reset();
-    if (!done || mount.kind != Mount::Kind::proc) {
+    if (!done || mount.kind != Mount::Kind::proc || mount.unmasked) {
       return done;
     }
     return maskProc(api_, root_.get(), mount.target.c_str());
@@ -191,7 +215,8 @@ Result<Done> MountPlan::mountOne(Entry& entry) noexcept {
   }
   switch (mount.kind) {
   case Mount::Kind::tmpfs:
-    if (::mount("tmpfs", ".", "tmpfs", MS_NOSUID | MS_NODEV, entry.options.c_str()) != 0) {
+    if (::mount("tmpfs", ".", "tmpfs", MS_NOSUID | MS_NODEV | (mount.sealed ? MS_RDONLY : 0), entry.options.c_str()) !=
+        0) {
       return Failure::of(step, "mount", mount.target.c_str());
     }
     return Done{};
@@ -199,14 +224,17 @@ Result<Done> MountPlan::mountOne(Entry& entry) noexcept {
     if (::mount("proc", ".", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) {
       return Failure::of(step, "mount", mount.target.c_str());
     }
-    return maskProc(api_, root_.get(), mount.target.c_str());
+    return mount.unmasked ? Result<Done>(Done{}) : maskProc(api_, root_.get(), mount.target.c_str());
   case Mount::Kind::pts:
     return mountTerminals(mount.target.c_str());
   case Mount::Kind::dev:
     return fillDev(api_, root_.get(), mount.target.c_str());
   case Mount::Kind::bind:
   case Mount::Kind::sys:
-    break; // taken above
+  case Mount::Kind::folder:
+  case Mount::Kind::file:
+  case Mount::Kind::copy:
+    break; // done above
   }
   return Done{};
 }

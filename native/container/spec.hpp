@@ -20,10 +20,11 @@ struct IdMapping {
 };
 
 struct Mount {
-  enum class Kind { bind, tmpfs, proc, dev, pts, sys };
+  // The last three are no mounts: they fill what was mounted before them.
+  enum class Kind { bind, tmpfs, proc, dev, pts, sys, folder, file, copy };
 
   Kind kind = Kind::bind;
-  std::string source; // bind: a host path
+  std::string source; // bind, copy: a host path
   std::string base;   // bind: not empty: `source` lies at or below it, and no symbolic link between the two is followed
   std::string target; // absolute, inside the new root
   bool readonly = true;
@@ -31,7 +32,12 @@ struct Mount {
   bool devices = false; // bind: device files work
   bool idMapped = false; // bind: ids on disk are ids inside the user namespace
   std::uint64_t sizeBytes = 0; // tmpfs; 0 is the kernel's own default, half of the memory
-  unsigned mode = 01777;       // tmpfs
+  unsigned mode = 01777;       // tmpfs, folder, file
+  bool sealed = false;         // tmpfs: read-only
+  bool unmasked = false;       // proc: all of it, as outside
+  std::optional<std::string> text;        // file: what it holds; nothing: only that it is there
+  std::optional<std::uint32_t> owner;     // folder, copy: instead of the ids as they are
+  std::optional<std::uint32_t> ownerGroup;
 };
 
 struct Limit {
@@ -68,6 +74,8 @@ struct Namespaces {
 
 struct Spec {
   std::vector<std::string> argv;
+  // What may be executed, the first that is there; empty: argv[0].
+  std::vector<std::string> programs;
   std::vector<std::string> env; // NAME=VALUE
   std::string cwd = "/";
   std::string root; // empty: the host's own root, no pivot_root
@@ -78,6 +86,8 @@ struct Spec {
   std::vector<IdMapping> gidMap;
   uid_t uid = 0;
   gid_t gid = 0;
+  std::vector<gid_t> supplementaryGroups;
+  mode_t umask = 022;
   std::string hostname;
   std::vector<Mount> mounts;
   std::vector<Limit> limits;
@@ -94,6 +104,9 @@ struct Spec {
   std::vector<ListeningSocket> listen;
   bool init = false;           // heeded only with a pid namespace
   bool dieWithStarter = false; // SIGKILL for the first process when the thread that started it ends
+  // The program leads a process group of its own; the starter alone signals it. With an init it is told of stops.
+  bool ownGroup = false;
+  int terminal = -1; // with ownGroup: a controlling terminal whose foreground group the program's becomes
   // With an init: it starts the program again in the same container, so long after the last start at the earliest.
   std::optional<std::uint64_t> restartAfterMs;
 };
@@ -104,6 +117,7 @@ struct Started {
   Fd pidfd;
   Fd programStatus; // with an init: where it leaves the program's wait status, see init.hpp
   Fd restarts;      // with restartAfterMs: where each later program says who it is, see channel.hpp
+  Fd stops;         // with ownGroup and an init: a wait status (int) for each stop of the program
 };
 
 } // namespace stellwerk

@@ -20,7 +20,7 @@ namespace {
 Failure invalid(const char* subject) { return Failure::of("check spec", "", subject, EINVAL); }
 
 Result<Done> check(const Spec& spec, MountApi api) {
-  if (spec.argv.empty() || !spec.argv[0].starts_with('/')) {
+  if (spec.argv.empty() || (spec.programs.empty() && !spec.argv[0].starts_with('/'))) {
     return invalid("argv: no absolute path");
   }
   if (!spec.namespaces.mount && (!spec.root.empty() || !spec.mounts.empty())) {
@@ -46,7 +46,7 @@ std::vector<const char*> pointers(const std::vector<std::string>& words) {
 }
 
 std::vector<int> keptByInit(const Prepared& prepared) {
-  std::vector<int> kept = {prepared.statusWrite.get()};
+  std::vector<int> kept = {prepared.statusWrite.get(), prepared.stopsWrite.get()};
   if (prepared.spec.restartAfterMs) {
     kept.push_back(prepared.restartWrite.get());
     kept.push_back(prepared.null.get());
@@ -92,6 +92,8 @@ Result<Prepared> prepare(const Spec& spec, MountApi api) {
                        .statusWrite = Fd(),
                        .restartRead = Fd(),
                        .restartWrite = Fd(),
+                       .stopsRead = Fd(),
+                       .stopsWrite = Fd(),
                        .sockets = std::move(sockets).value(),
                        .passed = spec.passedFds,
                        .opened = std::vector<Fd>(spec.listen.size()),
@@ -106,6 +108,13 @@ Result<Prepared> prepare(const Spec& spec, MountApi api) {
     }
     prepared.statusRead.reset(pipe[0]);
     prepared.statusWrite.reset(pipe[1]);
+    if (spec.ownGroup) {
+      if (pipe2(pipe, O_CLOEXEC) != 0) {
+        return Failure::of("prepare", "pipe2");
+      }
+      prepared.stopsRead.reset(pipe[0]);
+      prepared.stopsWrite.reset(pipe[1]);
+    }
     if (spec.restartAfterMs) {
       auto line = openChannel();
       if (!line) {
@@ -297,6 +306,7 @@ Result<Started> start(const Spec& spec, MountApi api) {
   channel.child.reset();
   prepared.statusWrite.reset();
   prepared.restartWrite.reset();
+  prepared.stopsWrite.reset();
 
   const auto admitted = admit(clone, spec, prepared, channel.starter.get());
   auto program = admitted ? awaitProgram(channel.starter.get()) : Result<pid_t>(admitted.failure());
@@ -308,7 +318,8 @@ Result<Started> start(const Spec& spec, MountApi api) {
                  .programPid = program.value(),
                  .pidfd = std::move(pidfd),
                  .programStatus = std::move(prepared.statusRead),
-                 .restarts = std::move(prepared.restartRead)};
+                 .restarts = std::move(prepared.restartRead),
+                 .stops = std::move(prepared.stopsRead)};
 }
 
 } // namespace stellwerk

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type ConfigProblem, sortProblems } from './problem.ts';
 import { invalid, type Schema, startReading } from './schema.ts';
-import { makeProblem, mostFileBytes, parseYaml } from './yaml-source.ts';
+import { makeProblem, mostFileBytes, parseYaml, type YamlSource } from './yaml-source.ts';
 
 /** A checked value together with the places of its keys, for what only shows when files are put together. */
 export interface LoadedConfig<T> {
@@ -22,7 +22,12 @@ export interface RefusedConfig {
 
 /** Reads bytes of a YAML or JSON file by a schema. Never throws: whatever is wrong is told, all at once. */
 export function readConfig<T>(file: string, bytes: Uint8Array, schema: Schema<T>): LoadedConfig<T> | RefusedConfig {
-  const source = parseYaml(file, bytes);
+  return readSource(parseYaml(file, bytes), schema);
+}
+
+/** Reads a parsed file by a schema. */
+export function readSource<T>(source: YamlSource, schema: Schema<T>): LoadedConfig<T> | RefusedConfig {
+  const { file } = source;
   if (source.damaged) return refusal(file, source.problems);
   const reading = startReading(source);
   const value = schema.read(reading, source.root, '');

@@ -12,14 +12,14 @@ const factors: Readonly<Record<string, bigint>> = {
 };
 
 const decimalInteger = /^([+-]?)(0|[1-9]\d*)(ki|[kMGT]|[KMGT]i)?$/;
-const prefixedInteger = /^0(?:x[\da-fA-F]+|o[0-7]+)$/;
+const prefixedInteger = /^0(?:x[\da-fA-F]+|o[0-7]+|b[01]+)$/;
 const decimalFraction = /^[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,3})?$/;
 /** More digits than any limit of ours has; keeps BigInt's work small whatever the file holds. */
 const mostDigits = 40;
 
 /**
  * An integer as it stands in a configuration: decimal with an optional unit (k M G T are powers of 1000, ki Ki Mi Gi Ti
- * of 1024), or with the prefix 0x or 0o. Null where the text is none: a leading zero too, which YAML 1.1 read as octal
+ * of 1024), or with the prefix 0x, 0o or 0b. Null where the text is none: a leading zero too, which YAML 1.1 read as octal
  * and YAML 1.2 reads as decimal.
  */
 export function parseInteger(text: string): bigint | null {

@@ -35,8 +35,8 @@ export interface Reading {
   resolve(node: Node | null, key: string): Node | null | Invalid;
   /** The tag that chooses a variant, with its `!`; null for plain values, YAML's own types, and once it has chosen. */
   tagOf(node: Node | null): string | null;
-  /** The tag has done its work: what is left is a plain value. */
-  takeTag(node: Node): void;
+  /** Reads what is left of a node once its tag has done its work: a plain value. */
+  withoutTag<T>(node: Node, read: () => T): T;
   /** Left out, empty, `~` or `null`. */
   isNothing(node: Node | null): boolean;
 }
@@ -63,7 +63,13 @@ export function startReading(source: YamlSource): Reading {
     places,
     refuse,
     tagOf,
-    takeTag: (node) => tagsTaken.add(node),
+    withoutTag(node, read) {
+      tagsTaken.add(node);
+      const value = read();
+      // An alias may come to the same node again.
+      tagsTaken.delete(node);
+      return value;
+    },
     resolve(node, key) {
       if (++visits > mostVisits) {
         if (visits === mostVisits + 1) refuse(node, key, 'aliases make this file too large');

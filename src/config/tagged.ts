@@ -8,6 +8,9 @@ export type TaggedOf<V extends Variants> = {
   readonly [Tag in keyof V & string]: { readonly tag: Tag; readonly value: ValueOf<V[Tag]> };
 }[keyof V & string];
 
+/** Of more, only the one that was probably meant. */
+const mostNamesTold = 12;
+
 /** A value whose YAML tag (`!Tmpfs { size: 10Mi }`) says which of the variants it is. Names are without the `!`. */
 export function tagged<const V extends Variants>(variants: V): Schema<TaggedOf<V>> {
   const names = Object.keys(variants).map((name) => `!${name}`);
@@ -22,10 +25,11 @@ export function tagged<const V extends Variants>(variants: V): Schema<TaggedOf<V
       const name = tag.slice(1);
       const variant = Object.hasOwn(variants, name) ? variants[name] : undefined;
       if (variant === undefined) {
-        return reading.refuse(node, key, `tag ${tag}; expected ${expected}${suggestion(tag, names)}`);
+        const near = suggestion(tag, names);
+        const told = near !== '' && names.length > mostNamesTold ? '' : `; expected ${expected}`;
+        return reading.refuse(node, key, `tag ${tag}${told}${near}`);
       }
-      reading.takeTag(node);
-      const value = variant.read(reading, node, key);
+      const value = reading.withoutTag(node, () => variant.read(reading, node, key));
       return value === invalid ? invalid : ({ tag: name, value } as TaggedOf<V>);
     },
   };

@@ -25,6 +25,8 @@ export interface Position {
   /** From 1. */
   readonly line: number;
   readonly column: number;
+  /** Where that is not the file that is read, but one that it includes. */
+  readonly file?: string;
 }
 
 /** One parsed file: where its nodes stand and what its aliases mean. */
@@ -42,7 +44,7 @@ export interface YamlSource {
 /** A problem whose text is safe to print: what came from the file may hold control characters or be very long. */
 export function makeProblem(file: string, position: Position | null, key: string, message: string): ConfigProblem {
   return {
-    file,
+    file: position?.file ?? file,
     line: position?.line ?? 0,
     column: position?.column ?? 0,
     key: printable(key),

@@ -28,9 +28,16 @@ export type Mount =
       /** What the disk says is id N is id N inside the user namespace (MOUNT_ATTR_IDMAP); default: ids as they are. */
       readonly idMapped?: boolean;
     }
-  | { readonly kind: 'tmpfs'; readonly target: string; readonly sizeBytes: number; readonly mode: number }
-  /** A new proc of the new pid namespace, nosuid,nodev,noexec; sensitive entries masked. */
-  | { readonly kind: 'proc'; readonly target: string }
+  | {
+      readonly kind: 'tmpfs';
+      readonly target: string;
+      readonly sizeBytes: number;
+      readonly mode: number;
+      /** Read-only. */
+      readonly sealed?: boolean;
+    }
+  /** A new proc of the new pid namespace, nosuid,nodev,noexec; sensitive entries masked, unless `unmasked`. */
+  | { readonly kind: 'proc'; readonly target: string; readonly unmasked?: boolean }
   /** A tmpfs with null, zero, full, random, urandom, tty bound from the host, pts, shm and the usual links. */
   | { readonly kind: 'dev'; readonly target: string }
   /** A new devpts, for a /dev that is bound from the host. */
@@ -38,9 +45,35 @@ export type Mount =
   /** The host's /sys bound read-only (recursively). */
   | { readonly kind: 'sys'; readonly target: string };
 
+/** What is done between mounts, in their order. */
+export type Filling =
+  /** Makes a folder, its parent being there; one that is there gets this mode and owner. */
+  | {
+      readonly kind: 'folder';
+      readonly target: string;
+      readonly mode: number;
+      readonly uid?: number;
+      readonly gid?: number;
+    }
+  /** Makes a file with this text. Without a text one that is there stays as it is. */
+  | { readonly kind: 'file'; readonly target: string; readonly mode: number; readonly text?: string }
+  /**
+   * Fills the folder `target` with what the folder `source` holds, and gives it its mode and owner. Sockets and
+   * devices are left out. `uid` and `gid` instead of the owners that the files have.
+   */
+  | {
+      readonly kind: 'copy';
+      readonly source: string;
+      readonly target: string;
+      readonly uid?: number;
+      readonly gid?: number;
+    };
+
 export interface ContainerSpec {
   /** argv[0] is an absolute path inside the root. */
   readonly argv: readonly string[];
+  /** Paths inside the root, the first that is there is executed with `argv`, whose first word is then any name. */
+  readonly programs?: readonly string[];
   /** The whole environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
@@ -61,8 +94,12 @@ export interface ContainerSpec {
   /** Ids inside the user namespace (or on the host without one) of the program. */
   readonly uid: number;
   readonly gid: number;
+  /** Default: none. */
+  readonly supplementaryGroups?: readonly number[];
+  /** Of the program; default: 0o022. */
+  readonly umask?: number;
   readonly hostname?: string;
-  readonly mounts: readonly Mount[];
+  readonly mounts: readonly (Mount | Filling)[];
   /** Soft = hard. Names as in getrlimit(2) without RLIMIT_, lower case: nofile, nproc, core, memlock … */
   readonly rlimits: Readonly<Record<string, number>>;
   /** Capabilities that stay (bounding, permitted, effective, ambient), e.g. ["NET_BIND_SERVICE"]; empty = none. */
@@ -76,6 +113,15 @@ export interface ContainerSpec {
   readonly stdio: readonly [number, number, number];
   /** With a pid namespace: a small init is pid 1, reaps orphans, forwards signals, and dies with its starter. */
   readonly init: boolean;
+  /**
+   * The program leads a process group of its own, whose id (on the host) is `programPid`. The init then forwards no
+   * signals: they are for the starter to send. `Started.stops` tells of stops.
+   */
+  readonly ownGroup?: boolean;
+  /** With ownGroup: fd of the controlling terminal, whose foreground group the program's becomes. */
+  readonly terminal?: number;
+  /** Descriptors of the starter that the program gets, from number 3 on. */
+  readonly passedFds?: readonly { readonly from: number; readonly to: number }[];
 }
 
 /** What failed, made in the child where it happened; `message` words it: "bind: openat2: /x: No such file or directory". */
@@ -95,6 +141,8 @@ export interface Started {
   readonly programPid: number;
   /** Owned by the caller, close with closeFd. */
   readonly pidfd: number;
+  /** With ownGroup and an init: read end of a pipe that gets a wait status (native int) each time the program stops. */
+  readonly stops?: number;
 }
 
 export interface ExitStatus {
@@ -144,6 +192,12 @@ export interface ContainerAddon {
   unblockSignals(): void;
   /** Whether replaceImage leaves it open. The processes that this one starts never get it. */
   keepFd(fd: number, keep: boolean): void;
+  /** tcgetpgrp(3): the process group in the foreground of the terminal. */
+  foregroundGroup(terminal: number): number | NativeFailure;
+  /** tcsetpgrp(3), allowed from the background too (SIGTTOU is held back meanwhile). */
+  setForegroundGroup(terminal: number, group: number): true | NativeFailure;
+  /** getpgrp(2) */
+  ownGroup(): number;
   /** waitpid(2) of one child, without waiting: true where it had ended. */
   reap(pid: number): boolean;
   /** openlog(3); the facility as its plain number, 3 for daemon. */

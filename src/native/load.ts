@@ -15,7 +15,7 @@ export function packageRoot(): string {
 }
 
 /** Loads `build/Release/NAME.node`; the error says how to build it. */
-export function loadAddon(name: 'container' | 'scanner'): unknown {
+export function loadAddon(name: 'container' | 'hash' | 'scanner'): unknown {
   const file = join(packageRoot(), 'build', 'Release', `${name}.node`);
   if (!existsSync(file)) throw new Error(`stellwerk: ${file} is missing; build it with: npm run install`);
   return createRequire(import.meta.url)(file);

@@ -1,0 +1,152 @@
+/**
+ * Building a container.
+ *
+ * The command line does, for each container that is needed, those that its steps name first:
+ *
+ *     const maps = containerIdMaps(container.uids, container.gids);      // problem: exit code 121
+ *     const outcome = await buildContainer({ name, container, hash, maps, built, … });
+ *
+ * `hash` is the version (hex, of any length from 8 on), made by src/vagga/version; `built` has the folder of each container
+ * that the steps of this one name (!Container, !Build). An outcome `failed` is exit code 121; its message was not told yet,
+ * what the steps wrote is on stderr. The unfinished folder is left for a look and is wiped by the next attempt.
+ */
+import { closeSync, existsSync, mkdirSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { serialize } from 'node:v8';
+import { packageRoot } from '../../native/load.ts';
+import type { Container } from '../config/container.ts';
+import { proxyVariables } from '../run/environment.ts';
+import { removeAsNamespaceRoot } from '../run/namespace-root.ts';
+import type { IdMaps } from '../run/own-id-maps.ts';
+import { plainSpec, runQuietly } from '../run/process.ts';
+import { commitBuild, describeBuild, keptBuild, linkBuild, touchLastUse } from '../store/commit.ts';
+import { buildLock, rootsFolder, type Store, shortHash, unfinishedFolder } from '../store/layout.ts';
+import { lockFile } from '../store/lock.ts';
+import type { BuildJob } from './job.ts';
+
+export interface BuildRequest {
+  readonly project: string;
+  readonly store: Store;
+  readonly name: string;
+  readonly container: Container;
+  /** All of the project. */
+  readonly containers: ReadonlyMap<string, Container>;
+  readonly hash: string;
+  readonly maps: IdMaps;
+  readonly built: ReadonlyMap<string, string>;
+  /** Setting `external-volumes`. */
+  readonly externalVolumes: ReadonlyMap<string, string>;
+  /** Builds although there is one. */
+  readonly force: boolean;
+  /** Setting `build-lock-wait`. */
+  readonly waitForLock: boolean;
+  /** Setting `proxy-env-vars`. */
+  readonly proxies: boolean;
+  /** A line for stderr. */
+  readonly tell: (message: string) => void;
+}
+
+export type BuildOutcome =
+  /** `replaced`: there was a build of the same version. */
+  | { readonly kind: 'built'; readonly folder: string }
+  | { readonly kind: 'current'; readonly folder: string }
+  | { readonly kind: 'failed'; readonly problem: string };
+
+export async function buildContainer(request: BuildRequest): Promise<BuildOutcome> {
+  const { store, name, hash, maps, force, tell } = request;
+  const kept = keptBuild(store, name, hash, maps);
+  if (kept.kind === 'current' && !force) return useKept(request, kept.folder);
+  if (kept.kind === 'other-ids')
+    tell(`WARNING: the id maps of ${name} have changed since it was built; building it anew`);
+
+  const lock = await lockFile(buildLock(store, name, hash), request.waitForLock, tell);
+  if (lock.kind === 'busy') return failed('Other process is doing build, aborting');
+  if (lock.kind === 'failed') return failed(lock.problem);
+  try {
+    // Whoever held the lock may have built it.
+    const again = keptBuild(store, name, hash, maps);
+    if (again.kind === 'current' && !force) return useKept(request, again.folder);
+    return await buildLocked(request);
+  } finally {
+    lock.release();
+  }
+}
+
+function useKept({ store, name, hash }: BuildRequest, folder: string): BuildOutcome {
+  touchLastUse(folder);
+  linkBuild(store, name, hash);
+  return { kind: 'current', folder };
+}
+
+async function buildLocked(request: BuildRequest): Promise<BuildOutcome> {
+  const { store, name, hash, maps, tell } = request;
+  const unfinished = unfinishedFolder(store, name, hash);
+  const leftover = [unfinished, `${unfinished}.old`].filter((path) => existsSync(path));
+  const wiped = await removeAsNamespaceRoot(maps, leftover);
+  if (wiped !== null) return failed(wiped);
+
+  const since = Date.now();
+  mkdirSync(unfinished);
+  mkdirSync(store.cache, { recursive: true });
+  const exitCode = await runBuilder(request, unfinished);
+  if (typeof exitCode === 'string') return failed(exitCode);
+  if (exitCode !== 0) return failed(`Error building container ${name}; its unfinished root is left in ${unfinished}`);
+
+  describeBuild(unfinished, maps);
+  const { folder, old } = commitBuild(store, name, hash);
+  linkBuild(store, name, hash);
+  tell(`Container ${name} (${shortHash(hash)}) built in ${Math.round((Date.now() - since) / 1000)} seconds.`);
+  if (old !== null) {
+    const left = await removeAsNamespaceRoot(maps, [old]);
+    if (left !== null) tell(`WARNING: ${left}`);
+  }
+  return { kind: 'built', folder };
+}
+
+/** Exit code of the builder, or what kept it from starting. */
+async function runBuilder(request: BuildRequest, unfinished: string): Promise<number | string> {
+  const { env } = process;
+  const job: BuildJob = {
+    name: request.name,
+    root: join(unfinished, 'root'),
+    project: request.project,
+    cache: request.store.cache,
+    externalVolumes: request.externalVolumes,
+    container: request.container,
+    containers: request.containers,
+    built: request.built,
+    environment: request.proxies ? proxyVariables(env) : new Map(),
+    unmaskedProc: process.geteuid?.() !== 0,
+  };
+  const stdin = asStdin(rootsFolder(request.store), serialize(job));
+  try {
+    const end = await runQuietly(
+      plainSpec({
+        argv: [process.execPath, '--enable-source-maps', join(packageRoot(), 'dist', 'vagga-builder.js')],
+        env: Object.fromEntries(
+          Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+        ),
+        cwd: request.project,
+        namespaces: { user: true, mount: true, pid: true, ipc: true, uts: false, cgroup: false, net: false },
+        ...request.maps,
+        // Of its own pid namespace: the starts inside look for their children there.
+        mounts: [{ kind: 'proc', target: '/proc', unmasked: true }],
+        stdio: [stdin, 2, 2],
+      }),
+    );
+    return 'kind' in end ? end.exitCode : end.message;
+  } finally {
+    closeSync(stdin);
+  }
+}
+
+/** A file without a name that holds the bytes. */
+function asStdin(folder: string, bytes: Uint8Array): number {
+  const path = join(folder, `.tmp.job.${process.pid}`);
+  writeFileSync(path, bytes, { mode: 0o600 });
+  const fd = openSync(path, 'r');
+  unlinkSync(path);
+  return fd;
+}
+
+const failed = (problem: string): BuildOutcome => ({ kind: 'failed', problem });

@@ -1,0 +1,39 @@
+import type { Container } from '../config/container.ts';
+import type { StepOf } from '../config/steps.ts';
+
+/** All that the builder is told: plain data, it crosses a process border. Paths are the host's. */
+export interface BuildJob {
+  readonly name: string;
+  /** The root that is filled. */
+  readonly root: string;
+  readonly project: string;
+  readonly cache: string;
+  readonly externalVolumes: ReadonlyMap<string, string>;
+  readonly container: Container;
+  /** All of the project, by name. */
+  readonly containers: ReadonlyMap<string, Container>;
+  /** Folder of the build of each container that the steps name. */
+  readonly built: ReadonlyMap<string, string>;
+  /** Proxies. */
+  readonly environment: ReadonlyMap<string, string>;
+  readonly unmaskedProc: boolean;
+}
+
+/** What an earlier step leaves for later ones. */
+export interface BuildState {
+  /** Of !Env. */
+  readonly env: ReadonlyMap<string, string>;
+  /** Mounted for program steps: path inside → folder of the host. */
+  readonly binds: ReadonlyMap<string, { readonly source: string; readonly readonly: boolean }>;
+  /** Done again when the build ends, in this order. */
+  readonly atEnd: readonly AtEnd[];
+}
+
+export interface AtEnd {
+  readonly kind: 'remove' | 'empty' | 'ensure';
+  readonly path: string;
+}
+
+export const initialState: BuildState = { env: new Map(), binds: new Map(), atEnd: [] };
+
+export type Copy = StepOf<'Copy'>;
