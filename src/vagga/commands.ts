@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { readRegularFile } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
@@ -12,7 +12,11 @@ import { loadProject, mainFiles, type Project } from './config/project.ts';
 import { compatibleVersion } from './config/vagga-version.ts';
 import { exitCodes } from './exit-codes.ts';
 import { findProject } from './find-project.ts';
+import { perform } from './perform.ts';
+import { containersOf, type Workplace } from './ready.ts';
+import { Refusal } from './refusal.ts';
 import { readSettings, type Settings } from './settings.ts';
+import { projectStore } from './store/layout.ts';
 
 const print = (text: string): void => void process.stdout.write(text);
 const complain = (text: string): void => void process.stderr.write(text);
@@ -40,7 +44,14 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const loaded = load(process.cwd());
   if (typeof loaded === 'number') return loaded;
-  const { project } = loaded;
+  const { project, settings } = loaded;
+  const cwd = process.cwd();
+  const place: Workplace = {
+    project,
+    settings,
+    store: projectStore(project.root),
+    tell: (message) => complain(`${message}\n`),
+  };
   const [word, ...rest] = words;
   if (word === undefined) {
     complain(overview(project));
@@ -48,16 +59,30 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const builtIn = Object.hasOwn(builtIns, word) ? builtIns[word] : undefined;
   if (builtIn !== undefined) {
-    const workDir = relative(project.root, process.cwd());
-    return runBuiltIn(builtIn, { project, workDir, print }, rest, complain);
+    const workDir = relative(project.root, cwd);
+    return refusable(() => runBuiltIn(builtIn, { project, workDir, print, place, options, cwd }, rest, complain));
   }
   if (findCommand(project, word) === null) {
     const known = [...project.commands.keys(), ...builtInNames()];
     complain(`vagga: command ${word} not found and is not an alias${suggestion(word, known)}\n`);
     return exitCodes.launcher;
   }
-  complain(`vagga: ${word} is known, but this version of Stellwerk runs no containers of vagga yet\n`);
-  return exitCodes.launcher;
+  const problem = ownerProblem(project.root, options.ignoreOwnerCheck);
+  if (problem !== null) return problem;
+  const { build, versionCheck } = options;
+  const performance = {
+    ...{ place, options, cwd, print },
+    containers: containersOf(place, { force: false, build, versionCheck }),
+    done: new Set<string>(),
+  };
+  return refusable(async () => {
+    if (!options.runMulti) return perform(performance, word, rest);
+    for (const each of words) {
+      const code = await perform(performance, each, []);
+      if (code !== exitCodes.ok) return code;
+    }
+    return exitCodes.ok;
+  });
 }
 
 /** The project around a folder with the settings that hold for it; or the exit code, with all that is wrong told. */
@@ -97,4 +122,27 @@ function load(from: string): { readonly project: Project; readonly settings: Set
     return exitCodes.config;
   }
   return { project: loaded.project, settings: settings.settings };
+}
+
+async function refusable(run: () => Promise<number>): Promise<number> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    complain(`vagga: ${error.message}\n`);
+    return exitCodes[error.code];
+  }
+}
+
+/** Files that a build makes belong to who runs vagga: somebody else's project is a mistake, for root a bad one. */
+function ownerProblem(root: string, ignore: boolean): number | null {
+  const uid = process.geteuid?.() ?? 0;
+  const owner = statSync(root).uid;
+  if (ignore || owner === uid) return null;
+  if (uid === 0) {
+    complain(`vagga: ${root} belongs to user ${owner}: vagga does not run as root there (--ignore-owner-check)\n`);
+    return exitCodes.arguments;
+  }
+  complain(`WARNING: ${root} belongs to user ${owner}, vagga runs as ${uid} (--ignore-owner-check)\n`);
+  return null;
 }

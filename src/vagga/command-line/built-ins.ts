@@ -1,8 +1,11 @@
 import { Command } from 'commander';
 import type { Project } from '../config/project.ts';
 import { exitCodes } from '../exit-codes.ts';
+import type { Workplace } from '../ready.ts';
 import { complete } from './completion.ts';
+import { containerBuiltIns } from './container-built-ins.ts';
 import { dumpConfig } from './dump-config.ts';
+import type { GlobalOptions } from './global-options.ts';
 import { list, listForZsh } from './listing.ts';
 
 /** What a built-in command works with. */
@@ -11,6 +14,12 @@ export interface BuiltInContext {
   /** The caller's folder, relative to the project's; empty at its root. */
   readonly workDir: string;
   readonly print: (text: string) => void;
+  readonly place: Workplace;
+  readonly options: GlobalOptions;
+  /** The caller's folder. */
+  readonly cwd: string;
+  /** Sets the exit code; without it a command that ends well exits 0. */
+  readonly end: (code: number) => void;
 }
 
 export interface BuiltIn {
@@ -29,6 +38,7 @@ interface ListFlags {
 
 /** Commands whose names begin with `_`: vagga 5.2. */
 export const builtIns: Readonly<Record<string, BuiltIn>> = {
+  ...containerBuiltIns,
   _list: {
     summary: 'list commands, or containers',
     command: ({ project, print }) =>
@@ -85,10 +95,17 @@ export const builtInNames = (): readonly string[] => Object.keys(builtIns);
 /** Runs one; the exit code. */
 export async function runBuiltIn(
   builtIn: BuiltIn,
-  context: BuiltInContext,
+  given: Omit<BuiltInContext, 'end'>,
   args: readonly string[],
   complain: (text: string) => void,
 ): Promise<number> {
+  let code: number = exitCodes.ok;
+  const context: BuiltInContext = {
+    ...given,
+    end(wanted) {
+      code = wanted;
+    },
+  };
   const command = builtIn
     .command(context)
     .description(builtIn.summary)
@@ -97,7 +114,7 @@ export async function runBuiltIn(
   command.name(`vagga ${command.name()}`);
   try {
     await command.parseAsync(args, { from: 'user' });
-    return exitCodes.ok;
+    return code;
   } catch (error) {
     if (error instanceof Error && 'exitCode' in error) return error.exitCode === 0 ? exitCodes.ok : exitCodes.arguments;
     throw error;

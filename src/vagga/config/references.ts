@@ -69,7 +69,7 @@ type Runs =
   | Extract<Command, { tag: 'Command' }>['value']
   | { readonly container: string; readonly volumes: Container['volumes'] };
 
-function containerOfVolume(
+export function containerOfVolume(
   volume: Container['volumes'] extends ReadonlyMap<string, infer V> ? V : never,
 ): string | null {
   if (volume.tag === 'Container') return volume.value;

@@ -37,7 +37,9 @@ export interface Project {
   readonly folder: string;
   /** As `launch.ts` takes them. */
   launch(args: readonly string[], options?: LaunchOptions): SpawnSyncReturns<string>;
-  /** The same without waiting. */
+  /** The command line itself. */
+  vagga(args: readonly string[], options?: LaunchOptions): SpawnSyncReturns<string>;
+  /** As `launch`, without waiting. */
   start(args: readonly string[]): ReturnType<typeof spawn>;
   /** The words of a command line that launches, for a terminal. */
   words(args: readonly string[]): readonly string[];
@@ -80,22 +82,22 @@ export async function vaggaHost() {
       writeFileSync(join(folder, path), text);
     }
     if (who === 'user') spawnSync('chown', ['-R', `${uid}:${gid}`, folder]);
-    const words = (args: readonly string[]): readonly string[] => [
+    const as = (script: string, args: readonly string[]): readonly string[] => [
       ...(who === 'user' ? ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'] : []),
-      process.execPath,
-      launchBundle,
-      ...args,
+      ...[process.execPath, script, ...args],
     ];
+    const words = (args: readonly string[]): readonly string[] => as(launchBundle, args);
     const environment = { PATH: process.env.PATH ?? '', HOME: home, TERM: 'vt100' };
+    const run = ([program = '', ...rest]: readonly string[], { cwd = folder, env = {} }: LaunchOptions = {}) => {
+      const options = { cwd, env: { ...environment, ...env }, encoding: 'utf8', timeout: deadlineMs } as const;
+      return spawnSync(program, rest, { ...options, input: '' });
+    };
     return {
       folder,
       words,
       file: (path) => join(folder, path),
-      launch: (args, { cwd = folder, env = {} } = {}) => {
-        const [program = '', ...rest] = words(args);
-        const options = { cwd, env: { ...environment, ...env }, encoding: 'utf8', timeout: deadlineMs } as const;
-        return spawnSync(program, rest, { ...options, input: '' });
-      },
+      launch: (args, options) => run(words(args), options),
+      vagga: (args, options) => run(as(source('bin/stellwerk.js'), ['vagga', ...args]), options),
       start: (args) => {
         const [program = '', ...rest] = words(args);
         return spawn(program, rest, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });

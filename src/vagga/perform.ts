@@ -1,0 +1,211 @@
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { optionsText, parseOptions } from './command-line/command-options.ts';
+import { findCommand } from './command-line/find-command.ts';
+import type { GlobalOptions } from './command-line/global-options.ts';
+import type { ContainerCommand } from './config/command.ts';
+import type { Volume } from './config/volumes.ts';
+import { exitCodes } from './exit-codes.ts';
+import type { Containers, Workplace } from './ready.ts';
+import { Refusal } from './refusal.ts';
+import { readEnvironFile, runCommand } from './run/command.ts';
+import { commandEnvironment } from './run/environment.ts';
+import { removeAsNamespaceRoot } from './run/namespace-root.ts';
+import { commandWords, workFolder } from './run/words.ts';
+import { lockFile } from './store/lock.ts';
+
+export interface Performance {
+  readonly place: Workplace;
+  readonly containers: Containers;
+  readonly options: GlobalOptions;
+  /** The caller's folder. */
+  readonly cwd: string;
+  readonly print: (text: string) => void;
+  /** Names of commands that have run: each runs once. */
+  readonly done: Set<string>;
+}
+
+/** Runs a command of vagga.yaml after what it says must run before; the exit code. Throws a Refusal. */
+export async function perform(performance: Performance, word: string, args: readonly string[]): Promise<number> {
+  const { place, options, done } = performance;
+  const found = findCommand(place.project, word);
+  if (found === null) throw new Refusal('launcher', `command ${word} not found and is not an alias`);
+  const { name, command } = found;
+  done.add(name);
+  if (command.tag !== 'Command') {
+    throw new Refusal('launcher', `${name} is a !${command.tag}: this version of Stellwerk runs only !Command`);
+  }
+  const environ = optionVariables(name, command.value, args, performance.print);
+  if (typeof environ === 'number') return environ;
+  if (options.prerequisites) {
+    for (const before of command.value.prerequisites) {
+      if (done.has(findCommand(place.project, before)?.name ?? before)) continue;
+      const code = await perform(performance, before, []);
+      if (code !== exitCodes.ok) return code;
+    }
+  }
+  return runIn(performance, name, command.value, environ ?? new Map(), environ === null ? args : []);
+}
+
+/** Null: the command describes no options. A number: the exit code, everything is told. */
+function optionVariables(
+  name: string,
+  { options, description, run, acceptsArguments }: ContainerCommand,
+  args: readonly string[],
+  print: (text: string) => void,
+): ReadonlyMap<string, string> | null | number {
+  if (options === null) {
+    const takesNone = !(acceptsArguments ?? run.kind === 'words');
+    if (!takesNone || (args[0] !== '--help' && args[0] !== '-h')) return null;
+    print(`${description?.trim() ?? `vagga ${name}`}\n\nUsage: vagga ${name}\n`);
+    return exitCodes.ok;
+  }
+  const parsed = parseOptions(name, optionsText({ name, description, options }, false), args);
+  switch (parsed.kind) {
+    case 'help':
+      print(parsed.text);
+      return exitCodes.ok;
+    case 'refused':
+      throw new Refusal('launcher', parsed.message);
+    case 'options':
+      return parsed.environ;
+    default:
+      return parsed satisfies never;
+  }
+}
+
+async function runIn(
+  performance: Performance,
+  name: string,
+  command: ContainerCommand,
+  variables: ReadonlyMap<string, string>,
+  args: readonly string[],
+): Promise<number> {
+  const { place, containers, options, cwd, print } = performance;
+  const { project, settings, store, tell } = place;
+  const built = await containers.ready(command.container);
+  const container = project.containers.get(command.container);
+  if (container === undefined) throw new Refusal('launcher', `there is no container ${command.container}`);
+  for (const volume of command.volumes.values()) {
+    if (volume.tag === 'Container') await containers.ready(volume.value);
+    if (volume.tag === 'Snapshot' && volume.value.container !== null) await containers.ready(volume.value.container);
+  }
+  if (options.containersOnly) return exitCodes.ok;
+
+  const words = commandWords({ ...command, defaultShell: container.defaultShell }, args);
+  if ('problem' in words) throw new Refusal('arguments', words.problem);
+  const fromFile = container.environFile === null ? null : readEnvironFile(built, container.environFile);
+  if (fromFile !== null && 'problem' in fromFile) throw new Refusal('config', fromFile.problem);
+  const volumes = new Map([...container.volumes, ...command.volumes]);
+  const filling = await fillVolumes(performance, name, command.container, volumes);
+  if (typeof filling === 'number') return filling;
+  try {
+    if (command.banner !== null) tell(command.banner.trimEnd());
+    const code = await runCommand({
+      built,
+      words: words.words,
+      env: commandEnvironment({
+        caller: process.env,
+        proxies: settings.proxyEnvVars,
+        environFile: fromFile?.value ?? new Map(),
+        container: container.environ,
+        command: new Map([...command.environ, ...variables]),
+        propagate: settings.propagateEnviron,
+        settings: settings.environ,
+        use: options.useEnv,
+        set: options.environ,
+      }),
+      cwd: workFolder(command.workDir, project.root, cwd),
+      maps: containers.mapsOf(command.container),
+      volumes,
+      places: {
+        project: project.root,
+        externalVolumes: settings.externalVolumes,
+        cache: store.cache,
+        volumes: join(store.storage, '.volumes'),
+        programs: dirname(process.execPath),
+        roots: containers.roots(),
+        initialising: filling.names,
+      },
+      resolvConf: container.resolvConfPath,
+      hostsFile: container.hostsFilePath,
+      userId: command.userId,
+      groupId: command.groupId,
+      supplementaryGids: command.supplementaryGids,
+      externalUserId: command.externalUserId,
+      isolateNetwork: command.isolateNetwork || options.isolateNetwork,
+      writeMode: command.writeMode,
+      storage: store.storage,
+      tcpSocket: command.passTcpSocket,
+      tell,
+    });
+    if (code === exitCodes.ok) {
+      filling.keep();
+      if (command.epilog !== null) print(command.epilog);
+    }
+    return code;
+  } finally {
+    filling.release();
+  }
+}
+
+interface Filling {
+  /** Volumes that the command itself fills: they get their names when it ends well. */
+  readonly names: ReadonlySet<string>;
+  keep(): void;
+  release(): void;
+}
+
+/**
+ * Persistent volumes that are not there yet: their init-commands run first; where the command is itself the init-command
+ * of one, it fills the volume under a temporary name and an exclusive lock (vagga 2.4). A number: exit code of an
+ * init-command that failed.
+ */
+async function fillVolumes(
+  performance: Performance,
+  command: string,
+  container: string,
+  volumes: ReadonlyMap<string, Volume>,
+): Promise<Filling | number> {
+  const { place, containers } = performance;
+  const maps = containers.mapsOf(container);
+  const folder = join(place.store.storage, '.volumes');
+  const own: string[] = [];
+  const locks: (() => void)[] = [];
+  const release = (): void => {
+    for (const unlock of locks.splice(0)) unlock();
+  };
+  for (const volume of volumes.values()) {
+    if (volume.tag !== 'Persistent' || volume.value.initCommand === null) continue;
+    const { name, initCommand } = volume.value;
+    if (existsSync(join(folder, name))) continue;
+    if (findCommand(place.project, initCommand)?.name !== command) {
+      const code = await perform(performance, initCommand, []);
+      if (code !== exitCodes.ok) return code;
+      continue;
+    }
+    const unfinished = join(folder, `.tmp.${name}`);
+    mkdirSync(folder, { recursive: true });
+    const lock = await lockFile(`${unfinished}.lock`, true, place.tell);
+    if (lock.kind !== 'locked') {
+      release();
+      throw new Refusal('container', lock.kind === 'busy' ? `volume ${name} is being filled` : lock.problem);
+    }
+    locks.push(lock.release);
+    // Whoever held the lock may have filled it.
+    if (existsSync(join(folder, name))) continue;
+    const left = existsSync(unfinished) ? await removeAsNamespaceRoot(maps, [unfinished]) : null;
+    if (left !== null) {
+      release();
+      throw new Refusal('container', left);
+    }
+    own.push(name);
+  }
+  return {
+    names: new Set(own),
+    keep() {
+      for (const name of own) renameSync(join(folder, `.tmp.${name}`), join(folder, name));
+    },
+    release,
+  };
+}
