@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { skipped } from '../skipped.ts';
@@ -107,6 +107,31 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('a project, as %s', 
     writeFileSync(project.file('requirements.txt'), 'django==1.8\n');
     expect(project.vagga(['_version_hash', '-s', 'app']).stdout).toBe(before);
     expect(project.vagga(['args'])).toMatchObject({ stderr: '', stdout: 'x\n' });
+  });
+
+  it('is cleaned of builds that are not the newest, or no current version, of copies and of volumes', () => {
+    const clean = (...flags: string[]) => project.vagga(['_clean', ...flags]);
+    expect(clean()).toMatchObject({ status: 1, stderr: expect.stringContaining('--unused') });
+    expect(clean('--global', '--everything').status).toBe(2);
+    const would = clean('--old', '--dry-run').stdout;
+    expect(would).toMatch(/^Would remove ".*\/\.vagga\/\.roots\/app\.[0-9a-f]{8}"\n$/);
+    expect([clean('--old').status, clean('--old', '-n').stdout]).toEqual([0, '']);
+    expect(project.vagga(['args'])).toMatchObject({ stderr: '', stdout: 'x\n' });
+    expect(clean('--unused', '-n').stdout).toBe('');
+    writeFileSync(project.file('requirements.txt'), 'django==2.0\n');
+    expect(clean('--unused', '-n').stdout).toContain('/.roots/app.');
+    expect(clean('--unused', '--at-least', '10 days', '-n').stdout).toBe('');
+    expect(clean('--unused', '--at-least', 'soon')).toMatchObject({ status: 122 });
+    for (const path of ['.vagga/.transient', '.vagga/.transient/app.00000000.999999999']) {
+      mkdirSync(project.file(path), { recursive: true });
+      if (who === 'user') chownSync(project.file(path), host.uid, host.gid);
+    }
+    expect(clean('--transient', '-n').stdout).toContain('.transient/app.00000000.999999999');
+    expect(clean('--unused-volumes', '-n').stdout).toBe('');
+    expect(clean('--volumes', '-n').stdout).toContain('/.volumes/data');
+    expect(clean('--everything').status).toBe(0);
+    expect(existsSync(project.file('.vagga'))).toBe(false);
+    expect(project.vagga(['hello']).stdout).toContain('filled');
   });
 
   it('has containers for any program, read-only or in a copy that is thrown away', () => {

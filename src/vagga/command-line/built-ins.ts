@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { Project } from '../config/project.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Workplace } from '../ready.ts';
+import { cleanBuiltIn } from './clean-command.ts';
 import { complete } from './completion.ts';
 import { containerBuiltIns } from './container-built-ins.ts';
 import { dumpConfig } from './dump-config.ts';
@@ -39,6 +40,7 @@ interface ListFlags {
 /** Commands whose names begin with `_`: vagga 5.2. */
 export const builtIns: Readonly<Record<string, BuiltIn>> = {
   ...containerBuiltIns,
+  _clean: cleanBuiltIn,
   _list: {
     summary: 'list commands, or containers',
     command: ({ project, print }) =>

@@ -22,6 +22,10 @@ const globalOptions: readonly { readonly names: readonly string[]; readonly many
 const builtInOptions: Readonly<Record<string, readonly string[]>> = {
   _list: ['-A', '--all', '--builtin', '--hidden', '--no-aliases', '--containers', '--zsh', '-v', '--verbose'],
   _build: ['--force'],
+  _clean: [
+    ...['--tmp', '--tmp-folders', '--old', '--old-containers', '--unused', '--at-least', '--transient'],
+    ...['--unused-volumes', '--volumes', '--everything', '--global', '-n', '--dry-run'],
+  ],
   _run: ['-W', '--writeable'],
   _version_hash: ['-s', '--short', '--debug-versioning', '--dump-version-data'],
 };
