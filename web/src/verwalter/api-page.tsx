@@ -9,7 +9,7 @@ const formats = ['json', 'pretty', 'gron'] as const;
 /** These answer text of their own, in no other format. */
 const textPaths = new Set([
   ...['/metrics', '/v1/scheduler_debug_info', '/v1/render_log'],
-  ...['/graphiql', '/graphiql/explorer-js', '/graphiql/explorer-css'],
+  ...['', '/v1'].flatMap((under) => ['', '/explorer-js', '/explorer-css'].map((part) => `${under}/graphiql${part}`)),
 ]);
 
 interface Endpoint {
