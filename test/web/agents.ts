@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -32,6 +33,8 @@ export interface TestAgents {
 export async function startAgents(hostnames: readonly string[], config?: string): Promise<TestAgents> {
   const folder = mkdtempSync(join(tmpdir(), 'cantal-pages-'));
   writeFileSync(join(folder, 'token'), `${token}\n`);
+  // Without one, agents pass on no actions to the leader.
+  writeFileSync(join(folder, 'key'), `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
   const children: ChildProcess[] = [];
   const port = await freePort();
   const program = spawn(process.execPath, [join(import.meta.dirname, 'exporting.mjs')], {
@@ -119,6 +122,7 @@ function startAgent(folder: string, number: number, hostname: string, port: numb
       ...['--host', `127.0.0.${number}`, '--port', String(port), '--hostname', hostname],
       ...['--machine-id', String(number).padStart(32, '0'), '--cluster-name', 'pages'],
       ...['--join', `127.0.0.1:${port}`, '--token-file', join(folder, 'token')],
+      ...['--cluster-key-file', join(folder, 'key')],
       ...['--config-dir', join(own, 'config'), '--carbon-dir', join(own, 'carbon')],
       ...['--storage-dir', join(own, 'storage'), '--log-dir', join(own, 'log')],
       ...['--lithos-master', join(own, 'master.yaml')],
