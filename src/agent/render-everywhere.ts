@@ -1,4 +1,4 @@
-import { json, type Route } from '../http/route.ts';
+import { json, problem, type Route } from '../http/route.ts';
 import type { Peers } from '../verwalter/ports.ts';
 import type { LeaderHttp } from './actions.ts';
 
@@ -48,7 +48,11 @@ export function renderEverywhere({ routes, peers, http }: RenderEverywhereOption
     path: peerPath,
     access: 'cluster',
     summary: 'another agent was asked to render all roles of all nodes again',
-    handle: (request) => own.handle(request),
+    // Whoever signs has looked at a token; on a machine without a key anybody could say so.
+    handle: (request) =>
+      request.principal === 'cluster'
+        ? own.handle(request)
+        : problem(403, 'agents without a cluster key pass on nothing: ask each node itself'),
   };
   return [...routes.map((route) => (route === own ? everywhere : route)), asked];
 }

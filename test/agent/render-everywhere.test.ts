@@ -27,9 +27,9 @@ function nodeWith(members: readonly Member[]) {
       },
     },
   });
-  const call = (path: string, query = '') => {
+  const call = (path: string, query = '', principal = 'cluster') => {
     const route = routes.find((each) => each.path === path);
-    return route?.handle({ query: new URLSearchParams(query) } as HttpRequest);
+    return route?.handle({ query: new URLSearchParams(query), principal } as HttpRequest);
   };
   return { call, asked, count: () => rendered };
 }
@@ -57,5 +57,11 @@ describe('a forced render', () => {
     const node = nodeWith([member('b', 'alive')]);
     expect(await node.call('/v1/peer/force_render_all', 'nodes=all')).toEqual(json('ok'));
     expect([node.count(), node.asked]).toEqual([1, []]);
+  });
+
+  it('that anybody on the machine says another node passed on is refused', async () => {
+    const node = nodeWith([]);
+    expect(await node.call('/v1/peer/force_render_all', '', 'loopback')).toMatchObject({ status: 403 });
+    expect(node.count()).toBe(0);
   });
 });
