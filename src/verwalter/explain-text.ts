@@ -1,14 +1,18 @@
 import { datasetText } from './dataset-text.ts';
 import type { Explained, ExplainedNode } from './explain.ts';
 
+/** Where the library for schedulers says what holds for all nodes: what has no place on any. */
+const everyNode = '*';
+
 /** What `verwalter explain` prints for a person. `node`: that one alone; null: all. */
 export const explainText = (explained: Explained, node: string | null, nowMs: number): string => {
   const { role, hash, timestamp, changes, missing } = explained;
   const nodes = Object.entries(explained.nodes).filter(([host]) => node === null || host === node);
-  const placed = nodes.filter(([, each]) => each.placed).length;
+  const hosts = nodes.filter(([host]) => host !== everyNode);
+  const placed = hosts.filter(([, each]) => each.placed).length;
   const age = Math.max(0, Math.round((nowMs - timestamp) / 1000));
   const parts = [
-    `role ${oneLine(role)}: on ${placed} of ${nodes.length} node${nodes.length === 1 ? '' : 's'}, by schedule ${hash.slice(0, 8)} of ${new Date(timestamp).toISOString()} (confirmed ${age} s ago)`,
+    `role ${oneLine(role)}: on ${placed} of ${hosts.length} node${hosts.length === 1 ? '' : 's'}, by schedule ${hash.slice(0, 8)} of ${new Date(timestamp).toISOString()} (confirmed ${age} s ago)`,
     table(['NODE', 'PLACED', 'INSTANCES', 'SCORES', 'REASONS'], nodes.flatMap(nodeRows)),
     metricsText(explained, node),
   ];
@@ -22,7 +26,8 @@ export const explainText = (explained: Explained, node: string | null, nowMs: nu
 
 const nodeRows = ([host, node]: readonly [string, ExplainedNode]): readonly (readonly string[])[] => {
   const reasons = node.reasons.length === 0 ? ['(the scheduler gave none)'] : node.reasons;
-  const first = [host, node.placed ? 'yes' : 'no', numbers(node.instances, ' × '), numbers(node.scores, ' ')];
+  const names = host === everyNode ? ['(all)', '-'] : [host, node.placed ? 'yes' : 'no'];
+  const first = [...names, numbers(node.instances, ' × '), numbers(node.scores, ' ')];
   return reasons.map((reason, index) => (index === 0 ? [...first, reason] : ['', '', '', '', reason]));
 };
 

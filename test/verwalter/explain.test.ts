@@ -178,6 +178,18 @@ describe('verwalter explain', () => {
     expect(out).toMatch(/^node3 +django\.errors +77$/m);
   });
 
+  it('does not count what is said of all nodes as a node', () => {
+    const node = { placed: true, instances: {}, reasons: [], scores: {} };
+    const all = { ...node, placed: false, reasons: ['15 of 30 have no place'] };
+    const explained: Explained = {
+      ...{ role: 'web', hash: 'b'.repeat(64), timestamp: t0, metrics: {}, missing: [], changes: [] },
+      nodes: { '*': all, node1: node },
+    };
+    const text = explainText(explained, null, t0);
+    expect(text).toMatch(/^role web: on 1 of 1 node,/);
+    expect(text).toMatch(/^\(all\) +- +- +- +15 of 30 have no place$/m);
+  });
+
   it('prints one node alone, and JSON where that is asked for', async () => {
     const { out } = await run('django', 'node3');
     expect(out).toMatch(/^role django: on 0 of 1 node,/);

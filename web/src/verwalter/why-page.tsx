@@ -50,19 +50,23 @@ export function rolesIn(data: unknown): readonly string[] {
   return [...new Set(all.flatMap((each) => Object.keys(asRecord(each))))].sort();
 }
 
+/** Where a scheduler says what holds for all: what has no place on any node. */
+const everyNode = '*';
+
 function Explained({ role }: { role: string }) {
   const { value, problem } = usePoll<unknown>(`/v1/explain/${encodeURIComponent(role)}`, everyMs);
   if (value === null) return problem === null ? null : <p class="trouble">{problem}</p>;
   const nodes = Object.entries(asRecord(member(value, 'nodes')));
   const changes = asList(member(value, 'changes')).map(String);
   const hash = String(member(value, 'hash') ?? '');
-  const placed = nodes.filter(([, node]) => member(node, 'placed') === true).length;
+  const hosts = nodes.filter(([host]) => host !== everyNode);
+  const placed = hosts.filter(([, node]) => member(node, 'placed') === true).length;
   return (
     <>
       <section aria-labelledby="why-title">
         <div class="bar">
           <h2 id="why-title">
-            {role} is on {placed} of {nodes.length} nodes
+            {role} is on {placed} of {hosts.length} nodes
           </h2>
           <p class="muted">
             schedule <code title={hash}>{shortHash(hash)}</code>, confirmed{' '}
@@ -107,10 +111,10 @@ function NodeRow({ host, node }: { host: string; node: unknown }) {
   const reasons = asList(member(node, 'reasons')).map(String);
   return (
     <tr>
-      <th scope="row">{host}</th>
+      <th scope="row">{host === everyNode ? 'all nodes' : host}</th>
       <td data-label="State">
-        <Mark tone={isPlaced ? 'good' : 'idle'} />
-        {isPlaced ? 'placed' : 'not placed'}
+        {host !== everyNode && <Mark tone={isPlaced ? 'good' : 'idle'} />}
+        {host === everyNode ? '–' : isPlaced ? 'placed' : 'not placed'}
       </td>
       <td data-label="Instances">{numbersOf(member(node, 'instances'), ' × ') || <span class="muted">none</span>}</td>
       <td data-label="Why" class="wrap">
