@@ -326,7 +326,7 @@ containers:
   });
 
   it('leaves nothing that the next build takes for whole, and no process', async () => {
-    const project = host.project('user', yaml('touch /data/begun; sleep 0.3; chown 5 /data/begun; touch /data/whole'));
+    const project = host.project('user', yaml('touch /data/begun; sleep 2; chown 5 /data/begun; touch /data/whole'));
     for (let round = 0; round < 4; round++) {
       const killed = project.start(['build', 'c']);
       await sleep(150 * (round + 1)); // anywhere from the start of the program to the steps' midst
