@@ -1,16 +1,13 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JsonObject } from '../src/verwalter/canonical.ts';
 import type { RoundToRecord } from '../src/verwalter/recording/body-of-round.ts';
 import { openRecordings, roundsOf } from '../src/verwalter/recording/recordings.ts';
 import { replay } from '../src/verwalter/replay/replay.ts';
-import { library } from '../src/verwalter/scheduler/library.ts';
-import { luaTable } from './lua-table.ts';
+import { nativeLua } from './native-lua.ts';
 import { changedSources, recordCluster, recorderIn } from './recorded-cluster.ts';
 import { type BenchRow, benchRow } from './row.ts';
-import mainLua from './scheduler.lua';
 
 /** REPLAY_HOURS=24 measures a whole day, which takes as long to record as to replay. */
 const hours = Number(process.env.REPLAY_HOURS ?? 0.75);
@@ -53,7 +50,7 @@ export async function measure(): Promise<readonly BenchRow[]> {
     );
     if (failed > 0) throw new Error(`${failed} rounds failed`);
     const replayMs = (performance.now() - from) / recorded;
-    const native = await nativeLua(dir);
+    const native = await nativeLua(someInputs(dir));
     const row = (figure: string, value: number, unit: string) => ({ bench: 'replay', figure, value, unit });
     return [
       benchRow(row(`bytes recorded a round, ${nodes} nodes, ${nodes * 10} instances`, bytes, 'B'), {
@@ -103,43 +100,11 @@ async function recordMs(dir: string): Promise<number> {
   }
 }
 
-/** Median ms of `scheduler(input)` on some of the rounds; nothing where lua5.4 is not installed. */
-async function nativeLua(dir: string): Promise<{ peer?: string; peerValue?: number }> {
-  const folder = mkdtempSync(join(tmpdir(), 'bench-replay-lua-'));
-  try {
-    let count = 0;
-    for await (const { input } of roundsOf(openRecordings([dir]), () => true)) {
-      if (count === nativeRounds) break;
-      writeFileSync(join(folder, `input${++count}.lua`), `return ${luaTable(input)}`);
-    }
-    writeFileSync(join(folder, 'main.lua'), mainLua);
-    writeFileSync(join(folder, 'library.lua'), `return ${luaTable(library)}`);
-    writeFileSync(
-      join(folder, 'bench.lua'),
-      `local function plain(t) return t or {} end
-      package.loaded.json = { array = plain, object = plain, null = {} }
-      package.loaded.func = {}
-      log = { info = print, warn = print, debug = print }
-      for path, text in pairs(dofile 'library.lua') do
-        package.preload[path:gsub('%.lua$', '')] = load(text, '@' .. path)
-      end
-      local main, times = dofile 'main.lua', {}
-      for i = 1, ${count} do
-        local input = dofile('input' .. i .. '.lua')
-        collectgarbage()
-        local from = os.clock()
-        main.scheduler(input)
-        times[i] = (os.clock() - from) * 1000
-      end
-      table.sort(times)
-      print(times[#times // 2 + 1])`,
-    );
-    const out = execFileSync('lua5.4', ['bench.lua'], { cwd: folder, encoding: 'utf8' });
-    return { peer: 'lua5.4, scheduler(input) alone', peerValue: Number(out.trim().split('\n').at(-1)) };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw error;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+/** The first of the recorded rounds. */
+async function* someInputs(dir: string): AsyncGenerator<JsonObject> {
+  let count = 0;
+  for await (const { input } of roundsOf(openRecordings([dir]), () => true)) {
+    if (count++ === nativeRounds) return;
+    yield input;
   }
 }

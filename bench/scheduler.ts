@@ -1,7 +1,3 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { canonicalJson, type Json, type JsonObject } from '../src/verwalter/canonical.ts';
 import { schedulerInput } from '../src/verwalter/input.ts';
 import type { Member } from '../src/verwalter/ports.ts';
@@ -11,10 +7,9 @@ import {
   type SchedulerRequest,
   type SchedulerRun,
 } from '../src/verwalter/scheduler/engine.ts';
-import { library } from '../src/verwalter/scheduler/library.ts';
 import { checkOutput } from '../src/verwalter/scheduler/output.ts';
 import { startRunner } from '../src/verwalter/scheduler/runner.ts';
-import { luaTable } from './lua-table.ts';
+import { nativeLua } from './native-lua.ts';
 import { type BenchRow, benchRow, median } from './row.ts';
 import mainLua from './scheduler.lua';
 
@@ -155,7 +150,10 @@ export async function measure(): Promise<readonly BenchRow[]> {
   const thread = await throughWorker(laps.map(({ input }) => requestOf(input)));
   const transport = Math.max(0, thread - of(({ engine }) => engine));
   const lua = of(({ run }) => run.times.lua);
-  const native = await nativeLua(first.data);
+  const native = await nativeLua(
+    [{ now, parents: [first.data], runtime, metrics, actions: {}, ...peersAsInput() }],
+    rounds,
+  );
   const row = (figure: string, value: number) => ({ bench: 'scheduler', figure, value, unit: 'ms' });
   const what = `${nodeCount} nodes, ${instanceCount} instances, ${roleCount} roles`;
   const mib = Math.max(first.run.memoryBytes, ...laps.map(({ run }) => run.memoryBytes)) / 1024 / 1024;
@@ -229,44 +227,6 @@ async function throughWorker(requests: readonly SchedulerRequest[]): Promise<num
     await runner.stop();
   }
   return median(times);
-}
-
-/** Median CPU time of `scheduler(input)` under lua5.4, with the tables ready in memory; nothing where it is not installed. */
-async function nativeLua(last: JsonObject): Promise<{ peer?: string; peerValue?: number }> {
-  const folder = mkdtempSync(join(tmpdir(), 'bench-scheduler-'));
-  try {
-    const { data: input } = { data: { now, parents: [last], runtime, metrics, actions: {}, ...peersAsInput() } };
-    writeFileSync(join(folder, 'input.lua'), `return ${luaTable(input)}`);
-    writeFileSync(join(folder, 'main.lua'), mainLua);
-    writeFileSync(join(folder, 'library.lua'), `return ${luaTable(library)}`);
-    writeFileSync(
-      join(folder, 'bench.lua'),
-      `local function plain(t) return t or {} end
-      package.loaded.json = { array = plain, object = plain, null = {} }
-      package.loaded.func = {}
-      log = { info = print, warn = print, debug = print }
-      for path, text in pairs(dofile 'library.lua') do
-        package.preload[path:gsub('%.lua$', '')] = load(text, '@' .. path)
-      end
-      local main, times = dofile 'main.lua', {}
-      for i = 1, ${rounds} do
-        local input = dofile 'input.lua'
-        collectgarbage()
-        local from = os.clock()
-        main.scheduler(input)
-        times[i] = (os.clock() - from) * 1000
-      end
-      table.sort(times)
-      print(times[#times // 2 + 1])`,
-    );
-    const out = execFileSync('lua5.4', ['bench.lua'], { cwd: folder, encoding: 'utf8' });
-    return { peer: 'lua5.4, scheduler(input) alone', peerValue: Number(out.trim().split('\n').at(-1)) };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw error;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 const peersAsInput = (): JsonObject => ({
