@@ -1,15 +1,15 @@
 import { existsSync, mkdirSync, renameSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { optionsText, parseOptions } from './command-line/command-options.ts';
 import { findCommand } from './command-line/find-command.ts';
 import type { GlobalOptions } from './command-line/global-options.ts';
 import type { ContainerCommand } from './config/command.ts';
+import { containerOfVolume } from './config/references.ts';
 import type { Volume } from './config/volumes.ts';
 import { exitCodes } from './exit-codes.ts';
+import { fileVariables, launch, readyContainer } from './launch.ts';
 import type { Containers, Workplace } from './ready.ts';
 import { Refusal } from './refusal.ts';
-import { readEnvironFile, runCommand } from './run/command.ts';
-import { commandEnvironment } from './run/environment.ts';
 import { removeAsNamespaceRoot } from './run/namespace-root.ts';
 import { commandWords, workFolder } from './run/words.ts';
 import { lockFile } from './store/lock.ts';
@@ -82,63 +82,40 @@ async function runIn(
   args: readonly string[],
 ): Promise<number> {
   const { place, containers, options, cwd, print } = performance;
-  const { project, settings, store, tell } = place;
-  const built = await containers.ready(command.container);
-  const container = project.containers.get(command.container);
-  if (container === undefined) throw new Refusal('launcher', `there is no container ${command.container}`);
+  const { built, container } = await readyContainer(performance, command.container);
   for (const volume of command.volumes.values()) {
-    if (volume.tag === 'Container') await containers.ready(volume.value);
-    if (volume.tag === 'Snapshot' && volume.value.container !== null) await containers.ready(volume.value.container);
+    const other = containerOfVolume(volume);
+    if (other !== null) await containers.ready(other);
   }
   if (options.containersOnly) return exitCodes.ok;
 
   const words = commandWords({ ...command, defaultShell: container.defaultShell }, args);
   if ('problem' in words) throw new Refusal('arguments', words.problem);
-  const fromFile = container.environFile === null ? null : readEnvironFile(built, container.environFile);
-  if (fromFile !== null && 'problem' in fromFile) throw new Refusal('config', fromFile.problem);
+  const fromFile = fileVariables(built, container);
   const volumes = new Map([...container.volumes, ...command.volumes]);
   const filling = await fillVolumes(performance, name, command.container, volumes);
   if (typeof filling === 'number') return filling;
   try {
-    if (command.banner !== null) tell(command.banner.trimEnd());
-    const code = await runCommand({
-      built,
-      words: words.words,
-      env: commandEnvironment({
-        caller: process.env,
-        proxies: settings.proxyEnvVars,
-        environFile: fromFile?.value ?? new Map(),
-        container: container.environ,
-        command: new Map([...command.environ, ...variables]),
-        propagate: settings.propagateEnviron,
-        settings: settings.environ,
-        use: options.useEnv,
-        set: options.environ,
-      }),
-      cwd: workFolder(command.workDir, project.root, cwd),
-      maps: containers.mapsOf(command.container),
-      volumes,
-      places: {
-        project: project.root,
-        externalVolumes: settings.externalVolumes,
-        cache: store.cache,
-        volumes: join(store.storage, '.volumes'),
-        programs: dirname(process.execPath),
-        roots: containers.roots(),
+    if (command.banner !== null) place.tell(command.banner.trimEnd());
+    const code = await launch(
+      performance,
+      { built, container, fromFile },
+      {
+        container: command.container,
+        words: words.words,
+        cwd: workFolder(command.workDir, place.project.root, cwd),
+        volumes,
+        environ: new Map([...command.environ, ...variables]),
         initialising: filling.names,
+        userId: command.userId,
+        groupId: command.groupId,
+        supplementaryGids: command.supplementaryGids,
+        externalUserId: command.externalUserId,
+        isolateNetwork: command.isolateNetwork,
+        writeMode: command.writeMode,
+        tcpSocket: command.passTcpSocket,
       },
-      resolvConf: container.resolvConfPath,
-      hostsFile: container.hostsFilePath,
-      userId: command.userId,
-      groupId: command.groupId,
-      supplementaryGids: command.supplementaryGids,
-      externalUserId: command.externalUserId,
-      isolateNetwork: command.isolateNetwork || options.isolateNetwork,
-      writeMode: command.writeMode,
-      storage: store.storage,
-      tcpSocket: command.passTcpSocket,
-      tell,
-    });
+    );
     if (code === exitCodes.ok) {
       filling.keep();
       if (command.epilog !== null) print(command.epilog);
