@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { type LoadedConfig, type RefusedConfig, readConfig } from '../config/load.ts';
+import { normalPath } from '../config/paths.ts';
 import { type ConfigProblem, sortProblems } from '../config/problem.ts';
 import { type Field, list, mapping, optional, record } from '../config/record.ts';
 import { boolean, matching, nullable, path, type Schema, text, type ValueOf } from '../config/schema.ts';
-import { environment, normalPath } from './config/common.ts';
+import { environment } from './config/common.ts';
 import type { ReadFile } from './config/include.ts';
 
 // Settings of a user and of a project: vagga 5.3.

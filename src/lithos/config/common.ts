@@ -1,33 +1,12 @@
 import { isIP } from 'node:net';
+import { greatestId, idNumber, type NumberRange, rangeOf } from '../../config/ids.ts';
 import { list, record, required } from '../../config/record.ts';
-import { absolutePath, checked, integer, matching, type Schema, scalar, type ValueOf } from '../../config/schema.ts';
-
-/** 2^32 - 1 means "no id" to the kernel (setresuid(2)). */
-const greatestId = 2 ** 32 - 2;
-
-export const idNumber = integer({ min: 0, max: greatestId }, 'an id');
+import { checked, integer, matching, type Schema, scalar, type ValueOf } from '../../config/schema.ts';
 
 /** Sandboxes and processes give names to folders and cgroups. */
 export const namePattern = /^[\w-]+$/;
 export const configName = matching(namePattern, 'a name of letters, digits, _ and -');
 
-export interface NumberRange {
-  readonly first: number;
-  /** Inclusive. */
-  readonly last: number;
-}
-
-/** `N` or `A-B`. */
-export function rangeOf(what: string, min: number, max: number): Schema<NumberRange> {
-  return scalar(`${what} N or a range A-B from ${min} to ${max}`, (text) => {
-    const [, from, to = from] = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(text) ?? [];
-    if (from === undefined || to === undefined) return null;
-    const range = { first: Number(from), last: Number(to) };
-    return range.first >= min && range.last <= max && range.first <= range.last ? range : null;
-  });
-}
-
-export const idRanges = list(rangeOf('an id', 0, greatestId));
 export const portRanges = list(rangeOf('a port', 1, 65_535));
 
 export const inRanges = (ranges: readonly NumberRange[], number: number): boolean =>
@@ -67,18 +46,6 @@ export function mapId(rows: readonly IdMapRow[], inside: number): number | null 
     if (inside >= row.inside && inside < row.inside + row.count) return row.outside + (inside - row.inside);
   }
   return null;
-}
-
-/** Absolute, without `..`; repeated and closing slashes are gone. */
-export const plainAbsolutePath = checked(absolutePath, (value) =>
-  value.split('/').includes('..') ? { problem: `${value}: .. is refused` } : { value: normalPath(value) },
-);
-
-export function normalPath(path: string): string {
-  return `/${path
-    .split('/')
-    .filter((part) => part !== '' && part !== '.')
-    .join('/')}`;
 }
 
 /** Whether `path` is `top` or lies below it, by whole components; both normal. */

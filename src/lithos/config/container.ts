@@ -1,8 +1,9 @@
 import { isSeq } from 'yaml';
+import { idNumber } from '../../config/ids.ts';
 import { type LoadedConfig, type RefusedConfig, readConfig } from '../../config/load.ts';
 import { parseInteger } from '../../config/number-text.ts';
+import { plainAbsolutePath } from '../../config/paths.ts';
 import { list, mapping, optional, record, required } from '../../config/record.ts';
-
 import {
   anything,
   boolean,
@@ -20,7 +21,7 @@ import {
   type ValueOf,
 } from '../../config/schema.ts';
 import { bare, shorthand, tagged } from '../../config/tagged.ts';
-import { idMap, idNumber, ipAddress, plainAbsolutePath } from './common.ts';
+import { idMap, ipAddress } from './common.ts';
 
 const msPerSecond = 1000;
 

@@ -1,6 +1,7 @@
+import type { NumberRange } from '../../config/ids.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import type { ConfigProblem } from '../../config/problem.ts';
-import { type IdMapRow, inRanges, mapId, type NumberRange } from './common.ts';
+import { type IdMapRow, inRanges, mapId } from './common.ts';
 import type { ContainerConfig } from './container.ts';
 import type { SandboxConfig } from './sandbox.ts';
 import type { HostIds } from './view.ts';

@@ -1,9 +1,9 @@
 import { dirname, join, resolve } from 'node:path';
+import { idNumber } from '../../config/ids.ts';
 import { loadConfig } from '../../config/load.ts';
 import { type ConfigProblem, formatProblem } from '../../config/problem.ts';
 import { list, optional, record } from '../../config/record.ts';
 import { absolutePath, boolean, checked, integer, matching, nullable, oneOf, path, text } from '../../config/schema.ts';
-import { idNumber } from './common.ts';
 import { logLevels, type MasterConfig } from './master-config.ts';
 
 export type { MasterConfig } from './master-config.ts';

@@ -1,7 +1,8 @@
 import { type LoadedConfig, loadConfig, type RefusedConfig } from '../../config/load.ts';
+import { plainAbsolutePath } from '../../config/paths.ts';
 import { list, mapping, optional, record, required } from '../../config/record.ts';
 import { integer, matching, oneOf, text, type ValueOf } from '../../config/schema.ts';
-import { configName, ipAddress, plainAbsolutePath } from './common.ts';
+import { configName, ipAddress } from './common.ts';
 
 const secretsNamespace = matching(/^[a-zA-Z0-9_.-]*$/, 'a name of letters, digits, _, . and -');
 

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net';
+import { idNumber, idRanges } from '../../config/ids.ts';
 import { type LoadedConfig, loadConfig, type RefusedConfig } from '../../config/load.ts';
+import { plainAbsolutePath } from '../../config/paths.ts';
 import { list, mapping, optional, record, required } from '../../config/record.ts';
 import {
   absolutePath,
@@ -14,17 +16,7 @@ import {
   text,
   type ValueOf,
 } from '../../config/schema.ts';
-import {
-  hostName,
-  idMap,
-  idNumber,
-  idRanges,
-  inRanges,
-  ipAddress,
-  mapId,
-  plainAbsolutePath,
-  portRanges,
-} from './common.ts';
+import { hostName, idMap, inRanges, ipAddress, mapId, portRanges } from './common.ts';
 import { logLevels } from './master-config.ts';
 
 const secretsNamespace = matching(/^[a-zA-Z0-9_.-]*$/, 'a name of letters, digits, _, . and -');

@@ -1,4 +1,5 @@
-import { inRanges, type NumberRange } from './common.ts';
+import type { NumberRange } from '../../config/ids.ts';
+import { inRanges } from './common.ts';
 import type { VariableType } from './container.ts';
 
 /** What the containers of one process are told; the values of `lithos:…` come beside it. */

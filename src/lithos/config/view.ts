@@ -1,5 +1,6 @@
 import { lstatSync, readlinkSync, type Stats } from 'node:fs';
-import { isBelow, normalPath } from './common.ts';
+import { normalPath } from '../../config/paths.ts';
+import { isBelow } from './common.ts';
 
 /** What lies at a mount point: a folder of the host, or something whose entries nobody can know beforehand. */
 export type Mounted =

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { idNumber, idRanges } from '../../config/ids.ts';
 import { list, mapping, optional, record, required } from '../../config/record.ts';
 import {
   boolean,
@@ -12,7 +13,7 @@ import {
   type ValueOf,
 } from '../../config/schema.ts';
 import { tagged } from '../../config/tagged.ts';
-import { allIds, environment, idNumber, idRanges, name, noEnvironment, run } from './common.ts';
+import { allIds, environment, name, noEnvironment, run } from './common.ts';
 import { noVolumes, volumes } from './volumes.ts';
 
 const noTexts: readonly string[] = [];

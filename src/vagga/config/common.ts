@@ -1,40 +1,11 @@
 import { isSeq } from 'yaml';
+import type { NumberRange } from '../../config/ids.ts';
 import { list, mapping } from '../../config/record.ts';
-import {
-  absolutePath,
-  checked,
-  integer,
-  invalid,
-  matching,
-  path,
-  type Schema,
-  scalar,
-  text,
-} from '../../config/schema.ts';
+import { checked, integer, invalid, matching, path, type Schema, scalar, text } from '../../config/schema.ts';
 
-/** 2^32 - 1 means "no id" to the kernel (setresuid(2)). */
-const greatestId = 2 ** 32 - 2;
-
-export const idNumber = integer({ min: 0, max: greatestId }, 'an id');
 export const bytes = integer({ min: 1, max: Number.MAX_SAFE_INTEGER }, 'bytes');
 
-/** Ids from `first` to `last`, both included. */
-export interface IdRange {
-  readonly first: number;
-  readonly last: number;
-}
-
-/** `N` or `A-B` (vagga 2.3). */
-export const idRanges: Schema<readonly IdRange[]> = list(
-  scalar(`an id N or a range A-B from 0 to ${greatestId}`, (value) => {
-    const [, from, to = from] = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(value) ?? [];
-    if (from === undefined || to === undefined) return null;
-    const range = { first: Number(from), last: Number(to) };
-    return range.last <= greatestId && range.first <= range.last ? range : null;
-  }),
-);
-
-export const allIds: readonly IdRange[] = [{ first: 0, last: 65_535 }];
+export const allIds: readonly NumberRange[] = [{ first: 0, last: 65_535 }];
 
 /** Names of containers and commands: they become names of folders and words of a command line. */
 export const name = matching(/^[A-Za-z0-9_][\w.-]*$/, 'a name of letters, digits, _, - and .');
@@ -42,11 +13,6 @@ export const name = matching(/^[A-Za-z0-9_][\w.-]*$/, 'a name of letters, digits
 export const environment = mapping(matching(/^[^=\0]+$/, 'the name of an environment variable'), text);
 
 export const noEnvironment: ReadonlyMap<string, string> = new Map();
-
-/** Absolute, without `..`; repeated and closing slashes are gone. */
-export const plainAbsolutePath: Schema<string> = checked(absolutePath, (value) =>
-  value.split('/').includes('..') ? { problem: `${value}: .. is refused` } : { value: normalPath(value) },
-);
 
 /** Below some folder: relative, without `..`. */
 export const pathBelow: Schema<string> = checked(path, (value) =>
@@ -59,13 +25,6 @@ export const pathBelow: Schema<string> = checked(path, (value) =>
           .join('/'),
       },
 );
-
-export function normalPath(value: string): string {
-  return `/${value
-    .split('/')
-    .filter((part) => part !== '' && part !== '.')
-    .join('/')}`;
-}
 
 export const texts = list(text);
 

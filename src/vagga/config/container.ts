@@ -1,6 +1,8 @@
+import { idRanges } from '../../config/ids.ts';
+import { plainAbsolutePath } from '../../config/paths.ts';
 import { list, optional, record } from '../../config/record.ts';
 import { boolean, nullable, path, type ValueOf } from '../../config/schema.ts';
-import { allIds, environment, idRanges, noEnvironment, plainAbsolutePath, texts } from './common.ts';
+import { allIds, environment, noEnvironment, texts } from './common.ts';
 import { type Step, stepSchema } from './steps.ts';
 import { noVolumes, volumes } from './volumes.ts';
 

@@ -1,6 +1,7 @@
+import { plainAbsolutePath } from '../../config/paths.ts';
 import { optional, record } from '../../config/record.ts';
 import { boolean, nullable, path, type Schema, text } from '../../config/schema.ts';
-import { plainAbsolutePath, texts } from './common.ts';
+import { texts } from './common.ts';
 
 // Steps for package managers of languages: vagga 3, the last table.
 

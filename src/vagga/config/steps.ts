@@ -1,3 +1,5 @@
+import { idNumber } from '../../config/ids.ts';
+import { plainAbsolutePath } from '../../config/paths.ts';
 import { mapping, optional, record, required } from '../../config/record.ts';
 import {
   boolean,
@@ -11,7 +13,7 @@ import {
   type ValueOf,
 } from '../../config/schema.ts';
 import { bare, shorthand, tagged } from '../../config/tagged.ts';
-import { environment, idNumber, name, plainAbsolutePath, texts } from './common.ts';
+import { environment, name, texts } from './common.ts';
 import { languageSteps } from './language-steps.ts';
 
 // Every build step with its keys and defaults: vagga 3.

@@ -1,7 +1,9 @@
+import { idNumber } from '../../config/ids.ts';
+import { plainAbsolutePath } from '../../config/paths.ts';
 import { type Field, mapping, optional, record, required } from '../../config/record.ts';
 import { checked, integer, matching, nullable, type Schema, text, type ValueOf } from '../../config/schema.ts';
 import { bare, shorthand, tagged } from '../../config/tagged.ts';
-import { bytes, idNumber, name, pathBelow, plainAbsolutePath } from './common.ts';
+import { bytes, name, pathBelow } from './common.ts';
 
 const mode = integer({ min: 0, max: 0o1777 }, 'a mode as 0o755,');
 const hundredMiB = 100 * 1024 ** 2;

@@ -1,5 +1,5 @@
+import type { NumberRange } from '../../config/ids.ts';
 import type { IdMapping } from '../../native/container.ts';
-import type { IdRange } from '../config/common.ts';
 
 // Which ids of the host stand behind those of a container: user_namespaces(7), subuid(5), newuidmap(1); vagga 6.
 
@@ -53,7 +53,7 @@ export function subordinateIds(text: string, path: string, user: User, own: numb
 
 /** `0 own 1`, then the ids that the container wants, filled from those granted in their order. */
 export function requestedMap(
-  wanted: readonly IdRange[],
+  wanted: readonly NumberRange[],
   granted: readonly IdSpan[],
   own: number,
   kind: IdKind,

@@ -1,8 +1,8 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import type { NumberRange } from '../../config/ids.ts';
 import type { IdMapping } from '../../native/container.ts';
-import type { IdRange } from '../config/common.ts';
 import {
   type IdKind,
   type IdSpan,
@@ -40,8 +40,8 @@ export function idSources(env: NodeJS.ProcessEnv = process.env): IdSources {
 
 /** The maps of a container with these `uids` and `gids`; a `problem` is exit code 121. */
 export function containerIdMaps(
-  uids: readonly IdRange[],
-  gids: readonly IdRange[],
+  uids: readonly NumberRange[],
+  gids: readonly NumberRange[],
   sources: IdSources = idSources(),
 ): Outcome<IdMaps> {
   return bothMaps(sources, (kind, granted, own) => requestedMap(kind === 'uid' ? uids : gids, granted, own, kind));

@@ -1,5 +1,5 @@
+import type { NumberRange } from '../../config/ids.ts';
 import type { IdSpan } from '../../native/hash.ts';
-import type { IdRange } from '../config/common.ts';
 import type { Container } from '../config/container.ts';
 import { type HashCache, noCache } from './cache.ts';
 import type { Field } from './field.ts';
@@ -77,7 +77,7 @@ export async function versionOf(project: VersionedProject, name: string, options
 }
 
 /** The end of a range is hashed as the first id behind it. */
-function idRanges(stream: VersionStream, key: string, ranges: readonly IdRange[]): void {
+function idRanges(stream: VersionStream, key: string, ranges: readonly NumberRange[]): void {
   stream.own(
     key,
     ranges.map(({ first, last }) => `${first}-${last + 1}`),
