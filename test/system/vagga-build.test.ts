@@ -18,7 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { skipped } from '../skipped.ts';
-import { missingForRootless, mode, type Project, until, vaggaHost } from './vagga/host.ts';
+import { account, missingForRootless, mode, type Project, until, vaggaHost } from './vagga/host.ts';
 
 const missing = missingForRootless();
 const noRootless = skipped(missing === null, 'builds of vagga', missing ?? '');
@@ -127,7 +127,7 @@ containers:
   });
 
   it('has files of the ids that are granted to the user', () => {
-    const first = Number(/^vagga-test:(\d+):/m.exec(readFileSync('/etc/subuid', 'utf8'))?.[1]);
+    const first = Number(new RegExp(`^${account}:(\\d+):`, 'm').exec(readFileSync('/etc/subuid', 'utf8'))?.[1]);
     expect(statSync(image('data/of-five')).uid).toBe(first + 4);
     expect(readFileSync(join(realpathSync(image('')), '../uid_map'), 'utf8')).toBe(
       `0 ${host.uid} 1\n1 ${first} 65535\n`,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/native/load.ts';
 import { skipped } from '../skipped.ts';
-import { missingForRootless, type Project, until, vaggaHost } from './vagga/host.ts';
+import { account, missingForRootless, type Project, until, vaggaHost } from './vagga/host.ts';
 
 const missing = missingForRootless();
 const noRootless = skipped(missing === null, 'commands of vagga', missing ?? '');
@@ -166,7 +166,7 @@ describe.skipIf(noRootless)('a command', () => {
   });
 
   it('is told of ids that are not granted', () => {
-    const files = { few: 'vagga-test:200000:100\n', bad: 'vagga-test:200000\n' };
+    const files = { few: `${account}:200000:100\n`, bad: `${account}:200000\n` };
     for (const [name, text] of Object.entries(files)) writeFileSync(project.file(name), text);
     const launch = (file: string) => project.launch(['command', 'none'], { env: { TEST_SUBUID: project.file(file) } });
     expect([launch('few').status, launch('few').stderr]).toEqual([
@@ -175,7 +175,7 @@ describe.skipIf(noRootless)('a command', () => {
     ]);
     expect([launch('bad').status, launch('bad').stderr]).toEqual([
       121,
-      `${project.file('bad')}:1: Bad syntax: "vagga-test:200000"\n`,
+      `${project.file('bad')}:1: Bad syntax: "${account}:200000"\n`,
     ]);
   });
 

@@ -16,7 +16,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'esbuild';
 import { packageRoot } from '../../../src/native/load.ts';
 
-export const account = 'vagga-test';
+/** Of this process: two runs of the tests may share a machine. */
+export const account = `vagga-test-${process.pid}`;
 const launchBundle = join(packageRoot(), 'build/test/vagga-launch.mjs');
 const deadlineMs = 120_000; // a busy machine
 
@@ -64,9 +65,7 @@ export async function vaggaHost() {
   await build({ ...bundle, banner, entryPoints: [source('src/vagga/build/builder.ts')], outfile: builder });
 
   const home = mkdtempSync(join(tmpdir(), 'vagga-test-'));
-  spawnSync('userdel', [account], { stdio: 'ignore' });
-  const added = spawnSync('useradd', ['--no-create-home', '--home-dir', home, '--shell', '/bin/sh', account]);
-  if (added.status !== 0) throw new Error(`useradd: ${added.stderr}`);
+  await addAccount(home);
   const id = (kind: string): number => Number(spawnSync('id', [kind, account], { encoding: 'utf8' }).stdout);
   const [uid, gid] = [id('-u'), id('-g')];
   chownSync(home, uid, gid);
@@ -116,6 +115,17 @@ export async function vaggaHost() {
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+/** Whoever else adds a user at this moment holds the lock of /etc/passwd: useradd does not wait for it. */
+async function addAccount(home: string): Promise<void> {
+  const words = ['--no-create-home', '--home-dir', home, '--shell', '/bin/sh', account];
+  for (let left = 20; ; left -= 1) {
+    const added = spawnSync('useradd', words, { encoding: 'utf8' });
+    if (added.status === 0) return;
+    if (left === 0 || !/cannot lock/.test(added.stderr)) throw new Error(`useradd: ${added.stderr}`);
+    await sleep(100);
+  }
 }
 
 /** Busybox with a link for each of its programs, and what a distribution's root has besides. */
