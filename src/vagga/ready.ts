@@ -9,7 +9,7 @@ import type { Volume } from './config/volumes.ts';
 import { Refusal } from './refusal.ts';
 import { containerIdMaps, type IdMaps } from './run/own-id-maps.ts';
 import type { Settings } from './settings.ts';
-import { keptBuild } from './store/commit.ts';
+import { keptBuild, touchLastUse } from './store/commit.ts';
 import type { Store } from './store/layout.ts';
 import { folderCache } from './version/cache.ts';
 import type { Field } from './version/field.ts';
@@ -22,6 +22,8 @@ export interface Workplace {
   readonly store: Store;
   /** A line for stderr. */
   readonly tell: (message: string) => void;
+  /** A line for stderr where VAGGA_LOG asks for it. */
+  readonly debug?: (message: () => string) => void;
 }
 
 export interface Readiness {
@@ -31,6 +33,8 @@ export interface Readiness {
   readonly build: boolean;
   /** `--no-version-check`: takes what was built last, whatever has changed. */
   readonly versionCheck: boolean;
+  /** False: `--no-image-download`. */
+  readonly imageDownload?: boolean;
 }
 
 /** Containers that are built and current, each looked at once. */
@@ -81,9 +85,11 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
     const known = folders.get(name);
     if (known !== undefined) return known;
     const container = containerOf(name);
-    if (!how.versionCheck) {
-      const last = lastBuild(store, name);
+    // The option wants what is there; the setting only spares the check where something is.
+    const last = how.versionCheck && settings.versionCheck ? null : lastBuild(store, name);
+    if (last !== null || !how.versionCheck) {
       if (last === null) throw new Refusal('notReady', `container ${name} was never built`);
+      touchLastUse(last);
       folders.set(name, last);
       await each(container.volumes.values(), ready);
       return last;
@@ -97,6 +103,7 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
     if (found.kind === 'not-ready')
       throw new Refusal('notReady', `container ${name} has no version yet: ${found.reason}`);
     const current = keptBuild(store, name, found.hash, mapsOf(name)).kind === 'current';
+    place.debug?.(() => `container ${name}: version ${found.hash}, ${current ? 'is built' : 'is not built'}`);
     if (!current && !how.build) {
       throw new Refusal('notReady', `container ${name} must be built first (version ${found.short})`);
     }
@@ -110,6 +117,8 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
       force: how.force,
       waitForLock: settings.buildLockWait,
       proxies: settings.proxyEnvVars,
+      imageDownload: how.imageDownload ?? true,
+      autoClean: container.autoClean && !settings.disableAutoClean,
       tell,
     });
     if (outcome.kind === 'failed') throw new Refusal('launcher', outcome.problem);

@@ -8,9 +8,11 @@ import { executeStep } from './execute.ts';
 import { finishRoot, makeRoot } from './finish.ts';
 import { hostFiles } from './host-files.ts';
 import { type BuildJob, initialState } from './job.ts';
+import { timings } from './timings.ts';
 
 async function build(job: BuildJob): Promise<void> {
   process.umask(0o022);
+  const timing = timings(job.root);
   makeRoot(job.root);
   hostFiles(job.root, job.container);
   let state = initialState;
@@ -18,11 +20,13 @@ async function build(job: BuildJob): Promise<void> {
   for (const [index, step] of setup.entries()) {
     try {
       state = await executeStep(job, state, step);
+      timing.mark(`Step ${index + 1}: !${step.tag}`);
     } catch (error) {
       throw new Error(`step ${index + 1} of ${setup.length}, !${step.tag}: ${(error as Error).message}`);
     }
   }
   finishRoot(job, state);
+  timing.mark('Finish');
 }
 
 try {
