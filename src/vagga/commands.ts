@@ -112,11 +112,6 @@ async function main(args: readonly string[], symlink: string | null): Promise<nu
     };
     if (!options.runMulti) return perform(performance, word, rest);
     for (const each of words) {
-      const building = { ...performance, options: { ...options, containersOnly: true }, done: new Set<string>() };
-      const code = await perform(building, each, []);
-      if (code !== exitCodes.ok) return code;
-    }
-    for (const each of words) {
       const code = await perform(performance, each, []);
       if (code !== exitCodes.ok) return code;
     }
