@@ -1,6 +1,7 @@
 import { chmodSync, copyFileSync, lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Step, StepOf } from '../config/steps.ts';
+import { compileRules } from '../version/rules.ts';
 import { cacheDirs } from './cache-dirs.ts';
 import { sourceFile } from './download.ts';
 import { copySelected, copyStep, emptyFolder, removePath, writeTexts } from './files.ts';
@@ -64,7 +65,7 @@ export async function executeStep(job: BuildJob, state: BuildState, step: Step):
       writeTexts(root, step.value);
       return state;
     case 'Copy':
-      copyStep(job, state, step.value);
+      await copyStep(job, state, step.value);
       return state;
     case 'Depends':
       return state;
@@ -87,7 +88,7 @@ export async function executeStep(job: BuildJob, state: BuildState, step: Step):
       hostFiles(root, job.container);
       return inherit(job, state, step.value);
     case 'Build':
-      return useBuild(job, state, step.value);
+      return await useBuild(job, state, step.value);
     default:
       throw new Error(`!${step.tag} cannot be built by this version`);
   }
@@ -130,7 +131,7 @@ async function inTemporaryFolder(root: string, use: (inside: string, place: stri
   }
 }
 
-function useBuild(job: BuildJob, state: BuildState, step: StepOf<'Build'>): BuildState {
+async function useBuild(job: BuildJob, state: BuildState, step: StepOf<'Build'>): Promise<BuildState> {
   const built = job.built.get(step.container);
   if (built === undefined) throw new Error(`container ${step.container} is not built`);
   const source = pathInRoot(join(built, 'root'), step.source);
@@ -140,8 +141,7 @@ function useBuild(job: BuildJob, state: BuildState, step: StepOf<'Build'>): Buil
     return { ...state, binds };
   }
   if (step.path !== null) {
-    const everything = { ignoreRegex: '^\\b$', includeRegex: null, rules: step.rules, noDefaultRules: true };
-    copySelected(source, job.root, step.path, everything, {
+    await copySelected(source, job.root, step.path, compileRules(step.rules, false), {
       ownerUid: null,
       ownerGid: null,
       preservePermissions: true,
