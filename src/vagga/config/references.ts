@@ -76,6 +76,11 @@ export function containerOfVolume(
   return volume.tag === 'Snapshot' ? volume.value.container : null;
 }
 
+/** The containers that volumes are taken from. */
+export function containersOfVolumes(volumes: Iterable<Parameters<typeof containerOfVolume>[0]>): readonly string[] {
+  return [...volumes].flatMap((volume) => containerOfVolume(volume) ?? []);
+}
+
 function circles(containers: ReadonlyMap<string, Placed<Container>>): readonly ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const state = new Map<string, 'open' | 'done'>();
