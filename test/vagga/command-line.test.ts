@@ -171,8 +171,7 @@ describe('options of a command', () => {
 describe('completion', () => {
   const context = { project, workDir: '', print: () => {}, end: () => {} } as unknown as BuiltInContext;
   const where = { project, builtIns: shapesOf(builtIns, context) };
-  const offered = (before: readonly string[], current = '') =>
-    complete(where, before, current).map(({ word }) => word);
+  const offered = (before: readonly string[], current = '') => complete(where, before, current).map(({ word }) => word);
 
   it('offers commands and options, hidden ones only after their first letter', () => {
     expect(offered([], 't')).toEqual(['test', 't']);

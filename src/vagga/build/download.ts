@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { Readable } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { EnvHttpProxyAgent, fetch } from 'undici';
 import { hostPath } from '../run/mounts.ts';
 import { cacheFolder } from '../store/cache-folder.ts';
 import { lockFile } from '../store/lock.ts';
 import type { BuildJob } from './job.ts';
+import { report } from './report.ts';
 
 /** The host's path of what a step's `url` names: a file of the project, of an external volume, or a download. */
 export async function sourceFile(job: BuildJob, url: string, sha256: string | null): Promise<string> {
@@ -77,7 +78,12 @@ export async function readUrl(
     tell(`Downloading ${url}`);
     const answer = await fetch(url, { dispatcher });
     if (!answer.ok || answer.body === null) throw new Error(`${url}: status ${answer.status} ${answer.statusText}`);
-    await use(Readable.fromWeb(answer.body));
+    const total = Number(answer.headers.get('content-length') ?? 0) || null;
+    const counter = counted(url, total);
+    const used = use(counter);
+    await Promise.allSettled([pipeline(Readable.fromWeb(answer.body), counter), used]);
+    // What broke the connection has broken the counter too.
+    await used;
   } catch (error) {
     const cause = (error as Error).cause as Error | undefined;
     throw new Error(`Error downloading ${url}: ${cause?.message ?? (error as Error).message}`);
@@ -85,6 +91,25 @@ export async function readUrl(
     await dispatcher.close();
   }
 }
+
+/** Passes bytes on, and says from time to time how many there were. */
+function counted(url: string, total: number | null): Transform {
+  let bytes = 0;
+  let toldMs = 0;
+  return new Transform({
+    transform(part: Buffer, _, done) {
+      bytes += part.length;
+      const nowMs = performance.now();
+      if (nowMs - toldMs >= reportEveryMs) {
+        toldMs = nowMs;
+        report({ kind: 'download', url, bytes, total });
+      }
+      done(null, part);
+    },
+  });
+}
+
+const reportEveryMs = 200;
 
 async function sumOf(file: string): Promise<string> {
   const hash = createHash('sha256');

@@ -24,6 +24,7 @@ interface PackFlags {
 }
 
 const standardOutput = 1;
+const standardError = 2;
 
 export const imageBuiltIns: Readonly<Record<string, BuiltIn>> = {
   _pack_image: {
@@ -71,11 +72,12 @@ async function pack(
 ): Promise<void> {
   const job: ImageJob = { kind: 'pack', root, compression };
   const maps = containers.mapsOf(name);
-  if (file === null) return refuse(name, await runImageWorker(maps, job, standardOutput));
+  if (file === null)
+    return refuse(name, await runImageWorker(maps, job, { stdout: standardOutput, stderr: standardError }));
   const part = `${file}.part.${process.pid}`;
   try {
     const fd = openPart(part);
-    const problem = await runImageWorker(maps, job, fd).finally(() => closeSync(fd));
+    const problem = await runImageWorker(maps, job, { stdout: fd, stderr: standardError }).finally(() => closeSync(fd));
     refuse(name, problem);
     renameSync(part, file);
   } finally {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BuildRequest } from '../build/build.ts';
 import { timings } from '../build/timings.ts';
+import { watched } from '../build/watched.ts';
 import { proxyVariables } from '../run/environment.ts';
 import { hostPath } from '../run/mounts.ts';
 import { removeAsNamespaceRoot } from '../run/namespace-root.ts';
@@ -17,11 +18,12 @@ export function imageAddress(url: string, name: string, hash: string): string {
 /** Fills `unfinished` with the image that `image-cache-url` names. False: there is none to be had, which is told. */
 export async function takeImage(request: BuildRequest, unfinished: string): Promise<boolean> {
   const { container, name, hash, maps, tell } = request;
-  if (request.imageDownload !== true || container.imageCacheUrl === null) return false;
+  // Without a version it is not known which image it would be.
+  if (request.imageDownload !== true || container.imageCacheUrl === null || hash === null) return false;
   const url = imageAddress(container.imageCacheUrl, name, hash);
   const root = join(unfinished, 'root');
   const timing = timings(root);
-  const problem = await fetchInto(request, url, root);
+  const problem = await fetchInto(request, url, unfinished);
   timing.mark(`Image ${url}${problem === null ? '' : ': failed'}`);
   if (problem === null) return true;
   tell(`WARNING: Error when unpacking image ${url}: ${problem}. Will clean and build it locally`);
@@ -31,9 +33,9 @@ export async function takeImage(request: BuildRequest, unfinished: string): Prom
 }
 
 async function fetchInto(
-  { project, externalVolumes, maps, proxies, tell }: BuildRequest,
+  { project, externalVolumes, maps, proxies, name, screen }: BuildRequest,
   url: string,
-  root: string,
+  unfinished: string,
 ): Promise<string | null> {
   const isRemote = /^https?:\/\//.test(url);
   const source = isRemote
@@ -45,7 +47,9 @@ async function fetchInto(
         : null;
   if (source === null) return 'expected http://, https://, ./FILE of the project, or /volumes/NAME/FILE';
   if (!isRemote && !existsSync(source)) return 'no such file';
-  if (!isRemote) tell(`Unpacking ${url}`);
   const environment = Object.fromEntries(proxies ? proxyVariables(process.env) : []);
-  return runImageWorker(maps, { kind: 'unpack', source, root, environment }, 2);
+  const root = join(unfinished, 'root');
+  return watched(screen.begin(name), join(unfinished, 'image.log'), ({ output, events }) =>
+    runImageWorker(maps, { kind: 'unpack', source, root, environment }, { stdout: output, stderr: output, events }),
+  );
 }

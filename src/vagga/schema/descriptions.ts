@@ -19,7 +19,9 @@ export const keyDescriptions: Readonly<Record<string, Readonly<Record<string, st
     'hosts-file-path': 'where the host’s hosts file is seen; null: nowhere',
     'auto-clean': 'remove the build that was the newest so far once a new one is there',
     'image-cache-url':
-      'archive to take instead of building: http(s)://, ./FILE or /volumes/NAME/FILE, where container_name and short_hash in ${} stand for themselves',
+      'archive to take instead of building: http(s)://, ./FILE or /volumes/NAME/FILE, with placeholders $' +
+      '{container_name} and $' +
+      '{short_hash}',
     'data-dirs': 'keep only these folders of the built container',
     'default-shell': 'how a text as run is executed; $cmdline stands for it',
   },
