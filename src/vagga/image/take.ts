@@ -49,7 +49,8 @@ async function fetchInto(
   if (!isRemote && !existsSync(source)) return 'no such file';
   const environment = Object.fromEntries(proxies ? proxyVariables(process.env) : []);
   const root = join(unfinished, 'root');
-  return watched(screen.begin(name), join(unfinished, 'image.log'), ({ output, events }) =>
+  const end = await watched(screen.begin(name), join(unfinished, 'image.log'), ({ output, events }) =>
     runImageWorker(maps, { kind: 'unpack', source, root, environment }, { stdout: output, stderr: output, events }),
   );
+  return typeof end === 'string' || end === null ? end : end.message;
 }
