@@ -84,7 +84,8 @@ export const builtIns: Readonly<Record<string, BuiltIn>> = {
   },
   _dump_config: {
     summary: 'print the configuration as JSON',
-    command: ({ project, print }) => new Command('_dump_config').action(() => print(dumpConfig(project))),
+    command: ({ project, place, print }) =>
+      new Command('_dump_config').action(() => print(dumpConfig(project, place.settings))),
   },
   _compgen: {
     summary: 'candidates for completion: [WORDS…] -- CURRENT',
