@@ -52,7 +52,7 @@ function describe(to: Describing, schema: Shaped): JsonSchema {
         type: ['array', 'string'],
         pattern: includeOrNothing,
         // `!*Unpack` puts a list in the place of an item.
-        items: unpackable(describe(to, shape.item)),
+        items: unpackable(describe(to, shape.item), shape.item.shape?.kind === 'tagged'),
       };
     case 'mapping':
       return {
@@ -86,8 +86,10 @@ function numberSchema({ min, max, whole }: Extract<Shape, { kind: 'number' }>): 
   return { anyOf: [number, { type: 'string', pattern: numberText }] };
 }
 
-function unpackable(item: JsonSchema): JsonSchema {
-  return { anyOf: [...(Array.isArray(item.anyOf) ? item.anyOf : [item]), { type: 'array', items: item }] };
+/** `long`: too long to say it twice. */
+function unpackable(item: JsonSchema, long: boolean): JsonSchema {
+  const unpacked = long ? { type: 'array' } : { type: 'array', items: item };
+  return { anyOf: [...(Array.isArray(item.anyOf) ? item.anyOf : [item]), unpacked] };
 }
 
 function orNull(schema: JsonSchema): JsonSchema {
@@ -95,7 +97,8 @@ function orNull(schema: JsonSchema): JsonSchema {
   if (typeof type === 'string') return { ...schema, type: [type, 'null'] };
   if (Array.isArray(type)) return type.includes('null') ? schema : { ...schema, type: [...type, 'null'] };
   if (Object.keys(schema).length === 0) return schema;
-  return { anyOf: [...(Array.isArray(schema.anyOf) ? schema.anyOf : [schema]), { type: 'null' }] };
+  const choices = (Array.isArray(schema.anyOf) ? schema.anyOf : [schema]) as readonly JsonSchema[];
+  return choices.some((choice) => choice.type === 'null') ? schema : { anyOf: [...choices, { type: 'null' }] };
 }
 
 function nameSchema(to: Describing, name: Shaped): JsonSchema {
@@ -124,7 +127,9 @@ function definition(to: Describing, schema: Shaped, { what, fields }: Extract<Sh
     properties[key] = fieldSchema(to, what, key, field);
     // `-` and `_` are the same.
     if (key.includes('-'))
-      patternProperties[`^${key.replaceAll('-', '[-_]')}$`] = { $ref: `#/definitions/${name}/properties/${key}` };
+      patternProperties[`^(?=.*_)${key.replaceAll('-', '[-_]')}$`] = {
+        $ref: `#/definitions/${name}/properties/${key}`,
+      };
     if (field.presence === 'required') required.push(key);
   }
   const hasRequired = required.length > 0;
