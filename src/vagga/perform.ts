@@ -10,6 +10,7 @@ import { exitCodes } from './exit-codes.ts';
 import { fileVariables, launch, readyContainer } from './launch.ts';
 import type { Containers, Workplace } from './ready.ts';
 import { Refusal } from './refusal.ts';
+import { expectInotifyLimit } from './run/inotify-limit.ts';
 import { removeAsNamespaceRoot } from './run/namespace-root.ts';
 import { commandWords, workFolder } from './run/words.ts';
 import { lockFile } from './store/lock.ts';
@@ -93,6 +94,7 @@ async function runIn(
   const filling = await fillVolumes(performance, name, command.container, volumes);
   if (typeof filling === 'number') return filling;
   try {
+    expectInotifyLimit(command.expectInotifyLimit, place.settings.autoApplySysctl, place.tell);
     if (command.banner !== null) place.tell(command.banner.trimEnd());
     const code = await launch(
       performance,

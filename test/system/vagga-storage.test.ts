@@ -295,6 +295,23 @@ describe.skipIf(noRootless)('cache-dir', () => {
   });
 });
 
+describe.skipIf(noRootless)('vaggas of one project that begin at once', () => {
+  it('agree on one folder in storage-dir', async () => {
+    const store = join(outside, 'at-once');
+    mkdirSync(store);
+    chownSync(store, host.uid, host.gid);
+    const project = host.project('user', '', { 'p/vagga.yaml': yaml, 'p/dep': '' });
+    const options = {
+      cwd: project.file('p'),
+      env: { VAGGA_SETTINGS: `{ storage-dir: ${store}, build-lock-wait: true }` },
+    };
+    const ends = await Promise.all([1, 2, 3, 4].map(() => ended(project.start(['_build', 'app'], options))));
+    expect(ends.map(({ status }) => status)).toEqual([0, 0, 0, 0]);
+    expect(ends.filter(({ stderr }) => stderr.includes('built in'))).toHaveLength(1);
+    expect(readdirSync(store)).toEqual([basename(readlinkSync(project.file('p/.vagga/.lnk')))]);
+  });
+});
+
 describe.skipIf(noRootless)('a link of a store', () => {
   it('to a project of the same name elsewhere is left alone', () => {
     const store = join(outside, 'foreign');

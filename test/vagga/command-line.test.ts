@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
@@ -216,6 +216,16 @@ describe('vagga at a prompt', () => {
     write('new/vagga.yaml', 'minimum-vagga: v99\n');
     write('typo/vagga.yml', '');
     write('set/vagga.yaml', yaml);
+    write('no-run/vagga.yaml', 'containers: { a: {} }\ncommands:\n  test: !Command { container: a }\n');
+    write(
+      'circle/vagga.yaml',
+      'containers:\n  a: { setup: [!Container b] }\n  b: { setup: [!Container a] }\ncommands: {}\n',
+    );
+    write('new-tags/vagga.yaml', 'minimum-vagga: v99\ncontainers: { a: { setup: [!Teleport x] } }\n');
+    write('local/vagga.local.yaml', 'commands: { mine: !Command { container: a, run: x } }\ncontainers: { a: {} }\n');
+    write('mixed/vagga.yaml', 'mixins: [one.yaml, new.yaml]\ncontainers: { a: {} }\ncommands: {}\n');
+    write('mixed/one.yaml', 'commands: { one: !Command { container: a, run: x } }\n');
+    write('mixed/new.yaml', 'minimum-vagga: v99\ncommands: { new: !Command { container: a, run: x } }\n');
     write('set/.vagga/settings.yaml', 'storage-dir: /x\n');
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -241,6 +251,35 @@ describe('vagga at a prompt', () => {
       status: 126,
       stderr: expect.stringContaining('settings.yaml:1:1: storage-dir: unknown key'),
     });
+  });
+
+  it('tells what is missing or goes in circles, with file, line and key', () => {
+    expect(run('no-run', 'test')).toMatchObject({
+      status: 126,
+      stderr:
+        'vagga.yaml:3:18: commands.test.run: missing; !Command needs a text for the shell, or a list of a program and its arguments\n',
+    });
+    const circle = run('circle', '_list');
+    expect([circle.status, circle.stderr.trimEnd().split('\n').at(-1)]).toEqual([
+      126,
+      'vagga.yaml:2:3: containers.a: Container "a" has cyclic dependency',
+    ]);
+  });
+
+  it('asks for a newer vagga before it tells of tags that it does not know', () => {
+    expect(run('new-tags')).toMatchObject({ status: 126, stderr: 'Please upgrade vagga to at least "v99"\n' });
+  });
+
+  it('takes files of one’s own and mixins, those that are too new left out with one warning', () => {
+    expect(run('local', '_list')).toMatchObject({ status: 0, stdout: 'mine\n' });
+    const mixed = run('mixed', '_list');
+    expect([mixed.status, mixed.stdout]).toEqual([0, 'one\n']);
+    expect(mixed.stderr).toBe('vagga: mixin new.yaml is left out: it needs vagga v99, this is 0.8.2\n');
+  });
+
+  it('builds nothing for a command that is not there', () => {
+    expect(run('p', 'nope').status).toBe(121);
+    expect(existsSync(join(folder, 'p/.vagga'))).toBe(false);
   });
 
   it('refuses a command that is not there with 121, and bad options with 122', () => {

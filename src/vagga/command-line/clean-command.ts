@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseHumanDuration } from '../../config/duration.ts';
 import { containerAddon, isFailure } from '../../native/container.ts';
@@ -96,6 +97,11 @@ async function clean({ place, print, options }: BuiltInContext, flags: CleanFlag
       print(`Would remove ${JSON.stringify(path)}\n`);
       continue;
     }
+    const building = buildUnderWay(path);
+    if (building !== null) {
+      tell(`${path} is left alone: ${building} is being built there`);
+      continue;
+    }
     const lock = `${path}.lock`;
     const held = existsSync(lock) ? containerAddon().tryLock(lock) : undefined;
     if (held === null) {
@@ -109,6 +115,18 @@ async function clean({ place, print, options }: BuiltInContext, flags: CleanFlag
     code = notRemoved;
   }
   return code;
+}
+
+/** Where all of a store is to go: the name of a build whose lock is held; null: there is none. */
+function buildUnderWay(storage: string): string | null {
+  const roots = join(storage, '.roots');
+  if (!existsSync(roots)) return null;
+  for (const name of readdirSync(roots).filter((each) => each.endsWith('.lock'))) {
+    const lock = containerAddon().tryLock(join(roots, name));
+    if (lock === null) return name.replace(/^\.tmp\.|\.lock$/g, '');
+    if (!isFailure(lock)) containerAddon().closeFd(lock);
+  }
+  return null;
 }
 
 /** Of containers whose version is known without a build. */
