@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -202,6 +202,23 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('storage-dir, of %s'
     expect(builds()).toHaveLength(1);
     rebuild('3', 'disable-auto-clean: true');
     expect(builds()).toHaveLength(2);
+  });
+
+  it('is not cleaned while something is built there', async () => {
+    const lock = join(store, 'app/.roots/.tmp.app.lock');
+    touch(lock);
+    const holder = spawn('flock', ['-F', lock, 'sh', '-c', 'echo held; exec sleep 100'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      await once(holder.stdout, 'data');
+      const cleaned = vagga('a/app', ['_clean', '--everything']);
+      expect(cleaned).toMatchObject({ status: 3, stderr: expect.stringContaining('app is being built there') });
+      expect(existsSync(join(store, 'app/.roots'))).toBe(true);
+      expect(readlinkSync(project.file('a/app/.vagga/.lnk'))).toBe(join(store, 'app'));
+    } finally {
+      holder.kill('SIGKILL');
+    }
   });
 
   it('is not compared with vagga.yaml where version-check is off, once something is built', () => {

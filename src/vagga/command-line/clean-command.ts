@@ -97,9 +97,11 @@ async function clean({ place, print, options }: BuiltInContext, flags: CleanFlag
       print(`Would remove ${JSON.stringify(path)}\n`);
       continue;
     }
-    const building = buildUnderWay(path);
+    // All of one project goes, or nothing of it.
+    const building = everything ? buildUnderWay(global ? path : place.store.storage) : null;
     if (building !== null) {
       tell(`${path} is left alone: ${building} is being built there`);
+      code = notRemoved;
       continue;
     }
     const lock = `${path}.lock`;
@@ -123,8 +125,9 @@ function buildUnderWay(storage: string): string | null {
   if (!existsSync(roots)) return null;
   for (const name of readdirSync(roots).filter((each) => each.endsWith('.lock'))) {
     const lock = containerAddon().tryLock(join(roots, name));
-    if (lock === null) return name.replace(/^\.tmp\.|\.lock$/g, '');
-    if (!isFailure(lock)) containerAddon().closeFd(lock);
+    // One that cannot be opened may be held.
+    if (lock === null || isFailure(lock)) return name.replace(/^\.tmp\.|\.lock$/g, '');
+    containerAddon().closeFd(lock);
   }
   return null;
 }
