@@ -59,6 +59,8 @@ async function fetchTo(url: string, file: string, environment: ReadonlyMap<strin
   const httpsProxy = value('https_proxy') ?? all;
   const noProxy = value('no_proxy');
   const dispatcher = new EnvHttpProxyAgent({
+    // Proxies of http often tunnel to the port of https only.
+    proxyTunnel: false,
     ...(httpProxy ? { httpProxy } : {}),
     ...(httpsProxy ? { httpsProxy } : {}),
     ...(noProxy ? { noProxy } : {}),
