@@ -22,7 +22,7 @@ import { plainSpec, runQuietly } from '../run/process.ts';
 import { commitBuild, describeBuild, keptBuild, linkBuild, touchLastUse } from '../store/commit.ts';
 import { buildLock, rootsFolder, type Store, shortHash, unfinishedFolder } from '../store/layout.ts';
 import { lockFile } from '../store/lock.ts';
-import type { BuildJob } from './job.ts';
+import type { BuildJob, Mirrors } from './job.ts';
 
 export interface BuildRequest {
   readonly project: string;
@@ -42,6 +42,7 @@ export interface BuildRequest {
   readonly waitForLock: boolean;
   /** Setting `proxy-env-vars`. */
   readonly proxies: boolean;
+  readonly mirrors: Mirrors;
   /** A line for stderr. */
   readonly tell: (message: string) => void;
 }
@@ -117,6 +118,7 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
     built: request.built,
     environment: request.proxies ? proxyVariables(env) : new Map(),
     unmaskedProc: process.geteuid?.() !== 0,
+    mirrors: request.mirrors,
   };
   const stdin = asStdin(rootsFolder(request.store), serialize(job));
   try {

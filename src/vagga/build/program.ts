@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { ContainerSpec, IdMapping } from '../../native/container.ts';
 import type { StepOf } from '../config/steps.ts';
 import { defaultPath } from '../run/environment.ts';
@@ -52,6 +53,20 @@ export async function runInRoot(
     throw new Error(absent ? `${program}: no such program in the container` : end.message);
   }
   if (end.exitCode !== 0) throw new Error(`${words.join(' ')}: ended with exit code ${end.exitCode}`);
+}
+
+/** What such a program says on stdout. */
+export async function captureInRoot(job: BuildJob, state: BuildState, words: readonly string[]): Promise<string> {
+  const folder = mkdtempSync(join(dirname(job.root), '.tmp.output-'));
+  const file = join(folder, 'output');
+  const fd = openSync(file, 'w');
+  try {
+    await runInRoot(job, state, words, { stdio: [-1, fd, 2] });
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(fd);
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 export const shellWords = (script: string): readonly string[] => ['/bin/sh', '-exc', script];
