@@ -2,7 +2,7 @@ import { chmodSync, copyFileSync, lstatSync, mkdtempSync, readdirSync, rmSync } 
 import { basename, dirname, join } from 'node:path';
 import type { Step, StepOf } from '../config/steps.ts';
 import { cacheDirs } from './cache-dirs.ts';
-import { addPackages } from './distro/packages.ts';
+import { executeDistributionStep, isDistributionStep } from './distro/steps.ts';
 import { sourceFile } from './download.ts';
 import { copySelected, copyStep, emptyFolder, removePath, writeTexts } from './files.ts';
 import { checkOut } from './git.ts';
@@ -16,6 +16,7 @@ import { unpackZip } from './zip.ts';
 
 /** Does a step; what it leaves for later ones is in the state. Throws with what went wrong. */
 export async function executeStep(job: BuildJob, state: BuildState, step: Step): Promise<BuildState> {
+  if (isDistributionStep(step)) return executeDistributionStep(job, state, step);
   const { root } = job;
   switch (step.tag) {
     case 'Sh':
@@ -89,10 +90,6 @@ export async function executeStep(job: BuildJob, state: BuildState, step: Step):
       return inherit(job, state, step.value);
     case 'Build':
       return useBuild(job, state, step.value);
-    case 'Install':
-      return addPackages(job, state, { debian: step.value, alpine: step.value }, { keep: true });
-    case 'BuildDeps':
-      return addPackages(job, state, { debian: step.value, alpine: step.value }, { keep: false });
     default:
       throw new Error(`!${step.tag} cannot be built by this version`);
   }
