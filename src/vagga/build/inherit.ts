@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { cacheDirs } from './cache-dirs.ts';
 import { detectDistribution } from './distro/distribution.ts';
+import { withDistribution } from './distro/packages.ts';
 import type { BuildJob, BuildState } from './job.ts';
 
 /** Copies the built root of another container, with owners, modes, times and hard links; blocks shared where they can be. */
@@ -46,5 +47,5 @@ export function inherit(job: BuildJob, state: BuildState, name: string): BuildSt
       default: // it has done its work, which was copied
     }
   }
-  return { ...now, distro: detectDistribution(job.root) };
+  return withDistribution(job, now, detectDistribution(job.root));
 }

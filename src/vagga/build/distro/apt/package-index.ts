@@ -105,3 +105,23 @@ export function closure(known: ReadonlyMap<string, DebPackage>, names: readonly 
   }
   return { kind: 'closed', packages: [...chosen.values()] };
 }
+
+/** What others of them need comes before them; a circle begins with the first of it. */
+export function dependenciesFirst(packages: readonly DebPackage[]): readonly DebPackage[] {
+  const byName = new Map<string, DebPackage>();
+  for (const each of packages) for (const virtual of each.provides) byName.set(virtual, each);
+  for (const each of packages) byName.set(each.name, each);
+  const order = new Set<DebPackage>();
+  const seen = new Set<DebPackage>();
+  const visit = (each: DebPackage): void => {
+    if (seen.has(each)) return;
+    seen.add(each);
+    for (const alternatives of each.depends) {
+      const needed = alternatives.map((name) => byName.get(name)).find((other) => other !== undefined);
+      if (needed !== undefined) visit(needed);
+    }
+    order.add(each);
+  };
+  for (const each of packages) visit(each);
+  return [...order];
+}
