@@ -22,9 +22,13 @@ import { plainSpec, runQuietly } from '../run/process.ts';
 import { commitBuild, describeBuild, keptBuild, linkBuild, useBuild } from '../store/commit.ts';
 import { buildLock, rootsFolder, type Store, shortHash, unfinishedFolder } from '../store/layout.ts';
 import { lockFile } from '../store/lock.ts';
+<<<<<<< HEAD
 import type { BuildJob } from './job.ts';
 import type { BuildScreen } from './screen.ts';
 import { watched } from './watched.ts';
+=======
+import type { BuildJob, Mirrors } from './job.ts';
+>>>>>>> w-distro
 
 export interface BuildRequest {
   readonly project: string;
@@ -46,6 +50,7 @@ export interface BuildRequest {
   readonly waitForLock: boolean;
   /** Setting `proxy-env-vars`. */
   readonly proxies: boolean;
+  readonly mirrors: Mirrors;
   /** A line for stderr. */
   readonly tell: (message: string) => void;
   readonly screen: BuildScreen;
@@ -117,6 +122,7 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
     built: request.built,
     environment: request.proxies ? proxyVariables(env) : new Map(),
     unmaskedProc: process.geteuid?.() !== 0,
+    mirrors: request.mirrors,
   };
   const stdin = asStdin(rootsFolder(request.store), serialize(job));
   try {

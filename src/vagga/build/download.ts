@@ -3,9 +3,10 @@ import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync,
 import { basename, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { EnvHttpProxyAgent, fetch } from 'undici';
+import { fetch } from 'undici';
 import { hostPath } from '../run/mounts.ts';
 import { lockFile } from '../store/lock.ts';
+import { proxyAgent } from './fetch.ts';
 import type { BuildJob } from './job.ts';
 import { report } from './report.ts';
 
@@ -53,6 +54,7 @@ async function download(job: BuildJob, url: string, sha256: string | null): Prom
 }
 
 async function fetchTo(url: string, file: string, environment: ReadonlyMap<string, string>): Promise<void> {
+<<<<<<< HEAD
   const value = (name: string): string | undefined => environment.get(name) ?? process.env[name];
   const all = value('all_proxy');
   const httpProxy = value('http_proxy') ?? all;
@@ -65,6 +67,9 @@ async function fetchTo(url: string, file: string, environment: ReadonlyMap<strin
     ...(httpsProxy ? { httpsProxy } : {}),
     ...(noProxy ? { noProxy } : {}),
   });
+=======
+  const dispatcher = proxyAgent(environment);
+>>>>>>> w-distro
   try {
     tell(`Downloading ${url}`);
     const answer = await fetch(url, { dispatcher });
