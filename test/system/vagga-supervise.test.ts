@@ -216,7 +216,7 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('a supervise, as %s'
     ['SIGTERM', 143],
     ['SIGKILL', null],
   ] as const)('leaves no process after %s', async (signal, code) => {
-    const launcher = project.startVagga(['sleepers']);
+    const launcher = project.start(['sleepers']);
     let output = '';
     launcher.stdout?.on('data', (text) => {
       output += text;
@@ -258,7 +258,7 @@ commands:
 `,
     );
     expect(project.vagga(['_build', 'c']).status).toBe(0);
-    const words = project.vaggaWords([]);
+    const words = project.words([]);
     const setUser = words.slice(0, words.indexOf(process.execPath));
     const v = words.slice(setUser.length).join(' ');
     const script = [
