@@ -14,6 +14,7 @@
       "defines": ["_GNU_SOURCE"],
       "sources": [
         "native/container/addon.cc",
+        "native/container/addon_namespaces.cc",
         "native/container/addon_spec.cc",
         "native/container/addon_terminal.cc",
         "native/container/addon_tree.cc",
@@ -22,6 +23,7 @@
         "native/container/cgroup.cc",
         "native/container/channel.cc",
         "native/container/child.cc",
+        "native/container/clone.cc",
         "native/container/descriptors.cc",
         "native/container/ending.cc",
         "native/container/fill.cc",
@@ -31,6 +33,7 @@
         "native/container/limits.cc",
         "native/container/listening.cc",
         "native/container/mounts.cc",
+        "native/container/namespaces.cc",
         "native/container/netlink.cc",
         "native/container/network.cc",
         "native/container/path.cc",
