@@ -22,13 +22,10 @@ import { plainSpec, runQuietly } from '../run/process.ts';
 import { commitBuild, describeBuild, keptBuild, linkBuild, useBuild } from '../store/commit.ts';
 import { buildLock, rootsFolder, type Store, shortHash, unfinishedFolder } from '../store/layout.ts';
 import { lockFile } from '../store/lock.ts';
-<<<<<<< HEAD
-import type { BuildJob } from './job.ts';
+
+import type { BuildJob, Mirrors } from './job.ts';
 import type { BuildScreen } from './screen.ts';
 import { watched } from './watched.ts';
-=======
-import type { BuildJob, Mirrors } from './job.ts';
->>>>>>> w-distro
 
 export interface BuildRequest {
   readonly project: string;

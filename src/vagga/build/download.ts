@@ -54,22 +54,7 @@ async function download(job: BuildJob, url: string, sha256: string | null): Prom
 }
 
 async function fetchTo(url: string, file: string, environment: ReadonlyMap<string, string>): Promise<void> {
-<<<<<<< HEAD
-  const value = (name: string): string | undefined => environment.get(name) ?? process.env[name];
-  const all = value('all_proxy');
-  const httpProxy = value('http_proxy') ?? all;
-  const httpsProxy = value('https_proxy') ?? all;
-  const noProxy = value('no_proxy');
-  const dispatcher = new EnvHttpProxyAgent({
-    // Proxies of http often tunnel to the port of https only.
-    proxyTunnel: false,
-    ...(httpProxy ? { httpProxy } : {}),
-    ...(httpsProxy ? { httpsProxy } : {}),
-    ...(noProxy ? { noProxy } : {}),
-  });
-=======
   const dispatcher = proxyAgent(environment);
->>>>>>> w-distro
   try {
     tell(`Downloading ${url}`);
     const answer = await fetch(url, { dispatcher });

@@ -73,6 +73,8 @@ export function proxyAgent(environment: ReadonlyMap<string, string>): EnvHttpPro
   const httpsProxy = value('https_proxy') ?? all;
   const noProxy = value('no_proxy');
   return new EnvHttpProxyAgent({
+    // Proxies of http often tunnel to the port of https only.
+    proxyTunnel: false,
     ...(httpProxy ? { httpProxy } : {}),
     ...(httpsProxy ? { httpsProxy } : {}),
     ...(noProxy ? { noProxy } : {}),
