@@ -139,6 +139,7 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
       force: how.force,
       waitForLock: settings.buildLockWait,
       proxies: settings.proxyEnvVars,
+      caCertificates: settings.caCertificates,
       mirrors: {
         ...{ ubuntu: settings.ubuntuMirror, debian: settings.debianMirror, alpine: settings.alpineMirror },
         skipAptLocking: settings.ubuntuSkipLocking,

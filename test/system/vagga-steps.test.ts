@@ -4,6 +4,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   symlinkSync,
@@ -210,5 +211,19 @@ commands: { hello: !Command { container: c, run: "stat -c %u:%g /data/of-seven; 
     });
     expect([done.stderr, done.status]).toEqual([expect.stringMatching(/Container outer[\s\S]*Container c /), 0]);
     expect(done.stdout).toMatch(/^7:7\n\s+0\s+0\s+1\n\s+1\s+1\s+100\n\/work\n$/);
+  });
+});
+
+describe.skipIf(noRootless)('the authorities that the host trusts', () => {
+  it('are those of builds where a setting says so, and no part of the image', () => {
+    const project = host.project(
+      'user',
+      `containers: { c: { setup: [!Tar { url: ./root.tar.gz }, !Sh 'cat "$SSL_CERT_FILE" "$NODE_EXTRA_CA_CERTS" > /data/trusted'] } }\n`,
+      { 'bundle.pem': 'one authority\n' },
+    );
+    const settings = `ca-certificates: ${project.file('bundle.pem')}`;
+    expect(project.vagga(['_build', 'c'], { env: { VAGGA_SETTINGS: settings } })).toMatchObject({ status: 0 });
+    expect(readFileSync(project.file('.vagga/c/data/trusted'), 'utf8')).toBe('one authority\none authority\n');
+    expect(readdirSync(project.file('.vagga/c/tmp'))).toEqual([]);
   });
 });

@@ -48,6 +48,8 @@ export interface BuildRequest {
   /** Setting `proxy-env-vars`. */
   readonly proxies: boolean;
   readonly mirrors: Mirrors;
+  /** Setting `ca-certificates`. */
+  readonly caCertificates: string | null;
   /** A line for stderr. */
   readonly tell: (message: string) => void;
   readonly screen: BuildScreen;
@@ -119,13 +121,18 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
     built: request.built,
     environment: request.proxies ? proxyVariables(env) : new Map(),
     unmaskedProc: process.geteuid?.() !== 0,
+    caCertificates: request.caCertificates,
     mirrors: request.mirrors,
   };
   const stdin = asStdin(rootsFolder(request.store), serialize(job));
   try {
     const spec = plainSpec({
       argv: [process.execPath, '--enable-source-maps', join(packageRoot(), 'dist', 'vagga-builder.js')],
-      env: Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)),
+      env: Object.fromEntries(
+        Object.entries({ ...ofBundle(request.caCertificates), ...env }).filter(
+          (entry): entry is [string, string] => entry[1] !== undefined,
+        ),
+      ),
       cwd: request.project,
       namespaces: { user: true, mount: true, pid: true, ipc: true, uts: false, cgroup: false, net: false },
       ...request.maps,
@@ -139,6 +146,11 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
   } finally {
     closeSync(stdin);
   }
+}
+
+/** The builder itself downloads and clones too. */
+function ofBundle(bundle: string | null): Readonly<Record<string, string>> {
+  return bundle === null ? {} : { NODE_EXTRA_CA_CERTS: bundle, GIT_SSL_CAINFO: bundle };
 }
 
 /** What the programs of the build printed, beside its root. */

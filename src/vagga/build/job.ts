@@ -18,6 +18,8 @@ export interface BuildJob {
   /** Proxies. */
   readonly environment: ReadonlyMap<string, string>;
   readonly unmaskedProc: boolean;
+  /** Setting `ca-certificates`: a bundle of the host. */
+  readonly caCertificates: string | null;
   readonly mirrors: Mirrors;
 }
 

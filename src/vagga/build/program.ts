@@ -7,6 +7,7 @@ import { identityMap } from '../run/id-map.ts';
 import { baseMounts } from '../run/mounts.ts';
 import { plainSpec, runQuietly } from '../run/process.ts';
 import { programCandidates } from '../run/words.ts';
+import { certificatesOf } from './certificates.ts';
 import type { BuildJob, BuildState } from './job.ts';
 
 /** Environment of the steps: vagga 3. */
@@ -16,6 +17,7 @@ export function buildEnvironment(job: BuildJob, state: BuildState): Readonly<Rec
     ['HOME', '/tmp'],
     ['PATH', defaultPath],
     ...job.environment,
+    ...Object.entries(certificatesOf(job.caCertificates).environment),
     ...state.env,
   ]);
 }
@@ -40,6 +42,7 @@ export async function runInRoot(
       namespaces: { user: false, mount: true, pid: true, ipc: true, uts: false, cgroup: false, net: false },
       mounts: [
         ...baseMounts(job.project, job.unmaskedProc),
+        ...certificatesOf(job.caCertificates).mounts,
         ...[...state.binds].map(
           ([target, { source, readonly }]) => ({ kind: 'bind', source, target, readonly, exec: true }) as const,
         ),
