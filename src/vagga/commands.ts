@@ -4,6 +4,7 @@ import { readRegularFile } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
 import { suggestion } from '../config/suggest.ts';
 import { version } from '../version.ts';
+import { ownCapsule } from './capsule/own-capsule.ts';
 import { builtInNames, builtIns, runBuiltIn } from './command-line/built-ins.ts';
 import { findCommand } from './command-line/find-command.ts';
 import { globalCommand, parseGlobal } from './command-line/global-options.ts';
@@ -42,6 +43,10 @@ async function main(args: readonly string[]): Promise<number> {
     const help = globalCommand();
     print(help.helpInformation());
     return exitCodes.ok;
+  }
+  if (ownCapsule() !== null && words[0] !== '_capsule') {
+    complain('vagga: Recursive vagga: in a capsule only `vagga _capsule` works\n');
+    return exitCodes.nothing;
   }
   const loaded = load(process.cwd());
   if (typeof loaded === 'number') return loaded;

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/native/load.ts';
@@ -228,6 +228,54 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('a supervise, as %s'
     expect(await ended).toBe(code);
     await until('their end', () => sleepers() === '');
     expect(output).toBe('up\nup\n');
+  });
+});
+
+describe.skipIf(noRootless)('a command', () => {
+  const expected = (limit: number): string => `
+containers: { c: { setup: [!Tar { url: ./root.tar.gz }] } }
+commands:
+  watch: !Command { container: c, expect-inotify-limit: ${limit}, run: 'true' }
+  both: !Supervise
+    mode: wait-all-successful
+    expect-inotify-limit: 1
+    children: { a: !Command { container: c, expect-inotify-limit: ${limit}, run: 'true' } }
+  later: !Command { container: c, banner: "It is up.", banner-delay: 0.1, run: 'while ! [ -e /work/go ]; do sleep 0.1; done' }
+  soon: !Command { container: c, banner: "Never told.", banner-delay: 3600, run: 'true' }
+`;
+  const limit = Number(readFileSync('/proc/sys/fs/inotify/max_user_watches', 'utf8'));
+
+  it('tells its banner after a while, unless it has ended by then', async () => {
+    const project = host.project('user', expected(1));
+    const soon = project.vagga(['soon']);
+    expect([soon.status, soon.stderr]).toEqual([0, expect.not.stringContaining('Never told.')]);
+    const launcher = project.start(['later']);
+    let told = '';
+    launcher.stderr?.on('data', (text) => {
+      told += text;
+    });
+    const ended = new Promise((resolve) => launcher.once('exit', resolve));
+    await until('the banner', () => told === 'It is up.\n');
+    writeFileSync(project.file('go'), '');
+    expect(await ended).toBe(0);
+  });
+
+  it('that watches many files says so where it may not, and runs', () => {
+    const project = host.project('user', expected(limit + 1));
+    const warning = `WARNING: fs.inotify.max_user_watches is ${limit}, the command expects ${limit + 1}: sudo -k sysctl fs.inotify.max_user_watches=${limit + 1}\n`;
+    expect(project.vagga(['_build', 'c']).status).toBe(0);
+    for (const name of ['watch', 'both']) expect(project.vagga([name])).toMatchObject({ status: 0, stderr: warning });
+  });
+
+  it.skipIf(limit + 1 > 524_288)('has the limit raised by sudo where settings allow it', () => {
+    const project = host.project('user', expected(limit + 1), { 'bin/sudo': '#!/bin/sh\necho "sudo: $*"\nexit 1\n' });
+    chmodSync(project.file('bin/sudo'), 0o755);
+    expect(project.vagga(['_build', 'c']).status).toBe(0);
+    const env = { PATH: `${project.file('bin')}:${process.env.PATH}`, VAGGA_SETTINGS: 'auto-apply-sysctl: true' };
+    const sysctl = `-k sysctl fs.inotify.max_user_watches=${limit + 1}\n`;
+    expect(project.vagga(['watch'], { env }).stderr).toBe(
+      `sudo ${sysctl}sudo: ${sysctl}WARNING: fs.inotify.max_user_watches stays ${limit}, the command expects ${limit + 1}\n`,
+    );
   });
 });
 

@@ -184,6 +184,24 @@ describe('completion', () => {
     expect(offered(['-E'])).toEqual([]);
   });
 
+  it('offers a supervised command what it reads: docopt texts have no flags of builds', () => {
+    const offeredTo = (options: string) => {
+      const command = `containers: { c: {} }\ncommands: { s: !Supervise { options: ${JSON.stringify(options)}, children: { a: !Command { container: c, run: a } } } }`;
+      return complete(projectOf(command), [], ['s'], '--');
+    };
+    expect(offered(['serve'], '--no')).toEqual(['--no-image-download', '--no-build', '--no-version-check']);
+    expect(offeredTo('Usage: vagga s [options] [--port=<n>]')).toEqual(['--port', '--only', '--exclude', '--help']);
+    expect(offeredTo('Usage: vagga s [--port=<n>]')).toEqual(['--port', '--help']);
+  });
+
+  it('knows what works in a capsule', () => {
+    expect(offered(['_capsule'])).toEqual(['build', 'run', 'script', 'download']);
+    expect(offered(['_capsule', 'build', '--force'])).toEqual(['--print-version', 'app', '_base']);
+    expect(offered(['_capsule', 'run', 'app'])).toEqual([]);
+    expect(offered(['_capsule', 'script', '--sha256'])).toEqual([]);
+    expect(offered(['_capsule', 'script', '--sha256', 'x'], '--')).toEqual(['--refresh']);
+  });
+
   it('knows children and tags of a supervised command, and containers of built-in ones', () => {
     expect(offered(['serve', '--only'])).toEqual(expect.arrayContaining(['web', 'db', 'svc']));
     expect(offered(['serve', '--only', 'web'])).not.toContain('web');

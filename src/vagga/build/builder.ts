@@ -10,11 +10,14 @@ import { executeStep } from './execute.ts';
 import { finishRoot, makeRoot } from './finish.ts';
 import { hostFiles } from './host-files.ts';
 import { type BuildJob, initialState } from './job.ts';
-import { report } from './report.ts';
+import { report, reportTo } from './report.ts';
 import { stepTitle } from './step-title.ts';
+
+const eventsFd = 3;
 
 async function build(job: BuildJob): Promise<void> {
   process.umask(0o022);
+  reportTo(eventsFd);
   makeRoot(job.root);
   hostFiles(job.root, job.container);
   let state = initialState;

@@ -10,16 +10,26 @@ import { proxyAgent } from './fetch.ts';
 import type { BuildJob } from './job.ts';
 import { report } from './report.ts';
 
-/** The host's path of what a step's `url` names: a file of the project, of an external volume, or a download. */
-export async function sourceFile(job: BuildJob, url: string, sha256: string | null): Promise<string> {
-  if (/^https?:\/\//.test(url)) return download(job, url, sha256);
+type SourcePlace = Pick<BuildJob, 'project' | 'cache' | 'externalVolumes' | 'environment'>;
+
+/**
+ * The host's path of what a step's `url` names: a file of the project, of an external volume, or a download. `refresh`:
+ * a download is made again although the cache has it.
+ */
+export async function sourceFile(
+  job: SourcePlace,
+  url: string,
+  sha256: string | null,
+  refresh = false,
+): Promise<string> {
+  if (/^https?:\/\//.test(url)) return download(job, url, sha256, refresh);
   const path = url.startsWith('file://') ? decodeURIComponent(new URL(url).pathname) : localPath(job, url);
   if (!existsSync(path)) throw new Error(`${url}: no such file`);
   if (sha256 !== null) checkSum(url, sha256, await sumOf(path));
   return path;
 }
 
-function localPath(job: BuildJob, url: string): string {
+function localPath(job: SourcePlace, url: string): string {
   if (url.startsWith('.')) return join(job.project, url);
   const path = url.startsWith('/') ? hostPath(url, job) : null;
   if (path === null)
@@ -28,7 +38,7 @@ function localPath(job: BuildJob, url: string): string {
 }
 
 /** What was downloaded once stays in the cache; its name has the sum that was asked for, or that of the address. */
-async function download(job: BuildJob, url: string, sha256: string | null): Promise<string> {
+async function download(job: SourcePlace, url: string, sha256: string | null, refresh: boolean): Promise<string> {
   const folder = join(job.cache, 'downloads');
   mkdirSync(folder, { recursive: true });
   const key = (sha256 ?? createHash('sha256').update(url).digest('hex')).slice(0, 8);
@@ -36,7 +46,7 @@ async function download(job: BuildJob, url: string, sha256: string | null): Prom
   const lock = await lockFile(`${file}.lock`, true, tell);
   if (lock.kind !== 'locked') throw new Error(`${file}.lock: ${lock.kind === 'failed' ? lock.problem : 'is held'}`);
   try {
-    if (!existsSync(file)) {
+    if (refresh || !existsSync(file)) {
       await fetchTo(url, `${file}.part`, job.environment);
       if (sha256 !== null) {
         const sum = await sumOf(`${file}.part`);

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { Project } from '../config/project.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Workplace } from '../ready.ts';
+import { capsuleBuiltIns } from './capsule-built-ins.ts';
 import { cleanBuiltIn } from './clean-command.ts';
 import { complete } from './completion.ts';
 import { containerBuiltIns } from './container-built-ins.ts';
@@ -40,6 +41,7 @@ interface ListFlags {
 /** Commands whose names begin with `_`: vagga 5.2. */
 export const builtIns: Readonly<Record<string, BuiltIn>> = {
   ...containerBuiltIns,
+  ...capsuleBuiltIns,
   _clean: cleanBuiltIn,
   _list: {
     summary: 'list commands, or containers',
@@ -114,6 +116,7 @@ export async function runBuiltIn(
     .exitOverride()
     .configureOutput({ writeErr: complain, writeOut: context.print });
   command.name(`vagga ${command.name()}`);
+  for (const sub of command.commands) sub.copyInheritedSettings(command);
   try {
     await command.parseAsync(args, { from: 'user' });
     return code;

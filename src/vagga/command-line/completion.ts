@@ -1,4 +1,5 @@
 import type { Project } from '../config/project.ts';
+import { completeCapsule } from './capsule-completion.ts';
 import { findCommand } from './find-command.ts';
 import { isHidden } from './listing.ts';
 
@@ -92,6 +93,7 @@ function ofCommand(
   word: string,
   rest: readonly string[],
 ): readonly string[] {
+  if (word === '_capsule') return completeCapsule(project, rest);
   if (builtIns.includes(word)) {
     const options = (builtInOptions[word] ?? []).filter((option) => !rest.includes(option));
     const named = rest.some((each) => !each.startsWith('-'));
@@ -106,10 +108,9 @@ function ofCommand(
   const last = rest.findLast((each) => each === '--only' || each === '--exclude');
   const children = [...command.value.children];
   const names = [...children.map(([name]) => name), ...children.flatMap(([, { value }]) => value.tags)];
-  const flags = fresh(
-    [...own, '--only', '--exclude', '--no-image-download', '--no-build', '--no-version-check', '--help'],
-    rest,
-  );
+  const choice = (command.value.options?.includes('[options]') ?? true) ? ['--only', '--exclude'] : [];
+  const building = command.value.options === null ? ['--no-image-download', '--no-build', '--no-version-check'] : [];
+  const flags = fresh([...own, ...choice, ...building, '--help'], rest);
   return last === undefined ? flags : [...flags, ...fresh(names, rest)];
 }
 
