@@ -100,7 +100,7 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
     if (!current && !how.build) {
       throw new Refusal('notReady', `container ${name} must be built first (version ${found.short})`);
     }
-    const fields = current ? null : await fieldsOf(version(name, true));
+    const fields = current && !how.force ? null : await fieldsOf(version(name, true));
     const outcome = await buildContainer({
       ...{ project: project.root, store, name, container, containers: project.containers },
       hash: found.hash,
@@ -110,6 +110,7 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
       force: how.force,
       waitForLock: settings.buildLockWait,
       proxies: settings.proxyEnvVars,
+      fields: settings.buildLayers ? fields : null,
       tell,
     });
     if (outcome.kind === 'failed') throw new Refusal('launcher', outcome.problem);

@@ -16,6 +16,7 @@ const everywhere = {
   'version-check': maybe(boolean),
   'run-symlinks-as-commands': maybe(boolean),
   'build-lock-wait': maybe(boolean),
+  'build-layers': maybe(boolean),
   'ubuntu-mirror': maybe(text),
   'debian-mirror': maybe(text),
   'alpine-mirror': maybe(text),
@@ -62,6 +63,8 @@ export interface Settings {
   readonly versionCheck: boolean;
   readonly runSymlinksAsCommands: boolean;
   readonly buildLockWait: boolean;
+  /** What each step has made is kept for later builds. */
+  readonly buildLayers: boolean;
   readonly ubuntuMirror: string | null;
   readonly debianMirror: string | null;
   readonly alpineMirror: string | null;
@@ -87,6 +90,7 @@ export const defaultSettings: Settings = {
   versionCheck: true,
   runSymlinksAsCommands: true,
   buildLockWait: false,
+  buildLayers: true,
   ubuntuMirror: null,
   debianMirror: null,
   alpineMirror: null,

@@ -15,13 +15,16 @@ import { join } from 'node:path';
 import { serialize } from 'node:v8';
 import { packageRoot } from '../../native/load.ts';
 import type { Container } from '../config/container.ts';
+import type { LayerPlan } from '../layers/plan.ts';
 import { proxyVariables } from '../run/environment.ts';
+import { mapText } from '../run/id-map.ts';
 import { removeAsNamespaceRoot } from '../run/namespace-root.ts';
 import type { IdMaps } from '../run/own-id-maps.ts';
 import { plainSpec, runQuietly } from '../run/process.ts';
 import { commitBuild, describeBuild, keptBuild, linkBuild, touchLastUse } from '../store/commit.ts';
 import { buildLock, rootsFolder, type Store, shortHash, unfinishedFolder } from '../store/layout.ts';
 import { lockFile } from '../store/lock.ts';
+import type { Field } from '../version/field.ts';
 import type { BuildJob } from './job.ts';
 
 export interface BuildRequest {
@@ -42,6 +45,8 @@ export interface BuildRequest {
   readonly waitForLock: boolean;
   /** Setting `proxy-env-vars`. */
   readonly proxies: boolean;
+  /** What goes into the version, file by file, so that steps can be kept; null: they are not. */
+  readonly fields: readonly Field[] | null;
   /** A line for stderr. */
   readonly tell: (message: string) => void;
 }
@@ -117,6 +122,7 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
     built: request.built,
     environment: request.proxies ? proxyVariables(env) : new Map(),
     unmaskedProc: process.geteuid?.() !== 0,
+    layers: request.fields === null ? null : layerPlan(request, request.fields),
   };
   const stdin = asStdin(rootsFolder(request.store), serialize(job));
   try {
@@ -138,6 +144,21 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
   } finally {
     closeSync(stdin);
   }
+}
+
+function layerPlan({ store, container, maps, force }: BuildRequest, fields: readonly Field[]): LayerPlan {
+  return {
+    cache: store.cache,
+    fields,
+    force,
+    world: {
+      uidMap: mapText(maps.uidMap),
+      gidMap: mapText(maps.gidMap),
+      resolvConf: container.resolvConfPath,
+      hostsFile: container.hostsFilePath,
+      architecture: process.arch,
+    },
+  };
 }
 
 /** A file without a name that holds the bytes. */

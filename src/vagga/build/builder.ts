@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { deserialize } from 'node:v8';
+import { buildOfLayers } from '../layers/build.ts';
 import { executeStep } from './execute.ts';
 import { finishRoot, makeRoot } from './finish.ts';
 import { hostFiles } from './host-files.ts';
@@ -11,6 +12,7 @@ import { type BuildJob, initialState } from './job.ts';
 
 async function build(job: BuildJob): Promise<void> {
   process.umask(0o022);
+  if (job.layers !== null && (await buildOfLayers(job, job.layers)) !== null) return;
   makeRoot(job.root);
   hostFiles(job.root, job.container);
   let state = initialState;

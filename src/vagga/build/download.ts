@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { EnvHttpProxyAgent, fetch } from 'undici';
@@ -17,6 +17,22 @@ export async function sourceFile(job: BuildJob, url: string, sha256: string | nu
   return path;
 }
 
+/** SHA-256 of the file behind a `url`; null: it is not there, or was not downloaded yet. Nothing is fetched. */
+export async function contentOf(job: BuildJob, url: string, sha256: string | null): Promise<string | null> {
+  const fetched = /^https?:\/\//.test(url);
+  const file = fetched
+    ? downloadedFile(job, url, sha256)
+    : url.startsWith('file://')
+      ? decodeURIComponent(new URL(url).pathname)
+      : localPath(job, url);
+  return existsSync(file) ? sumOf(file) : null;
+}
+
+function downloadedFile(job: BuildJob, url: string, sha256: string | null): string {
+  const key = (sha256 ?? createHash('sha256').update(url).digest('hex')).slice(0, 8);
+  return join(job.cache, 'downloads', `${key}-${basename(new URL(url).pathname) || 'index'}`);
+}
+
 function localPath(job: BuildJob, url: string): string {
   if (url.startsWith('.')) return join(job.project, url);
   const path = url.startsWith('/') ? hostPath(url, job) : null;
@@ -27,10 +43,8 @@ function localPath(job: BuildJob, url: string): string {
 
 /** What was downloaded once stays in the cache; its name has the sum that was asked for, or that of the address. */
 async function download(job: BuildJob, url: string, sha256: string | null): Promise<string> {
-  const folder = join(job.cache, 'downloads');
-  mkdirSync(folder, { recursive: true });
-  const key = (sha256 ?? createHash('sha256').update(url).digest('hex')).slice(0, 8);
-  const file = join(folder, `${key}-${basename(new URL(url).pathname) || 'index'}`);
+  const file = downloadedFile(job, url, sha256);
+  mkdirSync(dirname(file), { recursive: true });
   const lock = await lockFile(`${file}.lock`, true, tell);
   if (lock.kind !== 'locked') throw new Error(`${file}.lock: ${lock.kind === 'failed' ? lock.problem : 'is held'}`);
   try {

@@ -83,7 +83,7 @@ export async function executeStep(job: BuildJob, state: BuildState, step: Step):
     case 'CacheDirs':
       return cacheDirs(job, state, step.value);
     case 'Container':
-      await takeRoot(job, step.value);
+      if (job.standsOn !== step.value) await takeRoot(job, step.value);
       hostFiles(root, job.container);
       return inherit(job, state, step.value);
     case 'Build':

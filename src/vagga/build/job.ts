@@ -1,5 +1,6 @@
 import type { Container } from '../config/container.ts';
 import type { StepOf } from '../config/steps.ts';
+import type { LayerPlan } from '../layers/plan.ts';
 
 /** All that the builder is told: plain data, it crosses a process border. Paths are the host's. */
 export interface BuildJob {
@@ -17,6 +18,10 @@ export interface BuildJob {
   /** Proxies. */
   readonly environment: ReadonlyMap<string, string>;
   readonly unmaskedProc: boolean;
+  /** Null: the root is built in one go, no step's work is kept. */
+  readonly layers: LayerPlan | null;
+  /** The container whose root the root already is, so that !Container has nothing to copy. */
+  readonly standsOn?: string;
 }
 
 /** What an earlier step leaves for later ones. */

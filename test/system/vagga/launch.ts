@@ -83,6 +83,7 @@ async function build(containerName: string, options: { force?: boolean; wait?: b
     force: options.force ?? false,
     waitForLock: options.wait ?? false,
     proxies: true,
+    fields: null,
     tell,
   });
   if (outcome.kind === 'failed') return quit(outcome.problem, 121);
