@@ -4,7 +4,7 @@ import { optionsText, parseOptions } from './command-line/command-options.ts';
 import { findCommand } from './command-line/find-command.ts';
 import type { GlobalOptions } from './command-line/global-options.ts';
 import type { ContainerCommand } from './config/command.ts';
-import { containerOfVolume } from './config/references.ts';
+import { containersOfVolumes } from './config/references.ts';
 import type { Volume } from './config/volumes.ts';
 import { exitCodes } from './exit-codes.ts';
 import { fileVariables, launch, readyContainer } from './launch.ts';
@@ -83,10 +83,7 @@ async function runIn(
 ): Promise<number> {
   const { place, containers, options, cwd, print } = performance;
   const { built, container } = await readyContainer(performance, command.container);
-  for (const volume of command.volumes.values()) {
-    const other = containerOfVolume(volume);
-    if (other !== null) await containers.ready(other);
-  }
+  await containers.allReady(containersOfVolumes(command.volumes.values()));
   if (options.containersOnly) return exitCodes.ok;
 
   const words = commandWords({ ...command, defaultShell: container.defaultShell }, args);

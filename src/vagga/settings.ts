@@ -89,7 +89,7 @@ export const defaultSettings: Settings = {
   hardLinkBetweenProjects: false,
   versionCheck: true,
   runSymlinksAsCommands: true,
-  buildLockWait: false,
+  buildLockWait: true,
   buildLayers: true,
   ubuntuMirror: null,
   debianMirror: null,

@@ -148,6 +148,29 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('a project, as %s', 
   });
 });
 
+describe.skipIf(noRootless)('several commands in one go', () => {
+  it('run when all of their containers are built, and not at all where one is unknown', () => {
+    const project = host.project(
+      'user',
+      `
+containers:
+  good: { setup: [!Tar { url: ./root.tar.gz }] }
+  bad: { setup: [!Container good, !Sh "false"] }
+commands:
+  one: !Command { container: good, run: echo one }
+  two: !Command { container: bad, run: echo two }
+`,
+    );
+    expect(project.vagga(['-m', 'one', 'tow'])).toMatchObject({
+      status: 121,
+      stdout: '',
+      stderr: expect.stringContaining('command tow not found'),
+    });
+    expect(project.vagga(['-m', 'one', 'two'])).toMatchObject({ status: 121, stdout: '' });
+    expect(project.vagga(['-m', 'one', 'one'])).toMatchObject({ status: 0, stdout: 'one\none\n' });
+  });
+});
+
 describe.skipIf(noRootless)('a project of somebody else', () => {
   it('is not built by root, unless told to', () => {
     const project = host.project('root', yaml, { 'requirements.txt': '' });

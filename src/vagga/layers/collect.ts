@@ -18,6 +18,9 @@ export const automaticPolicy: CollectPolicy = {
 
 export const everyLayer: CollectPolicy = { unusedForMs: 0, mostBytes: null };
 
+/** Depth of what stands on a layer that is gone. */
+const broken = Number.MAX_SAFE_INTEGER;
+
 /** Names of layers to remove. */
 export function layersToRemove(
   layers: readonly KeptLayer[],
@@ -38,18 +41,18 @@ export function layersToRemove(
       lastUse.set(at.name, Math.max(lastUse.get(at.name) ?? 0, usedAt));
     }
     const whole = byName.get(seen.at(-1) ?? '')?.below === null;
-    depth.set(layer.name, whole ? seen.length : Number.POSITIVE_INFINITY);
+    depth.set(layer.name, whole ? seen.length : broken);
   }
   const usedAt = (layer: KeptLayer): number => lastUse.get(layer.name) ?? 0;
   const deep = (layer: KeptLayer): number => depth.get(layer.name) ?? 0;
   // Of those used at the same time the one that stands on the other goes first.
-  const oldestFirst = [...layers].sort((a, b) => usedAt(a) - usedAt(b) || (deep(b) > deep(a) ? 1 : -1));
+  const oldestFirst = [...layers].sort((a, b) => usedAt(a) - usedAt(b) || deep(b) - deep(a));
 
   const removed = new Set<string>();
   let bytes = layers.reduce((sum, layer) => sum + layer.bytes, 0);
   for (const layer of oldestFirst) {
     if (usedAt(layer) === Number.POSITIVE_INFINITY) continue;
-    const useless = deep(layer) === Number.POSITIVE_INFINITY;
+    const useless = deep(layer) === broken;
     const old = policy.unusedForMs !== null && nowMs - usedAt(layer) >= policy.unusedForMs;
     const tooMuch = policy.mostBytes !== null && bytes > policy.mostBytes;
     if (!useless && !old && !tooMuch) continue;

@@ -3,6 +3,7 @@ import { treeOf } from '../build/git.ts';
 import type { BuildJob } from '../build/job.ts';
 import { containerOfStep } from '../config/references.ts';
 import type { Step } from '../config/steps.ts';
+import { topOf } from './plan.ts';
 
 /**
  * What a step depends on beyond the fields of the version. `unknown`: before it was run; `undetermined`: whatever is
@@ -16,12 +17,7 @@ export type StepContent =
 const nothing: StepContent = { kind: 'known', content: [] };
 const wholeCommit = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 
-/** `topLayer`: of the root that was built for a container; null where it has none. */
-export async function stepContent(
-  job: BuildJob,
-  step: Step,
-  topLayer: (container: string) => string | null,
-): Promise<StepContent> {
+export async function stepContent(job: BuildJob, step: Step): Promise<StepContent> {
   switch (step.tag) {
     case 'Tar':
     case 'TarInstall':
@@ -51,7 +47,7 @@ export async function stepContent(
     default: {
       const other = containerOfStep(step);
       if (other === null) return nothing;
-      const top = topLayer(other);
+      const top = topOf(job.built.get(other));
       return top === null ? { kind: 'undetermined' } : { kind: 'known', content: [top] };
     }
   }

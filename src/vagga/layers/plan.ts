@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Field } from '../version/field.ts';
 import type { LayerWorld } from './key.ts';
 
@@ -21,3 +23,9 @@ export interface RootLayers {
 }
 
 export const rootLayersFile = 'layers.json';
+
+/** The layer that the root in the folder of a build shows; null: it was not built of layers. */
+export function topOf(built: string | undefined): string | null {
+  const file = built === undefined ? '' : join(built, rootLayersFile);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as RootLayers).top : null;
+}
