@@ -215,9 +215,15 @@ Result<Done> MountPlan::mountOne(Entry& entry) noexcept {
     return target.failure();
   }
   if (mount.kind == Mount::Kind::copy) {
-    if (mount.overlay && mountOverlayWithin(entry.tree.fd.get(), target.value().get(), mount.target.c_str())) {
-      entry.tree.fd.reset();
-      return Done{};
+    if (mount.overlay) {
+      // Not every kernel makes an overlay of a tree that the starter took: then of the folder itself, if it may be passed.
+      const Fd folder(open(entry.source, O_PATH | O_DIRECTORY | O_CLOEXEC));
+      for (const int lower : {entry.tree.fd.get(), folder.get()}) {
+        if (lower >= 0 && mountOverlayWithin(lower, target.value().get(), mount.target.c_str())) {
+          entry.tree.fd.reset();
+          return Done{};
+        }
+      }
     }
     auto done = copyTree(entry.tree.fd.get(), target.value().get(), mount);
     entry.tree.fd.reset();

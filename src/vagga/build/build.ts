@@ -15,16 +15,14 @@ import { join } from 'node:path';
 import { serialize } from 'node:v8';
 import { packageRoot } from '../../native/load.ts';
 import type { Container } from '../config/container.ts';
-import type { LayerPlan } from '../layers/plan.ts';
+import { collectUnused, type LayerRequest, layerPlan } from '../layers/request.ts';
 import { proxyVariables } from '../run/environment.ts';
-import { mapText } from '../run/id-map.ts';
 import { removeAsNamespaceRoot } from '../run/namespace-root.ts';
 import type { IdMaps } from '../run/own-id-maps.ts';
 import { plainSpec, runQuietly } from '../run/process.ts';
 import { commitBuild, describeBuild, keptBuild, linkBuild, useBuild } from '../store/commit.ts';
 import { buildLock, rootsFolder, type Store, shortHash, unfinishedFolder } from '../store/layout.ts';
 import { lockFile } from '../store/lock.ts';
-import type { Field } from '../version/field.ts';
 import type { BuildJob } from './job.ts';
 import type { BuildScreen } from './screen.ts';
 import { watched } from './watched.ts';
@@ -49,8 +47,8 @@ export interface BuildRequest {
   readonly waitForLock: boolean;
   /** Setting `proxy-env-vars`. */
   readonly proxies: boolean;
-  /** What goes into the version, file by file, so that steps can be kept; null: they are not. */
-  readonly fields: readonly Field[] | null;
+  /** What each step makes is kept; null: it is not. */
+  readonly layers: LayerRequest | null;
   /** A line for stderr. */
   readonly tell: (message: string) => void;
   readonly screen: BuildScreen;
@@ -105,6 +103,7 @@ async function buildLocked(request: BuildRequest): Promise<BuildOutcome> {
     const left = await removeAsNamespaceRoot(maps, [old]);
     if (left !== null) tell(`WARNING: ${left}`);
   }
+  if (request.layers !== null) await collectUnused(store, request.layers.collect, tell);
   return { kind: 'built', folder };
 }
 
@@ -122,7 +121,7 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
     built: request.built,
     environment: request.proxies ? proxyVariables(env) : new Map(),
     unmaskedProc: process.geteuid?.() !== 0,
-    layers: request.fields === null ? null : layerPlan(request, request.fields),
+    layers: request.layers === null ? null : layerPlan(request, request.layers),
   };
   const stdin = asStdin(rootsFolder(request.store), serialize(job));
   try {
@@ -142,21 +141,6 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
   } finally {
     closeSync(stdin);
   }
-}
-
-function layerPlan({ store, container, maps, force }: BuildRequest, fields: readonly Field[]): LayerPlan {
-  return {
-    cache: store.cache,
-    fields,
-    force,
-    world: {
-      uidMap: mapText(maps.uidMap),
-      gidMap: mapText(maps.gidMap),
-      resolvConf: container.resolvConfPath,
-      hostsFile: container.hostsFilePath,
-      architecture: process.arch,
-    },
-  };
 }
 
 /** What the programs of the build printed, beside its root. */

@@ -1,3 +1,4 @@
+import type { Settings } from '../settings.ts';
 import type { KeptLayer, LayerStore } from './store.ts';
 import { discardLayers, layersInUse, listLayers, withStore } from './store.ts';
 
@@ -11,10 +12,19 @@ export interface CollectPolicy {
 }
 
 /** Where nobody has said otherwise. Roots do not need their layers: what is removed costs time once, nothing else. */
-export const automaticPolicy: CollectPolicy = {
+const automatic: CollectPolicy = {
   unusedForMs: 30 * 24 * 3_600_000,
   mostBytes: 20 * 1000 ** 3,
 };
+
+/** What is removed after each build, whatever it was. */
+export function collectPolicy(settings: Pick<Settings, 'layersMaxAge' | 'layersMaxSize'>): CollectPolicy {
+  const { layersMaxAge, layersMaxSize } = settings;
+  return {
+    unusedForMs: layersMaxAge ?? automatic.unusedForMs,
+    mostBytes: layersMaxSize ?? automatic.mostBytes,
+  };
+}
 
 export const everyLayer: CollectPolicy = { unusedForMs: 0, mostBytes: null };
 

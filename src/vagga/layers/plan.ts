@@ -24,8 +24,11 @@ export interface RootLayers {
 
 export const rootLayersFile = 'layers.json';
 
-/** The layer that the root in the folder of a build shows; null: it was not built of layers. */
-export function topOf(built: string | undefined): string | null {
-  const file = built === undefined ? '' : join(built, rootLayersFile);
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as RootLayers).top : null;
+/** Of the root in the folder of a build; null: it was not built of layers. */
+export function rootLayersOf(built: string): RootLayers | null {
+  const file = join(built, rootLayersFile);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as RootLayers) : null;
 }
+
+export const topOf = (built: string | undefined): string | null =>
+  built === undefined ? null : (rootLayersOf(built)?.top ?? null);

@@ -13,17 +13,18 @@
  * message is told); 121 where an id is not mapped. Signals and job control are those of a shell's own child.
  */
 import { existsSync, lstatSync, mkdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { containerAddon, type IdMapping, isFailure, type NativeFailure } from '../../native/container.ts';
 import type { SocketAddress } from '../config/command.ts';
 import type { Volume } from '../config/volumes.ts';
 import { parseEnvironFile } from './environment.ts';
 import { outsideId } from './id-map.ts';
 import { planMounts, type VolumePlaces } from './mounts.ts';
-import { removeAsNamespaceRoot, runAsNamespaceRoot } from './namespace-root.ts';
+import { removeAsNamespaceRoot } from './namespace-root.ts';
 import type { IdMaps } from './own-id-maps.ts';
 import { plainSpec, runAtTerminal } from './process.ts';
 import { programCandidates } from './words.ts';
+import { runWritable } from './writable.ts';
 
 export interface RunRequest {
   /** Folder of the build, `.roots/NAME.HASH8`: it has `root/`. */
@@ -81,36 +82,31 @@ export async function runCommand(request: RunRequest): Promise<number> {
   if (socket !== null && isFailure(socket)) return told(tell, socket.message, idsFailed);
   const transient = request.writeMode === 'read-only' ? null : transientName(request);
   try {
-    if (transient !== null) {
-      const failed = await linkCopy(maps, image, transient);
-      if (failed !== null) return told(tell, failed, setUpFailed);
-    }
-    const end = await runAtTerminal(
-      plainSpec({
-        argv: request.words,
-        programs: programCandidates(request.words[0] ?? '', request.path ?? request.env.PATH),
-        env: request.env,
-        cwd: request.cwd,
-        root: transient ?? image,
-        writableRoot: transient !== null,
-        namespaces: {
-          user: true,
-          mount: true,
-          pid: true,
-          ipc: true,
-          uts: false,
-          cgroup: false,
-          net: request.isolateNetwork,
-        },
-        ...ids,
-        uid: request.userId,
-        gid: request.groupId,
-        supplementaryGroups: request.supplementaryGids,
-        umask: process.umask(),
-        mounts: plan.mounts,
-        ...(socket === null ? {} : { passedFds: [{ from: socket, to: socketFd }] }),
-      }),
-    );
+    const spec = plainSpec({
+      argv: request.words,
+      programs: programCandidates(request.words[0] ?? '', request.path ?? request.env.PATH),
+      env: request.env,
+      cwd: request.cwd,
+      root: image,
+      namespaces: {
+        user: true,
+        mount: true,
+        pid: true,
+        ipc: true,
+        uts: false,
+        cgroup: false,
+        net: request.isolateNetwork,
+      },
+      ...ids,
+      uid: request.userId,
+      gid: request.groupId,
+      supplementaryGroups: request.supplementaryGids,
+      umask: process.umask(),
+      mounts: plan.mounts,
+      ...(socket === null ? {} : { passedFds: [{ from: socket, to: socketFd }] }),
+    });
+    const end = await (transient === null ? runAtTerminal(spec) : runWritable(request, spec, transient));
+    if (typeof end === 'string') return told(tell, end, setUpFailed);
     return 'kind' in end ? end.exitCode : told(tell, wordFailure(end, request.words[0] ?? ''), setUpFailed);
   } finally {
     if (socket !== null) containerAddon().closeFd(socket);
@@ -161,13 +157,6 @@ function listen({ host, port }: SocketAddress): number | NativeFailure {
 
 function transientName({ storage, built }: RunRequest): string {
   return join(storage, '.transient', `${built.slice(built.lastIndexOf('/') + 1)}.${process.pid}`);
-}
-
-async function linkCopy(maps: IdMaps, from: string, to: string): Promise<string | null> {
-  mkdirSync(dirname(to), { recursive: true });
-  const end = await runAsNamespaceRoot(maps, ['cp', '-a', '-l', '--', from, to]);
-  if (!('kind' in end)) return end.message;
-  return end.exitCode === 0 ? null : `cp -a -l ${from} ended with exit code ${end.exitCode}`;
 }
 
 function wordFailure(failure: NativeFailure, program: string): string {
