@@ -14,6 +14,7 @@ import { Refusal } from './refusal.ts';
 import { containerIdMaps, type IdMaps } from './run/own-id-maps.ts';
 import type { Settings } from './settings.ts';
 import { keptBuild, useBuild } from './store/commit.ts';
+import { indexingOf } from './store/indexing.ts';
 import type { Store } from './store/layout.ts';
 import { folderCache } from './version/cache.ts';
 import { explainDifference } from './version/diff.ts';
@@ -142,6 +143,7 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
       waitForLock: settings.buildLockWait,
       proxies: settings.proxyEnvVars,
       layers: settings.buildLayers && before !== null ? { fields: before, collect: collectPolicy(settings) } : null,
+      indexing: indexingOf(settings, store),
       tell: screen.tell,
     });
     if (outcome.kind === 'failed') throw new Refusal('launcher', outcome.problem);

@@ -21,6 +21,7 @@ import { removeAsNamespaceRoot } from '../run/namespace-root.ts';
 import type { IdMaps } from '../run/own-id-maps.ts';
 import { plainSpec, runQuietly } from '../run/process.ts';
 import { commitBuild, describeBuild, keptBuild, linkBuild, useBuild } from '../store/commit.ts';
+import { type Indexing, indexAndLink } from '../store/indexing.ts';
 import { buildLock, rootsFolder, type Store, shortHash, unfinishedFolder } from '../store/layout.ts';
 import { lockFile } from '../store/lock.ts';
 import type { BuildJob } from './job.ts';
@@ -49,6 +50,7 @@ export interface BuildRequest {
   readonly proxies: boolean;
   /** What each step makes is kept; null: it is not. */
   readonly layers: LayerRequest | null;
+  readonly indexing: Indexing;
   /** A line for stderr. */
   readonly tell: (message: string) => void;
   readonly screen: BuildScreen;
@@ -96,6 +98,8 @@ async function buildLocked(request: BuildRequest): Promise<BuildOutcome> {
 
   const hash = request.hash ?? (await request.versionAfter());
   describeBuild(unfinished, maps);
+  const indexed = await indexAndLink(unfinished, maps, request.indexing);
+  if (indexed.told !== null) tell(indexed.told);
   const { folder, old } = commitBuild(store, name, hash, unfinished);
   linkBuild(store, name, hash);
   tell(`Container ${name} (${shortHash(hash)}) built in ${Math.round((Date.now() - since) / 1000)} seconds.`);

@@ -7,6 +7,7 @@ import { complete } from './completion.ts';
 import { containerBuiltIns } from './container-built-ins.ts';
 import { dumpConfig } from './dump-config.ts';
 import type { GlobalOptions } from './global-options.ts';
+import { indexBuiltIns } from './index-built-ins.ts';
 import { list, listForZsh } from './listing.ts';
 
 /** What a built-in command works with. */
@@ -40,6 +41,7 @@ interface ListFlags {
 /** Commands whose names begin with `_`: vagga 5.2. */
 export const builtIns: Readonly<Record<string, BuiltIn>> = {
   ...containerBuiltIns,
+  ...indexBuiltIns,
   _clean: cleanBuiltIn,
   _list: {
     summary: 'list commands, or containers',

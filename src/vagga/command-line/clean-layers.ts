@@ -5,8 +5,8 @@ import { layerFiles, layerStore } from '../layers/store.ts';
 import { Refusal } from '../refusal.ts';
 import { removeAsNamespaceRoot } from '../run/namespace-root.ts';
 import { maximumIdMaps } from '../run/own-id-maps.ts';
+import { sizeText } from '../size-text.ts';
 import type { BuiltInContext } from './built-ins.ts';
-import { sizeText } from './size-text.ts';
 
 export interface LayerFlags {
   layers?: true;
