@@ -5,6 +5,7 @@
 #include "container/layers.hpp"
 #include "container/overlay.hpp"
 
+#include <cstdio>
 #include <fcntl.h>
 #include <optional>
 #include <sys/mount.h>
@@ -100,6 +101,9 @@ Napi::Value measure(const Napi::CallbackInfo& info) {
   }
   auto object = Napi::Object::New(info.Env());
   object.Set("entries", static_cast<double>(size.value().entries));
+  char print[17];
+  snprintf(print, sizeof print, "%016llx", static_cast<unsigned long long>(size.value().fingerprint));
+  object.Set("fingerprint", print);
   object.Set("bytes", static_cast<double>(size.value().bytes));
   return object;
 }

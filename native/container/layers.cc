@@ -216,7 +216,36 @@ Result<Done> mergeFolder(const std::vector<Fd>& sources, int to, const char* nam
   return copyAttributes(sources.front().get(), to, name);
 }
 
-Result<Done> measureFolder(int folder, TreeSize& size) {
+// FNV-1a, 64 bits: against mistakes, not against malice.
+class Print {
+public:
+  explicit Print(std::uint64_t start) noexcept : value_(start) {}
+  void add(const void* bytes, std::size_t size) noexcept {
+    for (std::size_t index = 0; index < size; index++) {
+      value_ = (value_ ^ static_cast<const std::uint8_t*>(bytes)[index]) * 0x100000001b3U;
+    }
+  }
+  void number(std::uint64_t value) noexcept { add(&value, sizeof value); }
+  std::uint64_t value() const noexcept { return value_; }
+
+private:
+  std::uint64_t value_;
+};
+
+std::uint64_t printOf(std::uint64_t folder, const char* name, const struct stat& status) noexcept {
+  Print print(folder);
+  print.add(name, strlen(name) + 1);
+  print.number(status.st_mode);
+  print.number(status.st_uid);
+  print.number(status.st_gid);
+  print.number(S_ISDIR(status.st_mode) ? 0 : static_cast<std::uint64_t>(status.st_size));
+  print.number(static_cast<std::uint64_t>(status.st_mtim.tv_sec));
+  print.number(static_cast<std::uint64_t>(status.st_mtim.tv_nsec));
+  return print.value();
+}
+
+// `print`: of the folder, so that those of what it holds depend on where it is.
+Result<Done> measureFolder(int folder, std::uint64_t print, TreeSize& size) {
   return forEachName(folder, kMeasure, [&](const char* name) -> Result<Done> {
     struct stat status;
     if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -224,11 +253,13 @@ Result<Done> measureFolder(int folder, TreeSize& size) {
     }
     size.entries++;
     size.bytes += static_cast<std::uint64_t>(status.st_blocks) * 512;
+    const std::uint64_t own = printOf(print, name, status);
+    size.fingerprint += own; // a sum: names come in any order
     if (!S_ISDIR(status.st_mode)) {
       return Done{};
     }
     const Fd inner = openFolder(folder, name);
-    return inner ? measureFolder(inner.get(), size) : Failure::of(kMeasure, "openat", name);
+    return inner ? measureFolder(inner.get(), own, size) : Failure::of(kMeasure, "openat", name);
   });
 }
 
@@ -258,7 +289,7 @@ Result<TreeSize> measureTree(const std::string& folder) {
     return Failure::of(kMeasure, "openat", folder.c_str());
   }
   TreeSize size;
-  if (auto done = measureFolder(top.get(), size); !done) {
+  if (auto done = measureFolder(top.get(), 0xcbf29ce484222325U, size); !done) {
     return done.failure();
   }
   return size;

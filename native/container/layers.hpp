@@ -13,6 +13,8 @@ namespace stellwerk {
 struct TreeSize {
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0; // that the disk has for them
+  // Of path, mode, owner, size and modification time of each entry: whoever writes into one moves it.
+  std::uint64_t fingerprint = 0;
 };
 
 // Fills the empty folder `target` with what the layers, the uppermost first, show together. Where a link cannot be made

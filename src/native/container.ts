@@ -225,8 +225,10 @@ export interface ContainerAddon {
   unmount(target: string): true | NativeFailure;
   /** Fills the empty folder `target` with hard links to what upper folders of overlays (the uppermost first) show together. */
   mergeLayers(layers: readonly string[], target: string): true | NativeFailure;
-  /** All below a folder; bytes as the disk has them. */
-  measureTree(folder: string): { readonly entries: number; readonly bytes: number } | NativeFailure;
+  /** All below a folder; bytes as the disk has them. The fingerprint moves when one of the files is written to. */
+  measureTree(
+    folder: string,
+  ): { readonly entries: number; readonly bytes: number; readonly fingerprint: string } | NativeFailure;
   /** Which kernel features are there, by probe: clone3, cloneIntoCgroup, pidfd, newMountApi, mountSetattr, userNamespaces, seccomp … with a reason where not. */
   probe(): readonly { readonly feature: string; readonly available: boolean; readonly detail: string }[];
 }

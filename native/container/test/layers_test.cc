@@ -179,4 +179,29 @@ TEST_F(Layers, AreMeasuredWithAllThatIsInThem) {
   EXPECT_GE(size.value().bytes, 100'000U);
 }
 
+TEST_F(Layers, HaveAnotherFingerprintOnceSomebodyWroteIntoOne) {
+  write("low/folder/a", "text");
+  write("low/b", "text");
+  const auto before = measureTree(top / "low").value().fingerprint;
+  fs::create_hard_link(top / "low/b", top / "out/b");
+  EXPECT_EQ(measureTree(top / "low").value().fingerprint, before);
+  std::ofstream(top / "out/b") << "more";
+  EXPECT_NE(measureTree(top / "low").value().fingerprint, before);
+}
+
+TEST_F(Layers, HaveFingerprintsOfWhereTheirFilesAre) {
+  write("low/x/a", "text");
+  fs::create_directory(top / "low/y");
+  const timespec times[2] = {{.tv_sec = 5, .tv_nsec = 0}, {.tv_sec = 5, .tv_nsec = 0}};
+  const auto print = [&] {
+    for (const char* name : {"low/x", "low/y"}) {
+      utimensat(AT_FDCWD, (top / name).c_str(), times, 0);
+    }
+    return measureTree(top / "low").value().fingerprint;
+  };
+  const auto before = print();
+  fs::rename(top / "low/x/a", top / "low/y/a");
+  EXPECT_NE(print(), before);
+}
+
 } // namespace

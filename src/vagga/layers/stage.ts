@@ -13,7 +13,9 @@ import { type LayerPlan, type RootLayers, rootLayersFile, topOf } from './plan.t
 import { packState, unpackState } from './state.ts';
 import {
   chainOf,
+  forgetKeys,
   keepLayer,
+  type Layer,
   type LayerSession,
   layerFiles,
   layerStore,
@@ -77,14 +79,25 @@ async function findLayers(job: BuildJob, plan: LayerPlan, session: LayerSession)
     }
     const content = await stepContent(job, step);
     if (content.kind !== 'known') break;
-    const name = await useLayerOfKey(session, keyOf(plan, at, fields, content.content));
+    const key = keyOf(plan, at, fields, content.content);
+    const name = await useLayerOfKey(session, key);
     const layer = name === null ? null : readLayer(session.store, name);
+    if (name !== null && layer !== null && !isWhole(layerFiles(session.store, name), layer)) {
+      process.stderr.write(`WARNING: somebody has written into what !${step.tag} has made: it is run again\n`);
+      await forgetKeys(session.store, [key]);
+      break;
+    }
     const state = layer === null ? null : unpackState(job, layer.state);
     if (name === null || state === null) break;
     at = { ...ground, top: name, folders: foldersOf(session, name) };
     best = { done: index + 1, at, state };
   }
   return best;
+}
+
+function isWhole(folder: string, { fingerprint }: Layer): boolean {
+  const size = containerAddon().measureTree(folder);
+  return !isFailure(size) && size.fingerprint === fingerprint;
 }
 
 const keyOf = (plan: LayerPlan, at: Standing, fields: readonly Field[], content: readonly string[]): string =>

@@ -41,6 +41,8 @@ export interface Layer {
   readonly step: string;
   readonly entries: number;
   readonly bytes: number;
+  /** Roots have the same files: who writes into one of them damages the layer. */
+  readonly fingerprint: string;
 }
 
 /** A build that lives: what it uses is not removed. */
