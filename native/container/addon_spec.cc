@@ -173,6 +173,9 @@ Mount readMount(Reader& reader, const Napi::Value& value, const std::string& fie
   } else if (kind == "copy") {
     mount.kind = Mount::Kind::copy;
     mount.source = reader.string(entry.Get("source"), field + ".source");
+    if (const Napi::Value overlay = entry.Get("overlay"); !overlay.IsUndefined()) {
+      mount.overlay = reader.boolean(overlay, field + ".overlay");
+    }
     readOwner(reader, entry, field, mount);
   } else {
     reader.fail(field + ".kind", "bind, tmpfs, proc, dev, pts, sys, folder, file or copy");
@@ -190,6 +193,34 @@ void readNamespaces(Reader& reader, const Napi::Value& value, Namespaces& namesp
                {"net", &namespaces.net}};
   for (const auto& row : table) {
     *row.flag = reader.boolean(object.Get(row.name), std::string("namespaces.") + row.name);
+  }
+}
+
+void readJoined(Reader& reader, const Napi::Object& spec, Joined& join) {
+  const Napi::Value value = spec.Get("join");
+  if (value.IsUndefined()) {
+    return;
+  }
+  const Napi::Object object = reader.object(value, "join");
+  const struct {
+    const char* name;
+    int* fd;
+  } table[] = {{"user", &join.user}, {"net", &join.net}, {"uts", &join.uts}};
+  for (const auto& row : table) {
+    if (const Napi::Value fd = object.Get(row.name); !fd.IsUndefined()) {
+      *row.fd = static_cast<int>(reader.number(fd, std::string("join.") + row.name, 0, 1 << 30));
+    }
+  }
+}
+
+// Who is in which namespaces: the part of a spec that namespaces without a program have too.
+void readPlace(Reader& reader, const Napi::Object& object, Spec& spec) {
+  readNamespaces(reader, object.Get("namespaces"), spec.namespaces);
+  readJoined(reader, object, spec.join);
+  spec.uidMap = idMap(reader, object.Get("uidMap"), "uidMap");
+  spec.gidMap = idMap(reader, object.Get("gidMap"), "gidMap");
+  if (const Napi::Value hostname = object.Get("hostname"); !hostname.IsUndefined()) {
+    spec.hostname = reader.string(hostname, "hostname");
   }
 }
 
@@ -244,6 +275,12 @@ void readProgram(Reader& reader, const Napi::Object& object, Spec& spec) {
 
 } // namespace
 
+bool readNamespaceSpec(const Napi::Value& value, Spec& spec) {
+  Reader reader(value.Env());
+  readPlace(reader, reader.object(value, "spec"), spec);
+  return reader.finish();
+}
+
 bool readSpec(const Napi::Value& value, Spec& spec) {
   Reader reader(value.Env());
   const Napi::Object object = reader.object(value, "spec");
@@ -262,14 +299,17 @@ bool readSpec(const Napi::Value& value, Spec& spec) {
   if (const Napi::Value writable = object.Get("writableRoot"); !writable.IsUndefined()) {
     spec.writableRoot = reader.boolean(writable, "writableRoot");
   }
-  readNamespaces(reader, object.Get("namespaces"), spec.namespaces);
-  spec.uidMap = idMap(reader, object.Get("uidMap"), "uidMap");
-  spec.gidMap = idMap(reader, object.Get("gidMap"), "gidMap");
+  if (const Napi::Value overlay = object.Get("overlay"); !overlay.IsUndefined()) {
+    const Napi::Object folders = reader.object(overlay, "overlay");
+    spec.overlayUpper = reader.string(folders.Get("upper"), "overlay.upper");
+    spec.overlayWork = reader.string(folders.Get("work"), "overlay.work");
+    if (spec.root.empty() || spec.overlayUpper.empty()) {
+      reader.fail("overlay", "a root, an upper folder and a work folder");
+    }
+  }
+  readPlace(reader, object, spec);
   spec.uid = static_cast<uid_t>(reader.number(object.Get("uid"), "uid", 0, kMostId));
   spec.gid = static_cast<gid_t>(reader.number(object.Get("gid"), "gid", 0, kMostId));
-  if (const Napi::Value hostname = object.Get("hostname"); !hostname.IsUndefined()) {
-    spec.hostname = reader.string(hostname, "hostname");
-  }
   reader.list(object.Get("mounts"), "mounts", [&](const Napi::Value& entry, const std::string& at) {
     spec.mounts.push_back(readMount(reader, entry, at));
   });

@@ -35,6 +35,7 @@ struct Mount {
   unsigned mode = 01777;       // tmpfs, folder, file
   bool sealed = false;         // tmpfs: read-only
   bool unmasked = false;       // proc: all of it, as outside
+  bool overlay = false;        // copy: over a file system of its own, an overlay does where the kernel lets it
   std::optional<std::string> text;        // file: what it holds; nothing: only that it is there
   std::optional<std::uint32_t> owner;     // folder, copy: instead of the ids as they are
   std::optional<std::uint32_t> ownerGroup;
@@ -72,6 +73,15 @@ struct Namespaces {
   bool net = false;
 };
 
+// Namespaces that are there already, by descriptors of them: others are made within them. -1: none.
+struct Joined {
+  int user = -1;
+  int net = -1;
+  int uts = -1;
+
+  bool any() const noexcept { return user >= 0 || net >= 0 || uts >= 0; }
+};
+
 struct Spec {
   std::vector<std::string> argv;
   // What may be executed, the first that is there; empty: argv[0].
@@ -81,8 +91,12 @@ struct Spec {
   std::string root; // empty: the host's own root, no pivot_root
   bool writableRoot = false;
   bool idMappedRoot = false; // as Mount::idMapped
+  // Not empty: the root can be written to, and what is written goes to the one folder, whose file system has the other.
+  std::string overlayUpper;
+  std::string overlayWork;
   Namespaces namespaces;
-  std::vector<IdMapping> uidMap;
+  Joined join;
+  std::vector<IdMapping> uidMap; // outside: in join.user, where there is one
   std::vector<IdMapping> gidMap;
   uid_t uid = 0;
   gid_t gid = 0;

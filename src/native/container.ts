@@ -67,7 +67,16 @@ export type Filling =
       readonly target: string;
       readonly uid?: number;
       readonly gid?: number;
+      /** `target` is an empty file system of its own: an overlay of it does, where the kernel makes one. */
+      readonly overlay?: boolean;
     };
+
+/** Descriptors of namespaces; `user` owns the others, unless those belong to this process's own. */
+export interface JoinedNamespaces {
+  readonly user?: number;
+  readonly net?: number;
+  readonly uts?: number;
+}
 
 export interface ContainerSpec {
   /** argv[0] is an absolute path inside the root. */
@@ -80,6 +89,11 @@ export interface ContainerSpec {
   /** Host folder that becomes `/`; bound read-only unless `writableRoot`. Absent: the host's own root, no pivot. */
   readonly root?: string;
   readonly writableRoot?: boolean;
+  /**
+   * The root can be written to, and what is written goes to the folder `upper` (overlayfs.rst). Both are empty, of one
+   * file system. Where the kernel refuses, the failure's step is "mount overlay". Needs a user namespace.
+   */
+  readonly overlay?: { readonly upper: string; readonly work: string };
   readonly namespaces: {
     readonly user: boolean;
     readonly mount: boolean;
@@ -89,6 +103,9 @@ export interface ContainerSpec {
     readonly cgroup: boolean;
     readonly net: boolean;
   };
+  /** Namespaces that are there already: it is started in them, and what `namespaces` says is made within them. */
+  readonly join?: JoinedNamespaces;
+  /** `outside`: ids of the host, or of `join.user` where that is given. */
   readonly uidMap: readonly IdMapping[];
   readonly gidMap: readonly IdMapping[];
   /** Ids inside the user namespace (or on the host without one) of the program. */
@@ -160,6 +177,13 @@ export interface ListeningSocket {
 export interface ContainerAddon {
   /** Returns only after the program's execve succeeded; otherwise what failed. Never throws for kernel errors. */
   start(spec: ContainerSpec): Started | NativeFailure;
+  /**
+   * Makes those of the user, net and uts namespaces that `namespaces` has, within `join`: the descriptors keep them, to be
+   * joined by several containers; the caller closes them. lo is up.
+   */
+  makeNamespaces(
+    spec: Pick<ContainerSpec, 'namespaces' | 'uidMap' | 'gidMap' | 'hostname' | 'join'>,
+  ): JoinedNamespaces | NativeFailure;
   /** Resolves when the process behind the pidfd has ended; for own children with status, else both null. */
   waitPidfd(pidfd: number): Promise<ExitStatus>;
   pidfdOpen(pid: number): number | NativeFailure;
@@ -210,6 +234,18 @@ export interface ContainerAddon {
   makeFolder(base: string, path: string, mode: number, uid: number, gid: number): true | NativeFailure;
   /** lsetxattr(2): an extended attribute of the file at `path`, of a symbolic link itself. */
   setXattr(path: string, name: string, value: Buffer): true | NativeFailure;
+  /**
+   * Mounts the overlay of folders (`lowers`: the uppermost first, at most 150) over `target`, as root of a user
+   * namespace (overlayfs.rst, userxattr). `upper` and `work` are of one file system, `work` is empty.
+   */
+  mountOverlay(lowers: readonly string[], upper: string, work: string, target: string): true | NativeFailure;
+  unmount(target: string): true | NativeFailure;
+  /** Fills the empty folder `target` with hard links to what upper folders of overlays (the uppermost first) show together. */
+  mergeLayers(layers: readonly string[], target: string): true | NativeFailure;
+  /** All below a folder; bytes as the disk has them. The fingerprint moves when one of the files is written to. */
+  measureTree(
+    folder: string,
+  ): { readonly entries: number; readonly bytes: number; readonly fingerprint: string } | NativeFailure;
   /** Which kernel features are there, by probe: clone3, cloneIntoCgroup, pidfd, newMountApi, mountSetattr, userNamespaces, seccomp … with a reason where not. */
   probe(): readonly { readonly feature: string; readonly available: boolean; readonly detail: string }[];
 }

@@ -4,6 +4,7 @@ import { readRegularFile } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
 import { suggestion } from '../config/suggest.ts';
 import { version } from '../version.ts';
+import { ownCapsule } from './capsule/own-capsule.ts';
 import { builtInNames, builtIns, runBuiltIn, runProjectless } from './command-line/built-ins.ts';
 import { findCommand } from './command-line/find-command.ts';
 import { globalCommand, parseGlobal } from './command-line/global-options.ts';
@@ -52,6 +53,10 @@ async function main(args: readonly string[], symlink: string | null): Promise<nu
     const help = globalCommand();
     print(help.helpInformation());
     return exitCodes.ok;
+  }
+  if (ownCapsule() !== null && words[0] !== '_capsule') {
+    complain('vagga: Recursive vagga: in a capsule only `vagga _capsule` works\n');
+    return exitCodes.nothing;
   }
   const anywhere = Object.hasOwn(projectlessBuiltIns, words[0] ?? '') ? projectlessBuiltIns[words[0] ?? ''] : undefined;
   if (anywhere !== undefined) return runProjectless(anywhere, print, words.slice(1), complain);

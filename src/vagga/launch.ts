@@ -46,11 +46,22 @@ export function fileVariables(built: string, { environFile }: Container): Readon
 }
 
 /** Runs words in a container that is ready; the exit code. */
-export function launch(
+export function launch(where: LaunchPlace, ready: ReadyContainer, what: Launch): Promise<number> {
+  return runCommand(runRequest(where, ready, what));
+}
+
+/** A container that is ready, with the variables of its `environ-file`. */
+export interface ReadyContainer {
+  readonly built: string;
+  readonly container: Container;
+  readonly fromFile: ReadonlyMap<string, string>;
+}
+
+export function runRequest(
   { place, containers, options }: LaunchPlace,
-  { built, container, fromFile }: { built: string; container: Container; fromFile: ReadonlyMap<string, string> },
+  { built, container, fromFile }: ReadyContainer,
   { container: name, environ, initialising, ...run }: Launch,
-): Promise<number> {
+): RunRequest {
   const { project, settings, store, tell } = place;
   const env = commandEnvironment({
     caller: process.env,
@@ -67,7 +78,7 @@ export function launch(
   if (process.env.VAGGA_DEBUG_CMDENV) {
     for (const [key, value] of Object.entries(env)) tell(`${run.words[0]}: ${key}=${value}`);
   }
-  return runCommand({
+  return {
     ...run,
     built,
     env,
@@ -86,5 +97,5 @@ export function launch(
     isolateNetwork: run.isolateNetwork || options.isolateNetwork,
     storage: store.storage,
     tell,
-  });
+  };
 }

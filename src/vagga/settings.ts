@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import { parseHumanDuration } from '../config/duration.ts';
 import { type LoadedConfig, type RefusedConfig, readConfig } from '../config/load.ts';
 import { normalPath } from '../config/paths.ts';
 import { type ConfigProblem, sortProblems } from '../config/problem.ts';
 import { type Field, list, mapping, optional, record } from '../config/record.ts';
-import { boolean, matching, nullable, path, type Schema, text, type ValueOf } from '../config/schema.ts';
-import { environment } from './config/common.ts';
+import { boolean, checked, matching, nullable, path, type Schema, text, type ValueOf } from '../config/schema.ts';
+import { bytes, environment } from './config/common.ts';
 import type { ReadFile } from './config/include.ts';
 
 // Settings of a user and of a project: vagga 5.3.
@@ -16,6 +17,7 @@ const everywhere = {
   'version-check': maybe(boolean),
   'run-symlinks-as-commands': maybe(boolean),
   'build-lock-wait': maybe(boolean),
+  'build-layers': maybe(boolean),
   'ubuntu-mirror': maybe(text),
   'debian-mirror': maybe(text),
   'alpine-mirror': maybe(text),
@@ -25,18 +27,26 @@ const everywhere = {
   'versioned-build-dir': maybe(boolean),
 } as const satisfies Record<string, Field<unknown>>;
 
+const age = checked(text, (value) => {
+  const duration = parseHumanDuration(value);
+  return 'problem' in duration ? duration : { value: duration.ms };
+});
+
 const ofUsers = {
   'storage-dir': maybe(path),
   'cache-dir': maybe(path),
   'storage-subdir-from-env-var': maybe(matching(/^\w+$/, 'the name of an environment variable')),
   'external-volumes': maybe(mapping(matching(/^[\w.-]+$/, 'a name of a volume'), path)),
   'push-image-script': maybe(text),
+  'ca-certificates': maybe(path),
   'propagate-environ': maybe(list(matching(/^[^=\0]+$/, 'a name of environment variables, * stands for any letters'))),
   'proxy-env-vars': maybe(boolean),
   'auto-apply-sysctl': maybe(boolean),
   'index-all-images': maybe(boolean),
   'hard-link-identical-files': maybe(boolean),
   'hard-link-between-projects': maybe(boolean),
+  'layers-max-age': maybe(age),
+  'layers-max-size': maybe(bytes),
 } as const satisfies Record<string, Field<unknown>>;
 
 const userFields = { ...everywhere, ...ofUsers } as const;
@@ -57,15 +67,22 @@ export interface Settings {
   readonly storageSubdirFromEnvVar: string | null;
   readonly externalVolumes: ReadonlyMap<string, string>;
   readonly pushImageScript: string | null;
+  /** A PEM file of the host's authorities, for hosts whose way out has one of its own. */
+  readonly caCertificates: string | null;
   readonly propagateEnviron: readonly string[];
   readonly proxyEnvVars: boolean;
   readonly autoApplySysctl: boolean;
   readonly indexAllImages: boolean;
   readonly hardLinkIdenticalFiles: boolean;
   readonly hardLinkBetweenProjects: boolean;
+  /** Of what steps have made, in ms and bytes; null: the default. */
+  readonly layersMaxAge: number | null;
+  readonly layersMaxSize: number | null;
   readonly versionCheck: boolean;
   readonly runSymlinksAsCommands: boolean;
   readonly buildLockWait: boolean;
+  /** What each step has made is kept for later builds. */
+  readonly buildLayers: boolean;
   readonly ubuntuMirror: string | null;
   readonly debianMirror: string | null;
   readonly alpineMirror: string | null;
@@ -82,15 +99,19 @@ export const defaultSettings: Settings = {
   storageSubdirFromEnvVar: null,
   externalVolumes: new Map(),
   pushImageScript: null,
+  caCertificates: null,
   propagateEnviron: [],
   proxyEnvVars: true,
   autoApplySysctl: false,
   indexAllImages: false,
   hardLinkIdenticalFiles: false,
   hardLinkBetweenProjects: false,
+  layersMaxAge: null,
+  layersMaxSize: null,
   versionCheck: true,
   runSymlinksAsCommands: true,
   buildLockWait: true,
+  buildLayers: true,
   ubuntuMirror: null,
   debianMirror: null,
   alpineMirror: null,
@@ -168,7 +189,9 @@ function overlaid(
 ): Settings {
   const set = Object.fromEntries(Object.entries(above).filter(([, value]) => value !== null)) as Partial<Settings>;
   const paths = Object.fromEntries(
-    (['storageDir', 'cacheDir'] as const).flatMap((key) => (set[key] ? [[key, expanded(set[key], home)]] : [])),
+    (['storageDir', 'cacheDir', 'caCertificates'] as const).flatMap((key) =>
+      set[key] ? [[key, expanded(set[key], home)]] : [],
+    ),
   );
   const volumes = [...(set.externalVolumes ?? [])].map(([name, path]) => [name, expanded(path, home)] as const);
   return {

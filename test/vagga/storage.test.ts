@@ -20,7 +20,6 @@ import { timingLine, timings } from '../../src/vagga/build/timings.ts';
 import { everythingOf } from '../../src/vagga/command-line/clean-global.ts';
 import { isTold, logLevel } from '../../src/vagga/log-level.ts';
 import { Refusal } from '../../src/vagga/refusal.ts';
-import { decideInotify } from '../../src/vagga/run/inotify-limit.ts';
 import { cacheFolder, lockable } from '../../src/vagga/store/cache-folder.ts';
 import { initStorage, storeOf, subdirOf } from '../../src/vagga/store/place.ts';
 
@@ -129,24 +128,6 @@ describe('a cache of several users', () => {
       expect([mode(inner), mode(join(inner, 'lock'))]).toEqual([ofFolder, ofLock]);
       lockable(join(inner, 'lock'));
     }
-  });
-});
-
-describe('a limit of inotify', () => {
-  const who = { autoApply: true, isRoot: false };
-  it('that is too low is told, or raised where the user allows it', () => {
-    expect(decideInotify(100, 100, who)).toEqual({ kind: 'enough' });
-    expect(decideInotify(100, null, who)).toEqual({ kind: 'enough' });
-    expect(decideInotify(200, 100, who)).toEqual({
-      kind: 'apply',
-      words: ['sudo', '-k', 'sysctl', 'fs.inotify.max_user_watches=200'],
-    });
-    expect(decideInotify(200, 100, { ...who, isRoot: true })).toEqual({ kind: 'apply', words: 'write' });
-    expect(decideInotify(200, 100, { ...who, autoApply: false })).toMatchObject({
-      kind: 'warn',
-      message: expect.stringContaining('hint: sudo sysctl fs.inotify.max_user_watches=200'),
-    });
-    expect(decideInotify(600_000, 100, who)).toMatchObject({ kind: 'warn' });
   });
 });
 

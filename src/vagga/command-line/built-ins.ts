@@ -5,6 +5,7 @@ import { exitCodes } from '../exit-codes.ts';
 import type { Workplace } from '../ready.ts';
 import { Refusal } from '../refusal.ts';
 import { shapesOf } from './built-in-shape.ts';
+import { capsuleBuiltIns } from './capsule-built-ins.ts';
 import { cleanBuiltIn } from './clean-command.ts';
 import { optionsText } from './command-options.ts';
 import { complete } from './completion.ts';
@@ -13,6 +14,7 @@ import { dumpConfig } from './dump-config.ts';
 import { findCommand } from './find-command.ts';
 import type { GlobalOptions } from './global-options.ts';
 import { imageBuiltIns } from './image-built-ins.ts';
+import { indexBuiltIns } from './index-built-ins.ts';
 import { list, listForZsh } from './listing.ts';
 import { type ProjectlessBuiltIn, projectlessBuiltIns } from './projectless.ts';
 import { storageBuiltIns } from './storage-built-ins.ts';
@@ -48,9 +50,11 @@ interface ListFlags {
 /** Commands whose names begin with `_`: vagga 5.2. */
 export const builtIns: Readonly<Record<string, BuiltIn>> = {
   ...containerBuiltIns,
+  ...capsuleBuiltIns,
   ...imageBuiltIns,
   ...storageBuiltIns,
   ...projectlessBuiltIns,
+  ...indexBuiltIns,
   _clean: cleanBuiltIn,
   _list: {
     summary: 'list commands, or containers',
@@ -168,6 +172,7 @@ async function parseBuiltIn(
 ): Promise<number | null> {
   command.description(summary).exitOverride().configureOutput({ writeErr: complain, writeOut: print });
   command.name(`vagga ${command.name()}`);
+  for (const sub of command.commands) sub.copyInheritedSettings(command);
   try {
     await command.parseAsync(args, { from: 'user' });
     return null;

@@ -1,6 +1,7 @@
 import type { Command } from '../config/command.ts';
 import type { Project } from '../config/project.ts';
 import type { BuiltInShape, OptionShape } from './built-in-shape.ts';
+import { completeCapsule } from './capsule-completion.ts';
 import { findCommand } from './find-command.ts';
 import { isHidden } from './listing.ts';
 
@@ -33,9 +34,12 @@ const globalOptions: readonly OptionShape[] = [
   option(['-m', '--run-multi'], 'run several commands'),
 ];
 
-const superviseOptions: readonly OptionShape[] = [
+const childrenOptions: readonly OptionShape[] = [
   option(['--only'], 'run only these processes and tags', { many: true }),
   option(['--exclude'], 'run all but these processes and tags', { many: true }),
+];
+
+const buildingOptions: readonly OptionShape[] = [
   option(['--no-image-download'], 'do not ask image-cache-url'),
   option(['--no-build'], 'fail where a build is needed'),
   option(['--no-version-check'], 'take what was built last'),
@@ -111,6 +115,7 @@ function ofBuiltIn(
   shape: BuiltInShape,
   rest: readonly string[],
 ): readonly Candidate[] {
+  if (shape.name === '_capsule') return completeCapsule(project, rest).map((word) => ({ word, about: '' }));
   const takesValue = (word: string | undefined): boolean =>
     word !== undefined && shape.options.some(({ names, value }) => value && names.includes(word));
   if (takesValue(rest.at(-1))) return [];
@@ -137,7 +142,10 @@ function ofCommand(command: Command, rest: readonly string[]): readonly Candidat
   const described = command.value.options?.match(/(?<![\w-])--[a-z][\w-]*/g) ?? [];
   const own = [...new Set(described)].map((name) => option([name], ''));
   if (command.tag !== 'Supervise') return optionWords([...own, helpOption], rest);
-  const flags = optionWords([...own, ...superviseOptions, helpOption], rest);
+  const { options } = command.value;
+  const choice = (options?.includes('[options]') ?? true) ? childrenOptions : [];
+  const building = options === null ? buildingOptions : [];
+  const flags = optionWords([...own, ...choice, ...building, helpOption], rest);
   if (!rest.some((word) => word === '--only' || word === '--exclude')) return flags;
   const children = [...command.value.children];
   const names = [

@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { hostMaps } from '../capsule/own-capsule.ts';
 import { mapText } from '../run/id-map.ts';
 import type { IdMaps } from '../run/own-id-maps.ts';
 import { buildName, builtFolder, rootsFolder, type Store } from './layout.ts';
@@ -33,14 +34,16 @@ export function keptBuild(store: Store, name: string, hash: string, maps: IdMaps
       return false;
     }
   };
-  const current = same('uid_map', maps.uidMap) && same('gid_map', maps.gidMap);
+  const { uidMap, gidMap } = hostMaps(maps);
+  const current = same('uid_map', uidMap) && same('gid_map', gidMap);
   return { kind: current ? 'current' : 'other-ids', folder };
 }
 
 /** What the folder of a build says beside its root; to be written before it is committed. */
 export function describeBuild(folder: string, maps: IdMaps): void {
-  writeFileSync(join(folder, 'uid_map'), mapText(maps.uidMap));
-  writeFileSync(join(folder, 'gid_map'), mapText(maps.gidMap));
+  const { uidMap, gidMap } = hostMaps(maps);
+  writeFileSync(join(folder, 'uid_map'), mapText(uidMap));
+  writeFileSync(join(folder, 'gid_map'), mapText(gidMap));
   touchLastUse(folder);
 }
 
