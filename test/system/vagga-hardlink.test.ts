@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { skipped } from '../skipped.ts';
 import { missingForRootless, type Project, vaggaHost, type Who } from './vagga/host.ts';
@@ -28,6 +29,8 @@ const built = (project: Project, names: readonly string[], settings = ''): strin
   }
   return said;
 };
+const indexOf = (project: Project, name: string): string =>
+  join(dirname(realpathSync(project.file(`.vagga/${name}`))), 'index.ds1');
 const inode = (project: Project, name: string): number => statSync(project.file(`.vagga/${name}/etc/hello.txt`)).ino;
 
 describe.skipIf(noRootless).each(['user', 'root'] as const)('for %s', (who: Who) => {
@@ -79,7 +82,7 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('for %s', (who: Who)
     );
     built(project, ['c'], 'index-all-images: true');
     expect(project.vagga(['_verify', 'c']).stdout).toBe('Ok\n');
-    const index = readFileSync(project.file('.vagga/c/../index.ds1'), 'utf8');
+    const index = readFileSync(indexOf(project, 'c'), 'utf8');
     expect(index).toMatch(/^f 0600 5 6 2 [0-9a-f]{64} "\/data\/x"$/m);
     expect(index).toMatch(/^o 010644 0 0 "\/data\/pipe"$/m);
     spawnSync('chmod', ['644', project.file('.vagga/c/data/x')]);
@@ -99,7 +102,7 @@ describe.skipIf(noRootless)('without an index', () => {
   it('a damaged one is told, not trusted', () => {
     const project = host.project('user', yaml);
     built(project, ['hello'], 'index-all-images: true');
-    const file = project.file('.vagga/hello/../index.ds1');
+    const file = indexOf(project, 'hello');
     writeFileSync(file, readFileSync(file, 'utf8').slice(0, -20));
     const { status, stderr } = project.vagga(['_verify', 'hello']);
     expect([status, stderr]).toEqual([121, expect.stringContaining('index.ds1: it is damaged')]);

@@ -160,6 +160,7 @@ describe.skipIf(noRootless)('a step', () => {
       ]) {
         expect(spawnSync('git', ['-c', 'safe.directory=*', '-C', repository, ...words]).status).toBe(0);
       }
+      spawnSync('chown', ['-R', `${host.uid}:${host.gid}`, repository]);
     };
     mkdirSync(project.file('repository'));
     spawnSync('git', ['init', '-q', project.file('repository')]);
@@ -202,7 +203,7 @@ describe.skipIf(noRootless)('a step', () => {
     const steps = ['- !Copy { source: /work/src, path: /data/src }', counted('one', 'echo b > /work/src/f')];
     const project = host.project('user', container(...steps), { 'src/f': 'a\n' });
     expect(build(project)).toContain('WARNING: files that c depends on have changed while it was built');
-    expect(layersOf(project, 'keys')).toHaveLength(1); // of the archive below: nothing of that has changed
+    expect(layersOf(project, 'keys')).toEqual([]);
   });
 });
 
@@ -255,7 +256,8 @@ describe.skipIf(noRootless)('what steps have made', () => {
     const project = host.project('user', container(counted('one', big)));
     build(project);
     const old = layersOf(project, 'kept');
-    for (const name of old) utimesSync(project.file(`.vagga/.cache/layers/kept/${name}/layer`), 1000, 1000);
+    const longAgo = Date.now() / 1000 - 2 * 86_400;
+    for (const name of old) utimesSync(project.file(`.vagga/.cache/layers/kept/${name}/layer`), longAgo, longAgo);
     const other = container(counted('two', big)).replace('root.tar.gz', 'other.tar.gz');
     spawnSync('cp', [project.file('root.tar.gz'), project.file('other.tar.gz')]);
     configure(project, `${other}    - !Text { /etc/x: x }\n`);
