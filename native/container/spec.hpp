@@ -73,6 +73,15 @@ struct Namespaces {
   bool net = false;
 };
 
+// Namespaces that are there already, by descriptors of them: others are made within them. -1: none.
+struct Joined {
+  int user = -1;
+  int net = -1;
+  int uts = -1;
+
+  bool any() const noexcept { return user >= 0 || net >= 0 || uts >= 0; }
+};
+
 struct Spec {
   std::vector<std::string> argv;
   // What may be executed, the first that is there; empty: argv[0].
@@ -86,7 +95,8 @@ struct Spec {
   std::string overlayUpper;
   std::string overlayWork;
   Namespaces namespaces;
-  std::vector<IdMapping> uidMap;
+  Joined join;
+  std::vector<IdMapping> uidMap; // outside: in join.user, where there is one
   std::vector<IdMapping> gidMap;
   uid_t uid = 0;
   gid_t gid = 0;

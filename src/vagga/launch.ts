@@ -46,26 +46,42 @@ export function fileVariables(built: string, { environFile }: Container): Readon
 }
 
 /** Runs words in a container that is ready; the exit code. */
-export function launch(
+export function launch(where: LaunchPlace, ready: ReadyContainer, what: Launch): Promise<number> {
+  return runCommand(runRequest(where, ready, what));
+}
+
+/** A container that is ready, with the variables of its `environ-file`. */
+export interface ReadyContainer {
+  readonly built: string;
+  readonly container: Container;
+  readonly fromFile: ReadonlyMap<string, string>;
+}
+
+export function runRequest(
   { place, containers, options }: LaunchPlace,
-  { built, container, fromFile }: { built: string; container: Container; fromFile: ReadonlyMap<string, string> },
+  { built, container, fromFile }: ReadyContainer,
   { container: name, environ, initialising, ...run }: Launch,
-): Promise<number> {
+): RunRequest {
   const { project, settings, store, tell } = place;
-  return runCommand({
+  const env = commandEnvironment({
+    caller: process.env,
+    proxies: settings.proxyEnvVars,
+    environFile: fromFile,
+    container: container.environ,
+    command: environ,
+    propagate: settings.propagateEnviron,
+    settings: settings.environ,
+    use: options.useEnv,
+    set: options.environ,
+  });
+  place.debug?.(() => `runs in ${built}, ${run.cwd}: ${JSON.stringify(run.words)}`);
+  if (process.env.VAGGA_DEBUG_CMDENV) {
+    for (const [key, value] of Object.entries(env)) tell(`${run.words[0]}: ${key}=${value}`);
+  }
+  return {
     ...run,
     built,
-    env: commandEnvironment({
-      caller: process.env,
-      proxies: settings.proxyEnvVars,
-      environFile: fromFile,
-      container: container.environ,
-      command: environ,
-      propagate: settings.propagateEnviron,
-      settings: settings.environ,
-      use: options.useEnv,
-      set: options.environ,
-    }),
+    env,
     maps: containers.mapsOf(name),
     places: {
       project: project.root,
@@ -81,5 +97,5 @@ export function launch(
     isolateNetwork: run.isolateNetwork || options.isolateNetwork,
     storage: store.storage,
     tell,
-  });
+  };
 }

@@ -51,7 +51,7 @@ function build(project: Project, args: readonly string[] = ['c']): string {
   return stderr;
 }
 const layersOf = (project: Project, folder: string): readonly string[] => {
-  const path = project.file(`.vagga/.cache/layers/${folder}`);
+  const path = project.file(`.vagga/.cache/layers/${statSync(project.folder).uid}/${folder}`);
   return existsSync(path) ? readdirSync(path) : [];
 };
 const read = (project: Project, path: string): string => readFileSync(project.file(`.vagga/c/${path}`), 'utf8');
@@ -257,7 +257,8 @@ describe.skipIf(noRootless)('what steps have made', () => {
     build(project);
     const old = layersOf(project, 'kept');
     const longAgo = Date.now() / 1000 - 2 * 86_400;
-    for (const name of old) utimesSync(project.file(`.vagga/.cache/layers/kept/${name}/layer`), longAgo, longAgo);
+    for (const name of old)
+      utimesSync(project.file(`.vagga/.cache/layers/${host.uid}/kept/${name}/layer`), longAgo, longAgo);
     const other = container(counted('two', big)).replace('root.tar.gz', 'other.tar.gz');
     spawnSync('cp', [project.file('root.tar.gz'), project.file('other.tar.gz')]);
     configure(project, `${other}    - !Text { /etc/x: x }\n`);
@@ -305,7 +306,7 @@ describe.skipIf(noRootless)('a file system that takes no overlays', () => {
     });
     expect(`${status}\n${status === 0 ? '' : stderr}`).toBe('0\n');
     expect(read(project, 'data/x')).toBe('x\n');
-    expect(readdirSync(project.file('up/layers/kept'))).toEqual([]);
+    expect(readdirSync(project.file('up/layers/0/kept'))).toEqual([]);
   });
 });
 

@@ -39,8 +39,6 @@ commands:
       Options:
         --port <n>  Port [default: 9000]
     run: 'echo "$VAGGAOPT_PORT $VAGGACLI_PORT"'
-  all: !Supervise
-    children: { one: !Command { container: app, run: "true" } }
 `;
 
 let host: Awaited<ReturnType<typeof vaggaHost>>;
@@ -92,7 +90,6 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('a project, as %s', 
     expect(project.vagga(['-m', 'args', 'after']).stdout).toBe('x\nafter\n');
     expect(project.vagga(['--no-prerequisites', 'after']).stdout).toBe('after\n');
     expect(project.vagga(['stop'])).toMatchObject({ status: 7, stdout: '' });
-    expect(project.vagga(['all'])).toMatchObject({ status: 121, stderr: expect.stringContaining('!Supervise') });
   });
 
   it('is built anew when a file has changed that it depends on, says why, and finds the old build again', () => {

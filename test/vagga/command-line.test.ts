@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { builtInNames } from '../../src/vagga/command-line/built-ins.ts';
+import { shapesOf } from '../../src/vagga/command-line/built-in-shape.ts';
+import { type BuiltInContext, builtIns } from '../../src/vagga/command-line/built-ins.ts';
 import { optionsText, parseOptions, shellQuoted } from '../../src/vagga/command-line/command-options.ts';
 import { complete } from '../../src/vagga/command-line/completion.ts';
 import { parseGlobal } from '../../src/vagga/command-line/global-options.ts';
 import { list, listForZsh, overview } from '../../src/vagga/command-line/listing.ts';
+import { selectChildren, splitSelection } from '../../src/vagga/command-line/supervise-options.ts';
 import { loadProject, type Project } from '../../src/vagga/config/project.ts';
 
 const yaml = `
@@ -168,7 +170,9 @@ describe('options of a command', () => {
 });
 
 describe('completion', () => {
-  const offered = (before: readonly string[], current = '') => complete(project, builtInNames(), before, current);
+  const context = { project, workDir: '', print: () => {}, end: () => {} } as unknown as BuiltInContext;
+  const where = { project, builtIns: shapesOf(builtIns, context) };
+  const offered = (before: readonly string[], current = '') => complete(where, before, current).map(({ word }) => word);
 
   it('offers commands and options, hidden ones only after their first letter', () => {
     expect(offered([], 't')).toEqual(['test', 't']);
@@ -181,6 +185,24 @@ describe('completion', () => {
     expect(offered(['--no-net'], '--')).not.toContain('--isolate-network');
     expect(offered(['-E', 'A=b'], '-')).toContain('-E');
     expect(offered(['-E'])).toEqual([]);
+  });
+
+  it('offers a supervised command what it reads: docopt texts have no flags of builds', () => {
+    const offeredTo = (options: string) => {
+      const command = `containers: { c: {} }\ncommands: { s: !Supervise { options: ${JSON.stringify(options)}, children: { a: !Command { container: c, run: a } } } }`;
+      return complete({ ...where, project: projectOf(command) }, ['s'], '--').map(({ word }) => word);
+    };
+    expect(offered(['serve'], '--no')).toEqual(['--no-image-download', '--no-build', '--no-version-check']);
+    expect(offeredTo('Usage: vagga s [options] [--port=<n>]')).toEqual(['--port', '--only', '--exclude', '--help']);
+    expect(offeredTo('Usage: vagga s [--port=<n>]')).toEqual(['--port', '--help']);
+  });
+
+  it('knows what works in a capsule', () => {
+    expect(offered(['_capsule'])).toEqual(['build', 'run', 'script', 'download']);
+    expect(offered(['_capsule', 'build', '--force'])).toEqual(['--print-version', 'app', '_base']);
+    expect(offered(['_capsule', 'run', 'app'])).toEqual([]);
+    expect(offered(['_capsule', 'script', '--sha256'])).toEqual([]);
+    expect(offered(['_capsule', 'script', '--sha256', 'x'], '--')).toEqual(['--refresh']);
   });
 
   it('knows children and tags of a supervised command, and containers of built-in ones', () => {
@@ -251,5 +273,52 @@ describe('vagga at a prompt', () => {
 
   it('says its version without a project', () => {
     expect(run('.', '--version')).toMatchObject({ status: 0, stdout: expect.stringMatching(/^0\.8\.2 \(Stellwerk /) });
+  });
+});
+
+describe('children of a supervise', () => {
+  const child = (...tags: string[]) => ({ value: { tags } });
+  const children = new Map([
+    ['web', child('svc', 'http')],
+    ['db', child('svc')],
+    ['mail', child()],
+  ]);
+  const chosen = (only: string[], exclude: string[]) => [...selectChildren(children, { only, exclude }).keys()];
+
+  it('are chosen by names and tags, where what shall run wins over what shall not', () => {
+    expect(chosen([], [])).toEqual(['web', 'db', 'mail']);
+    expect(chosen(['mail', 'http'], [])).toEqual(['web', 'mail']);
+    expect(chosen(['svc'], ['db'])).toEqual(['web', 'db']);
+    expect(chosen([], ['svc'])).toEqual(['mail']);
+    expect(chosen(['none'], [])).toEqual([]);
+  });
+
+  it('are named among words that docopt reads', () => {
+    const known = new Set(['web', 'db', 'svc']);
+    const split = (...args: string[]) => splitSelection(args, known);
+    expect(split('--only', 'web', 'db', '8080', '--exclude=svc', '-v')).toEqual({
+      rest: ['8080', '-v'],
+      selection: { only: ['web', 'db'], exclude: ['svc'] },
+    });
+    expect(split('--only', 'unknown', 'other')).toEqual({
+      rest: ['other'],
+      selection: { only: ['unknown'], exclude: [] },
+    });
+    expect(split('--only')).toEqual({ rest: ['--only'], selection: { only: [], exclude: [] } });
+    expect(split('a', '--', '--only', 'web').rest).toEqual(['a', '--', '--only', 'web']);
+  });
+
+  it('leave every other word as it was', () => {
+    const word = fc.oneof(fc.string(), fc.constantFrom('--only', '--exclude', '--', 'web', '--only=x'));
+    fc.assert(
+      fc.property(fc.array(word), (args) => {
+        const { rest, selection } = splitSelection(args, new Set(['web']));
+        const taken = args.length - rest.length;
+        expect(taken).toBeGreaterThanOrEqual(0);
+        const left = [...args];
+        for (const each of rest) expect(left.splice(0, left.indexOf(each) + 1).at(-1)).toBe(each);
+        expect(selection.only.length + selection.exclude.length).toBeLessThanOrEqual(taken);
+      }),
+    );
   });
 });

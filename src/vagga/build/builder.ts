@@ -6,15 +6,21 @@
 import { readFileSync } from 'node:fs';
 import { deserialize } from 'node:v8';
 import { layeredStage } from '../layers/stage.ts';
+import { finishDistribution } from './distro/packages.ts';
 import { executeStep } from './execute.ts';
 import { finishRoot } from './finish.ts';
 import type { BuildJob } from './job.ts';
-import { report } from './report.ts';
+import { report, reportTo } from './report.ts';
 import { plainStage, type Stage } from './stage.ts';
 import { stepTitle } from './step-title.ts';
+import { timings } from './timings.ts';
+
+const eventsFd = 3;
 
 async function build(job: BuildJob): Promise<void> {
   process.umask(0o022);
+  reportTo(eventsFd);
+  const timing = timings(job.root);
   const stage = await openStage(job);
   try {
     let { state } = stage;
@@ -24,13 +30,16 @@ async function build(job: BuildJob): Promise<void> {
       report({ kind: 'step', number: index + 1, of: setup.length, title: stepTitle(step) });
       try {
         state = await stage.step(index, state, (now) => executeStep(now, state, step));
+        timing.mark(`Step ${index + 1}: !${step.tag}`);
       } catch (error) {
         throw new Error(`step ${index + 1} of ${setup.length}, !${step.tag}: ${(error as Error).message}`);
       }
     }
     await stage.finish(state, async () => {
+      await finishDistribution(job, state);
       finishRoot(job, state);
     });
+    timing.mark('Finish');
   } finally {
     stage.close();
   }

@@ -1,6 +1,7 @@
 import type { Container } from '../config/container.ts';
 import type { StepOf } from '../config/steps.ts';
 import type { LayerPlan } from '../layers/plan.ts';
+import type { Distribution } from './distro/distribution.ts';
 
 /** All that the builder is told: plain data, it crosses a process border. Paths are the host's. */
 export interface BuildJob {
@@ -22,6 +23,18 @@ export interface BuildJob {
   readonly layers: LayerPlan | null;
   /** The container whose root the root already is, so that !Container has nothing to copy. */
   readonly standsOn?: string;
+  /** Setting `ca-certificates`: a bundle of the host. */
+  readonly caCertificates: string | null;
+  readonly mirrors: Mirrors;
+}
+
+/** Where distributions come from: settings; null: the default. */
+export interface Mirrors {
+  readonly ubuntu: string | null;
+  readonly debian: string | null;
+  readonly alpine: string | null;
+  /** Setting `ubuntu-skip-locking`: builds that share a cache of apt do not take turns. */
+  readonly skipAptLocking: boolean;
 }
 
 /** What an earlier step leaves for later ones. */
@@ -32,6 +45,8 @@ export interface BuildState {
   readonly binds: ReadonlyMap<string, { readonly source: string; readonly readonly: boolean }>;
   /** Done again when the build ends, in this order. */
   readonly atEnd: readonly AtEnd[];
+  /** That a step selected; null: none did, the root may have one yet. */
+  readonly distro: Distribution | null;
 }
 
 export interface AtEnd {
@@ -39,6 +54,6 @@ export interface AtEnd {
   readonly path: string;
 }
 
-export const initialState: BuildState = { env: new Map(), binds: new Map(), atEnd: [] };
+export const initialState: BuildState = { env: new Map(), binds: new Map(), atEnd: [], distro: null };
 
 export type Copy = StepOf<'Copy'>;
