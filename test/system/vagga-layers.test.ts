@@ -22,8 +22,8 @@ import { missingForRootless, mode, type Project, until, vaggaHost, type Who } fr
 
 const missing = missingForRootless();
 const noRootless = skipped(missing === null, 'layers of vagga', missing ?? '');
-/** Builds that are killed, and how many of them at once. By hand: STELLWERK_KILLS=200. */
-const kills = Number(process.env.STELLWERK_KILLS ?? 6);
+/** Rounds of builds that are killed. By hand: STELLWERK_KILLS=200. */
+const kills = Number(process.env.STELLWERK_KILLS ?? 3);
 
 let host: Awaited<ReturnType<typeof vaggaHost>>;
 beforeAll(async () => {
