@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { skipped } from '../skipped.ts';
@@ -114,4 +124,33 @@ it.skipIf(noRootless)('_hardlink --global needs a folder of all projects', () =>
   const { status, stderr } = project.vagga(['_hardlink', '--global']);
   expect([status, stderr]).toEqual([2, 'vagga: _hardlink: --global needs the setting storage-dir\n']);
   expect(existsSync(project.file('.vagga'))).toBe(false);
+});
+
+describe.skipIf(noRootless)('projects of one storage-dir', () => {
+  const settings = (storage: string, more = ''): string => `storage-dir: ${storage}\nindex-all-images: true\n${more}`;
+  const two = (): { readonly one: Project; readonly two: Project; readonly storage: string } => {
+    const [first, second] = [host.project('user', yaml), host.project('user', yaml)];
+    const storage = first.file('storage');
+    mkdirSync(storage);
+    chownSync(storage, host.uid, host.gid);
+    return { one: first, two: second, storage };
+  };
+
+  it('share files by _hardlink --global', () => {
+    const { one, two: other, storage } = two();
+    for (const project of [one, other]) built(project, ['hello'], settings(storage));
+    expect(inode(other, 'hello')).not.toBe(inode(one, 'hello'));
+    const env = { VAGGA_SETTINGS: settings(storage) };
+    expect(one.vagga(['_hardlink'], { env }).stderr).toBe('Found and linked 0 (0B) identical files\n');
+    expect(one.vagga(['_hardlink', '--global'], { env }).stderr).toBe('Found and linked 1 (12B) identical files\n');
+    expect(inode(other, 'hello')).toBe(inode(one, 'hello'));
+  });
+
+  it('share files with each build where a setting says so', () => {
+    const { one, two: other, storage } = two();
+    const between = settings(storage, 'hard-link-identical-files: true\nhard-link-between-projects: true\n');
+    built(one, ['hello'], between);
+    expect(built(other, ['both'], between)).toContain('Found and linked 1 (12B) identical files');
+    expect(inode(other, 'both')).toBe(inode(one, 'hello'));
+  });
 });
