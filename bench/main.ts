@@ -56,6 +56,10 @@ const benches: Readonly<Record<string, Entry>> = {
     flags: ['--max-semi-space-size=64'],
     load: () => import('./sim.ts'),
   },
+  'vagga-layers': {
+    about: 'a container built again after a change of its last step, and the disk of both versions',
+    load: () => import('./vagga-layers.ts'),
+  },
   scan: { about: 'a scan of 10 000 metrics beside a C program that only preads', load: () => import('./scan.ts') },
 };
 

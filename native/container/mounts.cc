@@ -53,7 +53,7 @@ const char* stepOf(Mount::Kind kind) noexcept {
 
 MountPlan::MountPlan(const Spec& spec, MountApi api) : spec_(spec), api_(api) {
   for (const Mount& mount : spec.mounts) {
-    Entry entry = {.mount = &mount, .source = nullptr, .flags = {}, .tree = {}, .options = {}};
+    Entry entry = {.mount = &mount, .source = nullptr, .flags = {}, .tree = {}, .folder = {}, .options = {}};
     switch (mount.kind) {
     case Mount::Kind::bind:
       entry.source = mount.source.c_str();
@@ -150,6 +150,10 @@ Result<Done> MountPlan::takeAsChild() noexcept {
     return Failure::of("cut mount propagation", "mount", "/");
   }
   for (Entry& entry : entries_) {
+    if (entry.mount->overlay) {
+      // A tree that the starter took belongs to its mount namespace: overlays are made of folders of ours.
+      entry.folder.reset(open(entry.source, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    }
     if (entry.source == nullptr || entry.tree.fd) {
       continue;
     }
@@ -216,13 +220,10 @@ Result<Done> MountPlan::mountOne(Entry& entry) noexcept {
   }
   if (mount.kind == Mount::Kind::copy) {
     if (mount.overlay) {
-      // Not every kernel makes an overlay of a tree that the starter took: then of the folder itself, if it may be passed.
-      const Fd folder(open(entry.source, O_PATH | O_DIRECTORY | O_CLOEXEC));
-      for (const int lower : {entry.tree.fd.get(), folder.get()}) {
-        if (lower >= 0 && mountOverlayWithin(lower, target.value().get(), mount.target.c_str())) {
-          entry.tree.fd.reset();
-          return Done{};
-        }
+      const Fd folder = std::move(entry.folder);
+      if (folder && mountOverlayWithin(folder.get(), target.value().get(), mount.target.c_str())) {
+        entry.tree.fd.reset();
+        return Done{};
       }
     }
     auto done = copyTree(entry.tree.fd.get(), target.value().get(), mount);

@@ -36,6 +36,7 @@ private:
     const char* source; // nullptr: nothing to take
     TreeFlags flags;
     Tree tree;
+    Fd folder;           // of a copy that an overlay may do: what is copied, before the root covers it
     std::string options; // of a tmpfs
   };
 

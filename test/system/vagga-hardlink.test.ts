@@ -1,5 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { skipped } from '../skipped.ts';
 import { missingForRootless, type Project, vaggaHost, type Who } from './vagga/host.ts';
@@ -28,6 +39,8 @@ const built = (project: Project, names: readonly string[], settings = ''): strin
   }
   return said;
 };
+const indexOf = (project: Project, name: string): string =>
+  join(dirname(realpathSync(project.file(`.vagga/${name}`))), 'index.ds1');
 const inode = (project: Project, name: string): number => statSync(project.file(`.vagga/${name}/etc/hello.txt`)).ino;
 
 describe.skipIf(noRootless).each(['user', 'root'] as const)('for %s', (who: Who) => {
@@ -79,7 +92,7 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('for %s', (who: Who)
     );
     built(project, ['c'], 'index-all-images: true');
     expect(project.vagga(['_verify', 'c']).stdout).toBe('Ok\n');
-    const index = readFileSync(project.file('.vagga/c/../index.ds1'), 'utf8');
+    const index = readFileSync(indexOf(project, 'c'), 'utf8');
     expect(index).toMatch(/^f 0600 5 6 2 [0-9a-f]{64} "\/data\/x"$/m);
     expect(index).toMatch(/^o 010644 0 0 "\/data\/pipe"$/m);
     spawnSync('chmod', ['644', project.file('.vagga/c/data/x')]);
@@ -99,7 +112,7 @@ describe.skipIf(noRootless)('without an index', () => {
   it('a damaged one is told, not trusted', () => {
     const project = host.project('user', yaml);
     built(project, ['hello'], 'index-all-images: true');
-    const file = project.file('.vagga/hello/../index.ds1');
+    const file = indexOf(project, 'hello');
     writeFileSync(file, readFileSync(file, 'utf8').slice(0, -20));
     const { status, stderr } = project.vagga(['_verify', 'hello']);
     expect([status, stderr]).toEqual([121, expect.stringContaining('index.ds1: it is damaged')]);
@@ -111,4 +124,33 @@ it.skipIf(noRootless)('_hardlink --global needs a folder of all projects', () =>
   const { status, stderr } = project.vagga(['_hardlink', '--global']);
   expect([status, stderr]).toEqual([2, 'vagga: _hardlink: --global needs the setting storage-dir\n']);
   expect(existsSync(project.file('.vagga'))).toBe(false);
+});
+
+describe.skipIf(noRootless)('projects of one storage-dir', () => {
+  const settings = (storage: string, more = ''): string => `storage-dir: ${storage}\nindex-all-images: true\n${more}`;
+  const two = (): { readonly one: Project; readonly two: Project; readonly storage: string } => {
+    const [first, second] = [host.project('user', yaml), host.project('user', yaml)];
+    const storage = first.file('storage');
+    mkdirSync(storage);
+    chownSync(storage, host.uid, host.gid);
+    return { one: first, two: second, storage };
+  };
+
+  it('share files by _hardlink --global', () => {
+    const { one, two: other, storage } = two();
+    for (const project of [one, other]) built(project, ['hello'], settings(storage));
+    expect(inode(other, 'hello')).not.toBe(inode(one, 'hello'));
+    const env = { VAGGA_SETTINGS: settings(storage) };
+    expect(one.vagga(['_hardlink'], { env }).stderr).toBe('Found and linked 0 (0B) identical files\n');
+    expect(one.vagga(['_hardlink', '--global'], { env }).stderr).toBe('Found and linked 1 (12B) identical files\n');
+    expect(inode(other, 'hello')).toBe(inode(one, 'hello'));
+  });
+
+  it('share files with each build where a setting says so', () => {
+    const { one, two: other, storage } = two();
+    const between = settings(storage, 'hard-link-identical-files: true\nhard-link-between-projects: true\n');
+    built(one, ['hello'], between);
+    expect(built(other, ['both'], between)).toContain('Found and linked 1 (12B) identical files');
+    expect(inode(other, 'both')).toBe(inode(one, 'hello'));
+  });
 });

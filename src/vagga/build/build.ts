@@ -25,7 +25,6 @@ import { commitBuild, describeBuild, keptBuild, linkBuild, newestBuild, useBuild
 import { type Indexing, indexAndLink } from '../store/indexing.ts';
 import { buildLock, rootsFolder, type Store, shortHash, unfinishedFolder } from '../store/layout.ts';
 import { lockFile } from '../store/lock.ts';
-
 import type { BuildJob, Mirrors } from './job.ts';
 import type { BuildScreen } from './screen.ts';
 import { watched } from './watched.ts';

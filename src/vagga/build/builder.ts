@@ -39,10 +39,10 @@ async function build(job: BuildJob): Promise<void> {
       await finishDistribution(job, state);
       finishRoot(job, state);
     });
+    timing.mark('Finish');
   } finally {
     stage.close();
   }
-  timing.mark('Finish');
 }
 
 async function openStage(job: BuildJob): Promise<Stage> {

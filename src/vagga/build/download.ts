@@ -43,7 +43,7 @@ export async function contentOf(job: SourcePlace, url: string, sha256: string | 
 
 function downloadedFile(job: SourcePlace, url: string, sha256: string | null): string {
   const key = (sha256 ?? createHash('sha256').update(url).digest('hex')).slice(0, 8);
-  return join(job.cache, 'downloads', `${key}-${basename(new URL(url).pathname) || 'index'}`);
+  return join(cacheFolder(job.cache, 'downloads'), `${key}-${basename(new URL(url).pathname) || 'index'}`);
 }
 
 function localPath(job: SourcePlace, url: string): string {
@@ -56,7 +56,6 @@ function localPath(job: SourcePlace, url: string): string {
 
 /** What was downloaded once stays in the cache; its name has the sum that was asked for, or that of the address. */
 async function download(job: SourcePlace, url: string, sha256: string | null, refresh: boolean): Promise<string> {
-  cacheFolder(job.cache, 'downloads');
   const file = downloadedFile(job, url, sha256);
   const lock = await lockFile(`${file}.lock`, true, tell);
   if (lock.kind !== 'locked') throw new Error(`${file}.lock: ${lock.kind === 'failed' ? lock.problem : 'is held'}`);

@@ -53,8 +53,8 @@ export const builtIns: Readonly<Record<string, BuiltIn>> = {
   ...capsuleBuiltIns,
   ...imageBuiltIns,
   ...storageBuiltIns,
-  ...projectlessBuiltIns,
   ...indexBuiltIns,
+  ...projectlessBuiltIns,
   _clean: cleanBuiltIn,
   _list: {
     summary: 'list commands, or containers',

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
 import { parseInteger } from '../../config/number-text.ts';
 import { type CollectPolicy, collectLayers, everyLayer } from '../layers/collect.ts';
@@ -20,6 +21,7 @@ export async function cleanLayers(
   { place, print }: Pick<BuiltInContext, 'place' | 'print'>,
   flags: LayerFlags,
 ): Promise<string | null> {
+  if (!existsSync(place.store.cache)) return null;
   const dryRun = flags.dryRun ?? false;
   const store = layerStore(place.store.cache);
   const { layers, trash } = await collectLayers(store, policyOf(flags), Date.now(), dryRun);

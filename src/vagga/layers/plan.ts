@@ -2,11 +2,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Field } from '../version/field.ts';
 import type { LayerWorld } from './key.ts';
+import type { LayerStore } from './store.ts';
 
 /** What a builder needs to find and keep layers. */
 export interface LayerPlan {
-  /** Where they are: the build cache. */
-  readonly cache: string;
+  /** Where they are. */
+  readonly store: LayerStore;
   readonly world: LayerWorld;
   /** What goes into the version, file by file. */
   readonly fields: readonly Field[];

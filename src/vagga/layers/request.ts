@@ -19,7 +19,7 @@ export interface LayerRequest {
 
 export function layerPlan({ store, container, maps, force }: BuildRequest, { fields }: LayerRequest): LayerPlan {
   return {
-    cache: store.cache,
+    store: layerStore(store.cache),
     fields,
     force,
     world: {

@@ -18,7 +18,6 @@ import {
   type Layer,
   type LayerSession,
   layerFiles,
-  layerStore,
   openSession,
   readLayer,
   useLayer,
@@ -46,7 +45,7 @@ const ground: Standing = { top: null, folders: [], waiting: [], lost: false };
  * and other projects too. Null: the kernel makes no overlays here. Where a step fails the root is as that has left it.
  */
 export async function layeredStage(job: BuildJob, plan: LayerPlan): Promise<Stage | null> {
-  const session = await openSession(layerStore(plan.cache));
+  const session = await openSession(plan.store);
   try {
     if (overlayProblem(session.folder) !== null) {
       session.end();

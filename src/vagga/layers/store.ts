@@ -12,10 +12,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { containerAddon, isFailure } from '../../native/container.ts';
+import { cacheFolder } from '../store/cache-folder.ts';
 import { lockFile } from '../store/lock.ts';
 
 /**
- * Layers on disk: a folder `layers` of the cache, which projects may share.
+ * Layers on disk: a folder `layers/UID` of the cache, which projects may share.
  *
  *     lock               flock(2), for moments: whoever finds, adds or removes layers holds it
  *     keys/KEY           name of the layer that is found by this key
@@ -54,7 +55,13 @@ export interface LayerSession {
   end(): void;
 }
 
-export const layerStore = (cache: string): LayerStore => ({ folder: join(cache, 'layers') });
+/**
+ * Each user has a folder of their own: files belong to their ids, so that others have no use for them. To be called
+ * outside of user namespaces.
+ */
+export const layerStore = (cache: string): LayerStore => ({
+  folder: join(cacheFolder(cache, 'layers'), String(process.geteuid?.() ?? 0)),
+});
 
 export const layerFiles = ({ folder }: LayerStore, name: string): string => join(folder, 'kept', name, 'fs');
 const layerFile = ({ folder }: LayerStore, name: string): string => join(folder, 'kept', name, 'layer');

@@ -118,10 +118,10 @@ export async function prepareCommand(
       if (failed !== null) tell(failed);
     }
   };
-  const root = transient === null ? { root: image } : await writableRoot(request, transient);
-  if (typeof root === 'string') {
+  const root = transient === null ? { root: image } : await writableRoot(image, transient, maps, ids);
+  if ('problem' in root) {
     await release();
-    return { problem: root, exitCode: setUpFailed };
+    return { problem: root.problem, exitCode: setUpFailed };
   }
   const [program = ''] = request.words;
   return {
