@@ -44,6 +44,8 @@ const noDebian = skipped(missing === null, 'roots of Debian', missing ?? '');
 const noUbuntuReason = missing ?? (await unreachable(mirrors.ubuntu));
 const noUbuntu = skipped(noUbuntuReason === null, 'roots of Ubuntu', noUbuntuReason ?? '');
 
+const longMs = 600_000; // a busy machine, a slow mirror
+
 let host: Awaited<ReturnType<typeof vaggaHost>>;
 let served: Repositories;
 beforeAll(async () => {
@@ -54,9 +56,8 @@ beforeAll(async () => {
 afterAll(() => {
   host?.remove();
   served?.close();
-});
+}, longMs);
 
-const longMs = 600_000; // a busy machine, a slow mirror
 const built = ({ status, stderr }: Ended): string => (status === 0 ? 'built' : `${status}\n${stderr}`);
 const packagesOf = (project: Project, name: string): readonly string[] =>
   readFileSync(join(dirname(realpathSync(project.file(`.vagga/${name}`))), 'debian-packages.txt'), 'utf8')

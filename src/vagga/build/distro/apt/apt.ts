@@ -45,7 +45,14 @@ export async function runApt(
   words: readonly string[],
   run: typeof runSilently = runInRoot,
 ): Promise<void> {
-  await withLock(job, () => run(job, state, ['/usr/bin/env', ...environment, ...words]));
+  const all = ['/usr/bin/env', ...environment, ...words];
+  try {
+    await withLock(job, () => run(job, state, all));
+  } catch (error) {
+    // What it was told beside what it was asked for is of no interest to who reads it.
+    const asked = words.filter((word, index) => word !== '-o' && words[index - 1] !== '-o');
+    throw new Error((error as Error).message.replace(all.join(' '), asked.join(' ')));
+  }
 }
 
 async function withLock<T>(job: BuildJob, work: () => Promise<T>): Promise<T> {
