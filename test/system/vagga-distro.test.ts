@@ -94,7 +94,7 @@ containers:
     - !Repo contrib
     - !Repo bookworm-backports/main
     - !Install [tool-plain, "tool-signed=1.0"]
-    - !Sh "make --version > /made-by-heir; apt-get update -qq; apt-cache policy > /policy"
+    - !Sh "make --version > /made-by-heir; apt-cache policy > /policy"
   distrustful:
     setup:
     - !Container base
