@@ -1,4 +1,4 @@
-import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessByStdio, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../../../src/native/load.ts';
 
@@ -36,11 +37,19 @@ export interface Project {
   readonly folder: string;
   /** The real command line. */
   vagga(args: readonly string[], options?: LaunchOptions): SpawnSyncReturns<string>;
+  /** As `vagga`, while this process serves what it asks for; long: it may build a distribution. */
+  vaggaServed(args: readonly string[], options?: LaunchOptions): Promise<Ended>;
   /** The same, without waiting. */
   start(args: readonly string[], options?: LaunchOptions): ReturnType<typeof spawn>;
   /** The words of that command line, for a terminal. */
   words(args: readonly string[]): readonly string[];
   file(path: string): string;
+}
+
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 interface LaunchOptions {
@@ -97,6 +106,11 @@ export async function vaggaHost() {
           input: '',
         });
       },
+      vaggaServed: (args, more = {}) => {
+        const { program, rest, options } = withOptions(args, more);
+        const timeout = 5 * deadlineMs;
+        return ended(spawn(program, rest, { ...options, timeout, stdio: ['ignore', 'pipe', 'pipe'] }));
+      },
       start: (args, more = {}) => {
         const { program, rest, options } = withOptions(args, more);
         return spawn(program, rest, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -115,6 +129,19 @@ export async function vaggaHost() {
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+function ended(child: ChildProcessByStdio<null, Readable, Readable>): Promise<Ended> {
+  const texts = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (part: string) => {
+      texts[name] += part;
+    });
+  }
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status) => resolve({ status, ...texts }));
+  });
 }
 
 /** Whoever else adds a user at this moment holds the lock of /etc/passwd: useradd does not wait for it. */

@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  closure,
   type DebPackage,
   dependenciesFirst,
   newest,
@@ -13,6 +12,7 @@ import { hostArchive, parseSourcesFile, parseSourcesList } from '../../../src/va
 import { parseStanzas } from '../../../src/vagga/build/distro/apt/stanza.ts';
 import { debianSuites } from '../../../src/vagga/build/distro/apt/suites.ts';
 import { compareVersions } from '../../../src/vagga/build/distro/apt/version.ts';
+import { closure } from '../../../src/vagga/build/distro/closure.ts';
 import { osRelease } from '../../../src/vagga/build/distro/os-release.ts';
 import { skipped } from '../../skipped.ts';
 

@@ -4,12 +4,13 @@ import { type Fetcher, openFetcher } from '../../fetch.ts';
 import type { BuildJob, BuildState } from '../../job.ts';
 import { runInRoot, runSilently } from '../../program.ts';
 import { ensureFolder, pathInRoot } from '../../root-path.ts';
+import { closed, closure } from '../closure.ts';
 import type { AptDistribution } from '../distribution.ts';
 import { archives, runApt, tell, withApt } from './apt.ts';
 import { unpackDeb } from './deb.ts';
 import { isSound, readPackages, readRelease } from './indexes.ts';
 import { archiveKeyrings } from './keyrings.ts';
-import { type Closure, closure, type DebPackage, dependenciesFirst, newest } from './package-index.ts';
+import { type DebPackage, dependenciesFirst, newest } from './package-index.ts';
 import { hasMergedUsr, type Suite } from './suites.ts';
 
 // A root of packages from a mirror, as debootstrap makes one, without any tool of Debian on the host but gpgv: the essential
@@ -112,11 +113,6 @@ export function basePackages(known: ReadonlyMap<string, DebPackage>, variant: Va
     ]),
   );
   return { essential, all };
-}
-
-function closed(result: Closure): readonly DebPackage[] {
-  if (result.kind === 'closed') return result.packages;
-  throw new Error(`no package for ${result.needed.join(' | ')}, which ${result.by} needs`);
 }
 
 /** As apt names it in its cache. */
