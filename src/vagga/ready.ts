@@ -139,6 +139,11 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
       force: how.force,
       waitForLock: settings.buildLockWait,
       proxies: settings.proxyEnvVars,
+      caCertificates: settings.caCertificates,
+      mirrors: {
+        ...{ ubuntu: settings.ubuntuMirror, debian: settings.debianMirror, alpine: settings.alpineMirror },
+        skipAptLocking: settings.ubuntuSkipLocking,
+      },
       tell: screen.tell,
     });
     if (outcome.kind === 'failed') throw new Refusal('launcher', outcome.problem);

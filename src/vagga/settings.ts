@@ -31,6 +31,7 @@ const ofUsers = {
   'storage-subdir-from-env-var': maybe(matching(/^\w+$/, 'the name of an environment variable')),
   'external-volumes': maybe(mapping(matching(/^[\w.-]+$/, 'a name of a volume'), path)),
   'push-image-script': maybe(text),
+  'ca-certificates': maybe(path),
   'propagate-environ': maybe(list(matching(/^[^=\0]+$/, 'a name of environment variables, * stands for any letters'))),
   'proxy-env-vars': maybe(boolean),
   'auto-apply-sysctl': maybe(boolean),
@@ -53,6 +54,8 @@ export interface Settings {
   readonly storageSubdirFromEnvVar: string | null;
   readonly externalVolumes: ReadonlyMap<string, string>;
   readonly pushImageScript: string | null;
+  /** A PEM file of the host's authorities, for hosts whose way out has one of its own. */
+  readonly caCertificates: string | null;
   readonly propagateEnviron: readonly string[];
   readonly proxyEnvVars: boolean;
   readonly autoApplySysctl: boolean;
@@ -78,6 +81,7 @@ export const defaultSettings: Settings = {
   storageSubdirFromEnvVar: null,
   externalVolumes: new Map(),
   pushImageScript: null,
+  caCertificates: null,
   propagateEnviron: [],
   proxyEnvVars: true,
   autoApplySysctl: false,
@@ -162,7 +166,9 @@ function overlaid(
 ): Settings {
   const set = Object.fromEntries(Object.entries(above).filter(([, value]) => value !== null)) as Partial<Settings>;
   const paths = Object.fromEntries(
-    (['storageDir', 'cacheDir'] as const).flatMap((key) => (set[key] ? [[key, expanded(set[key], home)]] : [])),
+    (['storageDir', 'cacheDir', 'caCertificates'] as const).flatMap((key) =>
+      set[key] ? [[key, expanded(set[key], home)]] : [],
+    ),
   );
   const volumes = [...(set.externalVolumes ?? [])].map(([name, path]) => [name, expanded(path, home)] as const);
   return {

@@ -22,7 +22,8 @@ import { plainSpec, runQuietly } from '../run/process.ts';
 import { commitBuild, describeBuild, keptBuild, linkBuild, useBuild } from '../store/commit.ts';
 import { buildLock, rootsFolder, type Store, shortHash, unfinishedFolder } from '../store/layout.ts';
 import { lockFile } from '../store/lock.ts';
-import type { BuildJob } from './job.ts';
+
+import type { BuildJob, Mirrors } from './job.ts';
 import type { BuildScreen } from './screen.ts';
 import { watched } from './watched.ts';
 
@@ -46,6 +47,9 @@ export interface BuildRequest {
   readonly waitForLock: boolean;
   /** Setting `proxy-env-vars`. */
   readonly proxies: boolean;
+  readonly mirrors: Mirrors;
+  /** Setting `ca-certificates`. */
+  readonly caCertificates: string | null;
   /** A line for stderr. */
   readonly tell: (message: string) => void;
   readonly screen: BuildScreen;
@@ -117,12 +121,18 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
     built: request.built,
     environment: request.proxies ? proxyVariables(env) : new Map(),
     unmaskedProc: process.geteuid?.() !== 0,
+    caCertificates: request.caCertificates,
+    mirrors: request.mirrors,
   };
   const stdin = asStdin(rootsFolder(request.store), serialize(job));
   try {
     const spec = plainSpec({
       argv: [process.execPath, '--enable-source-maps', join(packageRoot(), 'dist', 'vagga-builder.js')],
-      env: Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)),
+      env: Object.fromEntries(
+        Object.entries({ ...ofBundle(request.caCertificates), ...env }).filter(
+          (entry): entry is [string, string] => entry[1] !== undefined,
+        ),
+      ),
       cwd: request.project,
       namespaces: { user: true, mount: true, pid: true, ipc: true, uts: false, cgroup: false, net: false },
       ...request.maps,
@@ -136,6 +146,11 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
   } finally {
     closeSync(stdin);
   }
+}
+
+/** The builder itself downloads and clones too. */
+function ofBundle(bundle: string | null): Readonly<Record<string, string>> {
+  return bundle === null ? {} : { NODE_EXTRA_CA_CERTS: bundle, GIT_SSL_CAINFO: bundle };
 }
 
 /** What the programs of the build printed, beside its root. */

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { deserialize } from 'node:v8';
+import { finishDistribution } from './distro/packages.ts';
 import { executeStep } from './execute.ts';
 import { finishRoot, makeRoot } from './finish.ts';
 import { hostFiles } from './host-files.ts';
@@ -29,6 +30,7 @@ async function build(job: BuildJob): Promise<void> {
       throw new Error(`step ${index + 1} of ${setup.length}, !${step.tag}: ${(error as Error).message}`);
     }
   }
+  await finishDistribution(job, state);
   finishRoot(job, state);
 }
 
