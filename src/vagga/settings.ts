@@ -45,7 +45,11 @@ const siteSchema = record('settings of one project', userFields);
 const noSites: ReadonlyMap<string, Site> = new Map();
 type Site = ValueOf<typeof siteSchema>;
 
-const userSchema = record('settings', { ...userFields, 'site-settings': optional(mapping(path, siteSchema), noSites) });
+/** Of a user; a project's own file takes a part of it. */
+export const userSettingsSchema = record('settings', {
+  ...userFields,
+  'site-settings': optional(mapping(path, siteSchema), noSites),
+});
 const projectSchema = record('settings of a project', { ...everywhere, 'shared-cache': maybe(boolean) });
 
 export interface Settings {
@@ -116,10 +120,12 @@ export type ReadSettings =
   | { readonly kind: 'settings'; readonly settings: Settings }
   | { readonly kind: 'refused'; readonly problems: readonly ConfigProblem[] };
 
+/** Settings that a project brings along, relative to its folder; the later wins. */
+export const projectSettingsFiles = ['.vagga.settings.yaml', '.vagga/settings.yaml'] as const;
+
 /** Reads all that there are; the later in the list of vagga 5.3 wins. */
 export function readSettings({ root, home, variable, read }: SettingsSources): ReadSettings {
   const ofHome = ['.config/vagga/settings.yaml', '.vagga/settings.yaml', '.vagga.yaml'];
-  const ofProject = ['.vagga.settings.yaml', '.vagga/settings.yaml'];
   const problems: ConfigProblem[] = [];
   let settings: Settings = defaultSettings;
 
@@ -135,7 +141,7 @@ export function readSettings({ root, home, variable, read }: SettingsSources): R
     return null;
   };
   const ofUser = (file: string, bytes: Uint8Array): void => {
-    const value = take(readConfig(file, bytes, userSchema));
+    const value = take(readConfig(file, bytes, userSettingsSchema));
     if (value === null) return;
     const { siteSettings, ...own } = value;
     settings = overlaid(settings, own, home);
@@ -148,7 +154,7 @@ export function readSettings({ root, home, variable, read }: SettingsSources): R
     if (bytes !== null) ofUser(file, bytes);
   }
   if (variable !== null) ofUser('$VAGGA_SETTINGS', Buffer.from(variable));
-  for (const file of ofProject.map((name) => join(root, name))) {
+  for (const file of projectSettingsFiles.map((name) => join(root, name))) {
     // A home folder that is a project: it has been read, as the user's.
     if (home !== null && ofHome.some((name) => join(home, name) === file)) continue;
     const bytes = bytesOf(file);

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { createReadStream, createWriteStream, existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fetch } from 'undici';
 import { hostPath } from '../run/mounts.ts';
+import { cacheFolder } from '../store/cache-folder.ts';
 import { lockFile } from '../store/lock.ts';
 import { proxyAgent } from './fetch.ts';
 import type { BuildJob } from './job.ts';
@@ -39,8 +40,7 @@ function localPath(job: SourcePlace, url: string): string {
 
 /** What was downloaded once stays in the cache; its name has the sum that was asked for, or that of the address. */
 async function download(job: SourcePlace, url: string, sha256: string | null, refresh: boolean): Promise<string> {
-  const folder = join(job.cache, 'downloads');
-  mkdirSync(folder, { recursive: true });
+  const folder = cacheFolder(job.cache, 'downloads');
   const key = (sha256 ?? createHash('sha256').update(url).digest('hex')).slice(0, 8);
   const file = join(folder, `${key}-${basename(new URL(url).pathname) || 'index'}`);
   const lock = await lockFile(`${file}.lock`, true, tell);
@@ -64,13 +64,28 @@ async function download(job: SourcePlace, url: string, sha256: string | null, re
 }
 
 async function fetchTo(url: string, file: string, environment: ReadonlyMap<string, string>): Promise<void> {
+  // What a killed vagga has left may be somebody else's.
+  rmSync(file, { force: true });
+  await readUrl(url, environment, (body) => pipeline(body, createWriteStream(file, { mode: 0o644 })));
+}
+
+/** Fetches, through the proxies that the environment names; throws with the address and what went wrong. */
+export async function readUrl(
+  url: string,
+  environment: ReadonlyMap<string, string>,
+  use: (body: Readable) => Promise<void>,
+): Promise<void> {
   const dispatcher = proxyAgent(environment);
   try {
     tell(`Downloading ${url}`);
     const answer = await fetch(url, { dispatcher });
     if (!answer.ok || answer.body === null) throw new Error(`${url}: status ${answer.status} ${answer.statusText}`);
     const total = Number(answer.headers.get('content-length') ?? 0) || null;
-    await pipeline(Readable.fromWeb(answer.body), counted(url, total), createWriteStream(file));
+    const counter = counted(url, total);
+    const used = use(counter);
+    await Promise.allSettled([pipeline(Readable.fromWeb(answer.body), counter), used]);
+    // What broke the connection has broken the counter too.
+    await used;
   } catch (error) {
     const cause = (error as Error).cause as Error | undefined;
     throw new Error(`Error downloading ${url}: ${cause?.message ?? (error as Error).message}`);
