@@ -1,6 +1,7 @@
 // Node-API face of the container core; src/native/container.ts is its contract.
 #include "base/failure_object.hpp"
 #include "base/fd.hpp"
+#include "container/addon_layers.hpp"
 #include "container/addon_namespaces.hpp"
 #include "container/addon_spec.hpp"
 #include "container/addon_terminal.hpp"
@@ -269,6 +270,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("makePipe", Napi::Function::New(env, makePipe));
   exports.Set("setXattr", Napi::Function::New(env, setXattr));
   exportTreeCalls(env, exports);
+  exportLayerCalls(env, exports);
   exportTerminalCalls(env, exports);
   exportNamespaceCalls(env, exports);
   exports.Set("probe", Napi::Function::New(env, probe));
