@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/native/load.ts';
@@ -12,6 +13,8 @@ const noRootless = skipped(missing === null, 'the capsule of vagga', missing ?? 
 
 /** Of this run: processes of other tests may sleep too. */
 const nap = 200_000 + process.pid;
+
+const port = 20_000 + (process.pid % 1000);
 
 const yaml = `
 containers:
@@ -35,6 +38,7 @@ commands:
   absent: !CapsuleCommand { run: [no-such-program] }
   code: !CapsuleCommand { run: 'exit 7' }
   alone: !CapsuleCommand { run: 'grep -c : /proc/net/dev', isolate-network: true }
+  serve: !CapsuleCommand { pass-tcp-socket: ${port}, run: [python3, -c, "import socket; c = socket.socket(fileno=3).accept()[0]; c.sendall(b'from the capsule'); c.close()"] }
   sleeps: !CapsuleCommand { run: 'sleep ${nap} & vagga _capsule run c sh -c "echo up; sleep ${nap}"' }
 `;
 
@@ -75,7 +79,11 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('the capsule, as %s'
   });
 
   it('runs commands as any other is run: prerequisites, arguments, options, banner, epilog, exit codes', () => {
-    expect(vagga('args', 'b')).toMatchObject({ status: 0, stdout: 'first\na b\nEnd.\n', stderr: 'Begin.\n' });
+    expect(vagga('args', 'b')).toMatchObject({
+      status: 0,
+      stdout: 'first\na b\nEnd.\n',
+      stderr: expect.stringMatching(/Begin\.\n$/),
+    });
     expect(vagga('opts', '--port', '80').stdout).toBe('80\n');
     expect(vagga('opts', '--nope').status).toBe(121);
     expect(vagga('look', 'x')).toMatchObject({ status: 122, stdout: '' });
@@ -168,6 +176,24 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('the capsule, as %s'
     }
   });
 
+  it('hands on a socket that listens before it starts', async () => {
+    const launcher = project.start(['serve']);
+    const ended = new Promise((resolve) => launcher.once('exit', resolve));
+    const answer = async (): Promise<string> => {
+      const socket = connect(port, '127.0.0.1');
+      let got = '';
+      try {
+        for await (const part of socket) got += part;
+      } catch {
+        // Nobody listens yet.
+      }
+      return got;
+    };
+    let got = '';
+    while (got === '' && launcher.exitCode === null) got = await answer();
+    expect([got, await ended]).toEqual(['from the capsule', 0]);
+  });
+
   it('leaves no process when the launcher is killed', async () => {
     const sleepers = (): string => spawnSync('pgrep', ['-fx', `sleep ${nap}`], { encoding: 'utf8' }).stdout;
     const launcher = project.start(['sleeps']);
@@ -179,6 +205,37 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('the capsule, as %s'
     expect(sleepers().trim().split('\n')).toHaveLength(2);
     launcher.kill('SIGKILL');
     await until('its end', () => sleepers() === '');
+  });
+});
+
+describe.skipIf(noRootless)('the capsule of a project whose builds are kept elsewhere', () => {
+  it('builds there, and has the settings and volumes of the one outside', () => {
+    const project = host.project(
+      'user',
+      `
+containers: { c: { setup: [!Tar { url: ./root.tar.gz }], volumes: { /data: !BindRO /volumes/v } } }
+commands:
+  outside: !Command { container: c, run: 'cat /data/file; echo "$SET"' }
+  inside: !CapsuleCommand { run: 'vagga _capsule run c sh -c "cat /data/file; echo \\$SET"; cat /volumes/v/file' }
+`,
+      { 'elsewhere/storage/.keep': '', 'elsewhere/v/file': 'of the volume\n' },
+    );
+    const inner = host.project('user', 'containers: {}');
+    spawnSync('mv', [project.file('elsewhere'), inner.file('elsewhere')]);
+    const settings = {
+      'storage-dir': inner.file('elsewhere/storage'),
+      'storage-subdir-from-env-var': 'SUB',
+      'external-volumes': { v: inner.file('elsewhere/v') },
+      environ: { SET: 'by settings' },
+    };
+    const env = { VAGGA_SETTINGS: JSON.stringify(settings), SUB: 'part' };
+    const inside = project.vagga(['inside'], { env });
+    expect([inside.status, inside.stdout]).toEqual([0, 'of the volume\nby settings\nof the volume\n']);
+    expect(existsSync(inner.file('elsewhere/storage/part/.roots'))).toBe(true);
+    expect(project.vagga(['--no-build', 'outside'], { env })).toMatchObject({
+      status: 0,
+      stdout: 'of the volume\nby settings\n',
+    });
   });
 });
 

@@ -12,6 +12,10 @@ const noRootless = skipped(missing === null, 'supervise of vagga', missing ?? ''
 /** Of this run: processes of other tests may sleep too. */
 const nap = 100_000 + process.pid;
 
+const [shared, own] = [18_000 + (process.pid % 1000), 19_000 + (process.pid % 1000)];
+/** As /proc/net/tcp has it. */
+const hex = (port: number): string => port.toString(16).toUpperCase().padStart(4, '0');
+
 const yaml = `
 containers:
   c:
@@ -64,11 +68,11 @@ commands:
   single: !Command { container: c, run: 'grep -c : /proc/net/dev', isolate-network: true }
   sockets: !Supervise
     mode: wait-all-successful
-    pass-tcp-socket: 18${String(process.pid % 1000).padStart(3, '0')}
+    pass-tcp-socket: ${shared}
     children:
-      shared: !Command { container: c, run: 'readlink /proc/self/fd/3' }
-      shares: !Command { container: c, run: 'readlink /proc/self/fd/3' }
-      own: !Command { container: c, pass-tcp-socket: 19${String(process.pid % 1000).padStart(3, '0')}, run: 'readlink /proc/self/fd/3' }
+      a: !Command { container: c, run: &listening 'i=$(readlink /proc/self/fd/3 | tr -dc 0-9); awk -v i=$i "\\$10 == i && \\$4 == \\"0A\\" { print i, \\$2 }" /proc/net/tcp' }
+      b: !Command { container: c, run: *listening }
+      own: !Command { container: c, pass-tcp-socket: "*:${own}", run: *listening }
   opts: !Supervise
     description: Serve it
     mode: wait-all-successful
@@ -181,9 +185,12 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('a supervise, as %s'
 
   it('hands its socket to children that have none of their own', () => {
     const { status, stdout } = vagga('sockets');
-    const sockets = stdout.trim().split('\n');
-    expect([status, sockets.length, new Set(sockets).size]).toEqual([0, 3, 2]);
-    for (const socket of sockets) expect(socket).toMatch(/^socket:\[\d+\]$/);
+    const sockets = sorted(stdout).map((line) => line.split(' '));
+    expect([status, sockets.map(([, address]) => address).sort()]).toEqual([
+      0,
+      [`00000000:${hex(own)}`, `0100007F:${hex(shared)}`, `0100007F:${hex(shared)}`],
+    ]);
+    expect(new Set(sockets.map(([inode]) => inode)).size).toBe(2);
   });
 
   it('reads options for its children, and names of children beside them', () => {
@@ -212,11 +219,12 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('a supervise, as %s'
   });
 
   it.each([
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGKILL', null],
-  ] as const)('leaves no process after %s', async (signal, code) => {
-    const launcher = project.start(['sleepers']);
+    ['SIGINT', 130, []],
+    ['SIGTERM', 143, []],
+    ['SIGKILL', null, []],
+    ['SIGKILL', null, ['--isolate-network']],
+  ] as const)('leaves no process after %s', async (signal, code, options) => {
+    const launcher = project.start([...options, 'sleepers']);
     let output = '';
     launcher.stdout?.on('data', (text) => {
       output += text;
@@ -228,6 +236,16 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('a supervise, as %s'
     expect(await ended).toBe(code);
     await until('their end', () => sleepers() === '');
     expect(output).toBe('up\nup\n');
+  });
+});
+
+describe.skipIf(noRootless)('a supervise of a user to whom no ids are granted', () => {
+  it('has one network for all children too', () => {
+    const project = host.project('user', yaml, { late: '' });
+    const nothing = { subuid: '/dev/null', subgid: '/dev/null' };
+    const { status, stdout } = project.vagga(['--isolate-network', '--no-prerequisites', 'plain'], nothing);
+    const lines = sorted(stdout);
+    expect([status, lines.length, new Set(lines).size, lines[0]]).toEqual([0, 4, 2, '1']);
   });
 });
 
