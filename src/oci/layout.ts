@@ -1,3 +1,4 @@
+import { isFor, type Platform, platformName, type Wanted } from './platform.ts';
 import { Refusal } from './refusal.ts';
 import { type Source, sha256 } from './source.ts';
 
@@ -22,6 +23,8 @@ export interface ImageConfig {
 export interface Image {
   /** sha256 of the config: the image's id. */
   readonly id: string;
+  /** sha256 of what its name leads to, an index or a manifest; of docker save the image's id. */
+  readonly digest: string;
   readonly config: ImageConfig;
   readonly layers: readonly Layer[];
 }
@@ -32,68 +35,114 @@ const indexTypes = [
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ];
-const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 /** An index of indexes of …: nobody needs more. */
 const deepest = 4;
 
-/** The image of an OCI layout (image-layout.md) or a docker-save archive; of several, the one for this machine. */
-export function findImage(source: Source, arch: string = process.arch): Image {
-  const platform = architectures[arch] ?? arch;
-  if (source.has('index.json'))
-    return fromManifest(source, pick(source, json(source, 'index.json'), platform, deepest));
-  if (source.has('manifest.json')) return fromDockerSave(source);
+/**
+ * The image of an OCI layout (image-layout.md) or a docker-save archive: the one that is wanted, of several platforms
+ * that for the wanted one. Throws a Refusal.
+ */
+export async function findImage(source: Source, wanted: Wanted): Promise<Image> {
+  if (source.has('index.json')) {
+    const chosen = await choose(source, wanted);
+    const digest = digestOf(chosen.digest);
+    return fromManifest(source, digest, await manifestOf(source, chosen, wanted.platform, deepest));
+  }
+  if (source.has('manifest.json')) return fromDockerSave(source, wanted);
   throw new Refusal('neither index.json (an OCI layout) nor manifest.json (docker save) is in it');
 }
 
-function pick(source: Source, index: Fields, platform: string, depth: number): Fields {
-  const all = list(index.manifests, 'manifests').filter((each) => !isAttestation(each));
-  if (all.length === 0) throw new Refusal('its index names no manifest');
-  const fits = all.filter((each) => {
-    const { os, architecture } = record(each.platform ?? {}, 'platform');
-    return each.platform === undefined || (os === 'linux' && architecture === platform);
-  });
+/** sha256 of what is wanted of an OCI layout, an index or a manifest: what a lock pins. Throws a Refusal. */
+export async function findDigest(source: Source, wanted: Wanted): Promise<string> {
+  return source.has('index.json')
+    ? digestOf((await choose(source, wanted)).digest)
+    : (await findImage(source, wanted)).id;
+}
+
+/** What of index.json is wanted. */
+async function choose(source: Source, { platform, tag, digest }: Wanted): Promise<Fields> {
+  if (digest !== null) return { digest: `sha256:${digest}` };
+  const all = manifestsOf(await json(source, 'index.json'));
+  const named = tag === null ? all : all.filter((each) => hasTag(each, tag));
+  if (tag !== null && named.length === 0) {
+    const tags = all.flatMap((each) => tagOf(each) ?? []);
+    throw new Refusal(`no tag ${tag} in it${tags.length === 0 ? '' : `; there is ${tags.join(', ')}`}`);
+  }
+  return fitting(named, platform);
+}
+
+function fitting(all: readonly Fields[], platform: Platform): Fields {
+  const fits = all.filter((each) => each.platform === undefined || isFor(record(each.platform, 'platform'), platform));
   const [chosen, ...more] = fits;
-  if (chosen === undefined) throw new Refusal(`no manifest for linux/${platform} in it`);
-  if (more.length > 0) throw new Refusal(`${fits.length} images for linux/${platform} in it; expected one`);
-  const manifest = json(source, blobName(chosen.digest), digestOf(chosen.digest));
+  const name = platformName(platform);
+  if (chosen === undefined) throw new Refusal(`no manifest for ${name} in it`);
+  if (more.length > 0) {
+    const tags = fits.flatMap((each) => tagOf(each) ?? []);
+    throw new Refusal(
+      `${fits.length} images for ${name} in it; expected one${tags.length < 2 ? '' : `: name one of the tags ${tags.join(', ')}`}`,
+    );
+  }
+  return chosen;
+}
+
+/** The manifest that a descriptor leads to, through indexes. */
+async function manifestOf(source: Source, chosen: Fields, platform: Platform, depth: number): Promise<Fields> {
+  const manifest = await json(source, blobName(chosen.digest), digestOf(chosen.digest));
   const nested =
     indexTypes.includes(String(chosen.mediaType ?? manifest.mediaType)) || manifest.manifests !== undefined;
   if (!nested) return manifest;
   if (depth === 0) throw new Refusal('its indexes name each other');
-  return pick(source, manifest, platform, depth - 1);
+  return manifestOf(source, fitting(manifestsOf(manifest), platform), platform, depth - 1);
 }
+
+function manifestsOf(index: Fields): readonly Fields[] {
+  const all = list(index.manifests, 'manifests').filter((each) => !isAttestation(each));
+  if (all.length === 0) throw new Refusal('its index names no manifest');
+  return all;
+}
+
+function tagOf({ annotations }: Fields): string | null {
+  const name = record(annotations ?? {}, 'annotations')['org.opencontainers.image.ref.name'];
+  return typeof name === 'string' ? name : null;
+}
+
+/** Some write the whole reference where the tag alone should be. */
+const hasTag = (descriptor: Fields, tag: string): boolean =>
+  tagOf(descriptor) === tag || tagOf(descriptor)?.endsWith(`:${tag}`) === true;
 
 const isAttestation = ({ annotations }: Fields): boolean =>
   record(annotations ?? {}, 'annotations')['vnd.docker.reference.type'] !== undefined;
 
-function fromManifest(source: Source, manifest: Fields): Image {
+async function fromManifest(source: Source, named: string, manifest: Fields): Promise<Image> {
   const { digest } = record(manifest.config, 'config');
   const id = digestOf(digest);
   const layers = list(manifest.layers, 'layers').map((layer) => ({
     name: blobName(layer.digest),
     digest: digestOf(layer.digest),
   }));
-  return imageOf(id, json(source, blobName(digest), id), layers);
+  return imageOf(id, named, await json(source, blobName(digest), id), layers);
 }
 
-function fromDockerSave(source: Source): Image {
-  const all = parse(source.read('manifest.json'), 'manifest.json');
+async function fromDockerSave(source: Source, { digest }: Wanted): Promise<Image> {
+  const all = parse(await source.read('manifest.json'), 'manifest.json');
   if (!Array.isArray(all) || all.length === 0) throw new Refusal('manifest.json: expected a list of images');
   if (all.length > 1) throw new Refusal(`${all.length} images in it; expected one: docker save IMAGE`);
   const { Config, Layers } = record(all[0], 'manifest.json');
   if (typeof Config !== 'string' || !Array.isArray(Layers)) throw new Refusal('manifest.json: no Config or Layers');
-  const id = sha256(source.read(Config));
+  const id = sha256(await source.read(Config));
+  if (digest !== null && digest !== id) throw new Refusal(`image sha256:${id} is in it; expected sha256:${digest}`);
   const layers = Layers.map((name) => ({ name: String(name), digest: null }));
-  return imageOf(id, json(source, Config), layers);
+  return imageOf(id, id, await json(source, Config), layers);
 }
 
-function imageOf(id: string, config: Fields, layers: readonly Omit<Layer, 'diffId'>[]): Image {
+function imageOf(id: string, digest: string, config: Fields, layers: readonly Omit<Layer, 'diffId'>[]): Image {
   const { diff_ids: diffIds } = record(config.rootfs, 'rootfs');
   if (!Array.isArray(diffIds) || diffIds.length !== layers.length) {
     throw new Refusal(`${layers.length} layers, but the config names ${Array.isArray(diffIds) ? diffIds.length : 0}`);
   }
   return {
     id,
+    digest,
     config: imageConfig(record(config.config ?? {}, 'config')),
     layers: layers.map((layer, index) => ({ ...layer, diffId: digestOf(diffIds[index]) })),
   };
@@ -113,16 +162,16 @@ function imageConfig(fields: Fields): ImageConfig {
   return fields as ImageConfig;
 }
 
-function digestOf(value: unknown): string {
+export function digestOf(value: unknown): string {
   const hex = /^sha256:([0-9a-f]{64})$/.exec(String(value))?.[1];
   if (hex === undefined) throw new Refusal(`digest ${JSON.stringify(value)}; expected sha256 and 64 hex digits`);
   return hex;
 }
 
-const blobName = (digest: unknown): string => `blobs/sha256/${digestOf(digest)}`;
+export const blobName = (digest: unknown): string => `blobs/sha256/${digestOf(digest)}`;
 
-function json(source: Source, name: string, digest: string | null = null): Fields {
-  const bytes = source.read(name);
+async function json(source: Source, name: string, digest: string | null = null): Promise<Fields> {
+  const bytes = await source.read(name);
   if (digest !== null && sha256(bytes) !== digest) throw new Refusal(`${name}: its content has another digest`);
   return record(parse(bytes, name), name);
 }
