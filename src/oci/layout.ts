@@ -7,6 +7,8 @@ export interface Layer {
   readonly name: string;
   /** sha256 of the blob as it is stored; null where the archive does not say (docker save). */
   readonly digest: string | null;
+  /** Of the blob as it is stored, as the manifest says; null where the archive does not say. */
+  readonly size: number | null;
   /** sha256 of the plain tar (`rootfs.diff_ids`). */
   readonly diffId: string;
 }
@@ -119,6 +121,7 @@ async function fromManifest(source: Source, named: string, manifest: Fields): Pr
   const layers = list(manifest.layers, 'layers').map((layer) => ({
     name: blobName(layer.digest),
     digest: digestOf(layer.digest),
+    size: sizeIn(layer),
   }));
   return imageOf(id, named, await json(source, blobName(digest), id), layers);
 }
@@ -131,7 +134,7 @@ async function fromDockerSave(source: Source, { digest }: Wanted): Promise<Image
   if (typeof Config !== 'string' || !Array.isArray(Layers)) throw new Refusal('manifest.json: no Config or Layers');
   const id = sha256(await source.read(Config));
   if (digest !== null && digest !== id) throw new Refusal(`image sha256:${id} is in it; expected sha256:${digest}`);
-  const layers = Layers.map((name) => ({ name: String(name), digest: null }));
+  const layers = Layers.map((name) => ({ name: String(name), digest: null, size: null }));
   return imageOf(id, id, await json(source, Config), layers);
 }
 
@@ -160,6 +163,13 @@ function imageConfig(fields: Fields): ImageConfig {
       throw new Refusal(`config.${key}: expected a text`);
   }
   return fields as ImageConfig;
+}
+
+function sizeIn({ size }: Fields): number {
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
+    throw new Refusal(`size ${JSON.stringify(size)}; expected bytes`);
+  }
+  return size;
 }
 
 export function digestOf(value: unknown): string {

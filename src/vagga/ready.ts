@@ -6,6 +6,7 @@ import type { Container } from './config/container.ts';
 import type { Project } from './config/project.ts';
 import { containerOfStep, containerOfVolume } from './config/references.ts';
 import type { Volume } from './config/volumes.ts';
+import { type Lock, loadLock } from './lock/lock-file.ts';
 import { Refusal } from './refusal.ts';
 import { containerIdMaps, type IdMaps } from './run/own-id-maps.ts';
 import type { Settings } from './settings.ts';
@@ -51,6 +52,12 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
   const { project, settings, store, tell } = place;
   const folders = new Map<string, string>();
   const maps = new Map<string, IdMaps>();
+  // Not before it is wanted: a command that builds nothing does not stumble over it.
+  let read: Lock | null = null;
+  const lock = (): Lock => {
+    read ??= loadLock(project.root);
+    return read;
+  };
 
   const containerOf = (name: string): Container => {
     const container = project.containers.get(name);
@@ -74,6 +81,7 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
       cache: folderCache(join(store.cache, 'hash')),
       builtRoot: (other) => (folders.has(other) ? join(folders.get(other) ?? '', 'root') : null),
       subConfig: loadSubConfig,
+      lock: lock(),
       warn: (message) => tell(`WARNING: ${message}`),
     });
 
@@ -110,6 +118,7 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
       force: how.force,
       waitForLock: settings.buildLockWait,
       proxies: settings.proxyEnvVars,
+      lock: lock(),
       tell,
     });
     if (outcome.kind === 'failed') throw new Refusal('launcher', outcome.problem);

@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { serialize } from 'node:v8';
 import { packageRoot } from '../../native/load.ts';
 import type { Container } from '../config/container.ts';
+import type { Lock } from '../lock/lock-file.ts';
 import { proxyVariables } from '../run/environment.ts';
 import { removeAsNamespaceRoot } from '../run/namespace-root.ts';
 import type { IdMaps } from '../run/own-id-maps.ts';
@@ -42,6 +43,7 @@ export interface BuildRequest {
   readonly waitForLock: boolean;
   /** Setting `proxy-env-vars`. */
   readonly proxies: boolean;
+  readonly lock: Lock;
   /** A line for stderr. */
   readonly tell: (message: string) => void;
 }
@@ -117,6 +119,7 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
     built: request.built,
     environment: request.proxies ? proxyVariables(env) : new Map(),
     unmaskedProc: process.geteuid?.() !== 0,
+    lock: request.lock,
   };
   const stdin = asStdin(rootsFolder(request.store), serialize(job));
   try {

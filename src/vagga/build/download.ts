@@ -1,23 +1,28 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { EnvHttpProxyAgent, fetch } from 'undici';
+import { updateHint } from '../lock/pinned.ts';
 import { hostPath } from '../run/mounts.ts';
 import { lockFile } from '../store/lock.ts';
 import type { BuildJob } from './job.ts';
 
+/** What of a job leads to files. */
+export type SourcePlaces = Pick<BuildJob, 'project' | 'cache' | 'externalVolumes' | 'environment' | 'lock'>;
+
 /** The host's path of what a step's `url` names: a file of the project, of an external volume, or a download. */
-export async function sourceFile(job: BuildJob, url: string, sha256: string | null): Promise<string> {
+export async function sourceFile(job: SourcePlaces, url: string, sha256: string | null): Promise<string> {
   if (/^https?:\/\//.test(url)) return download(job, url, sha256);
-  const path = url.startsWith('file://') ? decodeURIComponent(new URL(url).pathname) : localPath(job, url);
+  const path = url.startsWith('file://') ? decodeURIComponent(new URL(url).pathname) : localFile(job, url);
   if (!existsSync(path)) throw new Error(`${url}: no such file`);
   if (sha256 !== null) checkSum(url, sha256, await sumOf(path));
   return path;
 }
 
-function localPath(job: BuildJob, url: string): string {
+/** A file or folder of the project, or of an external volume; it need not be there. */
+export function localFile(job: SourcePlaces, url: string): string {
   if (url.startsWith('.')) return join(job.project, url);
   const path = url.startsWith('/') ? hostPath(url, job) : null;
   if (path === null)
@@ -26,11 +31,10 @@ function localPath(job: BuildJob, url: string): string {
 }
 
 /** What was downloaded once stays in the cache; its name has the sum that was asked for, or that of the address. */
-async function download(job: BuildJob, url: string, sha256: string | null): Promise<string> {
-  const folder = join(job.cache, 'downloads');
-  mkdirSync(folder, { recursive: true });
-  const key = (sha256 ?? createHash('sha256').update(url).digest('hex')).slice(0, 8);
-  const file = join(folder, `${key}-${basename(new URL(url).pathname) || 'index'}`);
+async function download(job: SourcePlaces, url: string, sha256: string | null): Promise<string> {
+  const file = cachedFile(job.cache, url, sha256);
+  mkdirSync(dirname(file), { recursive: true });
+  const hint = sha256 !== null && job.lock.downloads.get(url)?.sha256 === sha256 ? updateHint : '';
   const lock = await lockFile(`${file}.lock`, true, tell);
   if (lock.kind !== 'locked') throw new Error(`${file}.lock: ${lock.kind === 'failed' ? lock.problem : 'is held'}`);
   try {
@@ -39,11 +43,11 @@ async function download(job: BuildJob, url: string, sha256: string | null): Prom
       if (sha256 !== null) {
         const sum = await sumOf(`${file}.part`);
         if (sum !== sha256) rmSync(`${file}.part`);
-        checkSum(url, sha256, sum);
+        checkSum(url, sha256, sum, hint);
       }
       renameSync(`${file}.part`, file);
     } else if (sha256 !== null) {
-      checkSum(url, sha256, await sumOf(file));
+      checkSum(url, sha256, await sumOf(file), hint);
     }
   } finally {
     lock.release();
@@ -51,7 +55,13 @@ async function download(job: BuildJob, url: string, sha256: string | null): Prom
   return file;
 }
 
-async function fetchTo(url: string, file: string, environment: ReadonlyMap<string, string>): Promise<void> {
+/** Where a download is kept. */
+export function cachedFile(cache: string, url: string, sha256: string | null): string {
+  const key = (sha256 ?? createHash('sha256').update(url).digest('hex')).slice(0, 8);
+  return join(cache, 'downloads', `${key}-${basename(new URL(url).pathname) || 'index'}`);
+}
+
+export async function fetchTo(url: string, file: string, environment: ReadonlyMap<string, string>): Promise<void> {
   const value = (name: string): string | undefined => environment.get(name) ?? process.env[name];
   const all = value('all_proxy');
   const httpProxy = value('http_proxy') ?? all;
@@ -75,14 +85,14 @@ async function fetchTo(url: string, file: string, environment: ReadonlyMap<strin
   }
 }
 
-async function sumOf(file: string): Promise<string> {
+export async function sumOf(file: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const part of createReadStream(file)) hash.update(part as Buffer);
   return hash.digest('hex');
 }
 
-function checkSum(url: string, expected: string, found: string): void {
-  if (expected !== found) throw new Error(`Hashsum mismatch: ${url}: expected ${expected}, got ${found}`);
+function checkSum(url: string, expected: string, found: string, hint = ''): void {
+  if (expected !== found) throw new Error(`Hashsum mismatch: ${url}: expected ${expected}, got ${found}${hint}`);
 }
 
 function tell(message: string): void {

@@ -1,6 +1,7 @@
 import { chmodSync, copyFileSync, lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Step, StepOf } from '../config/steps.ts';
+import { pinnedStep } from '../lock/pinned.ts';
 import { cacheDirs } from './cache-dirs.ts';
 import { sourceFile } from './download.ts';
 import { copySelected, copyStep, emptyFolder, removePath, writeTexts } from './files.ts';
@@ -8,14 +9,16 @@ import { checkOut } from './git.ts';
 import { hostFiles } from './host-files.ts';
 import { inherit, takeRoot } from './inherit.ts';
 import type { AtEnd, BuildJob, BuildState } from './job.ts';
+import { devcontainerStep, imageStep } from './oci/image-step.ts';
 import { runAs, runInRoot, shellWords } from './program.ts';
 import { ensureFolder, pathInRoot } from './root-path.ts';
 import { unpackTar } from './tar.ts';
 import { unpackZip } from './zip.ts';
 
 /** Does a step; what it leaves for later ones is in the state. Throws with what went wrong. */
-export async function executeStep(job: BuildJob, state: BuildState, step: Step): Promise<BuildState> {
+export async function executeStep(job: BuildJob, state: BuildState, given: Step): Promise<BuildState> {
   const { root } = job;
+  const { step } = pinnedStep(job.lock, given);
   switch (step.tag) {
     case 'Sh':
       await runInRoot(job, state, shellWords(step.value));
@@ -86,6 +89,10 @@ export async function executeStep(job: BuildJob, state: BuildState, step: Step):
       await takeRoot(job, step.value);
       hostFiles(root, job.container);
       return inherit(job, state, step.value);
+    case 'OciImage':
+      return imageStep(job, state, step.value);
+    case 'Devcontainer':
+      return devcontainerStep(job, state, step.value);
     case 'Build':
       return useBuild(job, state, step.value);
     default:

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { updateHint } from '../lock/pinned.ts';
 import { lockFile } from '../store/lock.ts';
 import type { BuildJob } from './job.ts';
 
@@ -39,6 +40,9 @@ export async function checkOut(job: BuildJob, source: GitSource, folder: string)
     }
     const tree = source.revision ?? (source.branch === null ? 'HEAD' : `refs/heads/${source.branch}`);
     if (tree.startsWith('-')) throw new Error(`${tree}: no revision begins with -`);
+    if (isLocked(job, source) && !(await hasCommit(job, clone, tree))) {
+      throw new Error(`commit ${tree} is not in ${source.url}${updateHint}`);
+    }
     const index = join(clone, `vagga-index.${process.pid}`);
     try {
       await git(job, ['--git-dir', clone, 'read-tree', tree], { GIT_INDEX_FILE: index });
@@ -50,6 +54,19 @@ export async function checkOut(job: BuildJob, source: GitSource, folder: string)
     }
   } finally {
     lock.release();
+  }
+}
+
+/** Whether the revision is what the lock says. */
+const isLocked = ({ lock }: BuildJob, { url, revision }: GitSource): boolean =>
+  [...lock.git].some(([key, { commit }]) => commit === revision && key.startsWith(`${url} `));
+
+async function hasCommit(job: BuildJob, clone: string, commit: string): Promise<boolean> {
+  try {
+    await git(job, ['--git-dir', clone, 'cat-file', '-e', `${commit}^{commit}`]);
+    return true;
+  } catch {
+    return false;
   }
 }
 

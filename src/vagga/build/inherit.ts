@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { cacheDirs } from './cache-dirs.ts';
 import type { BuildJob, BuildState } from './job.ts';
+import { imageVariables, withImageVariables } from './oci/image-environment.ts';
 
 /** Copies the built root of another container, with owners, modes, times and hard links; blocks shared where they can be. */
 export async function takeRoot(job: BuildJob, name: string): Promise<void> {
@@ -41,6 +42,10 @@ export function inherit(job: BuildJob, state: BuildState, name: string): BuildSt
         break;
       case 'CacheDirs':
         now = cacheDirs(job, now, step.value);
+        break;
+      case 'OciImage':
+      case 'Devcontainer':
+        now = withImageVariables(job, now, imageVariables(job.built.get(name) ?? ''));
         break;
       default: // it has done its work, which was copied
     }

@@ -1,5 +1,6 @@
 import type { Container } from '../config/container.ts';
 import type { StepOf } from '../config/steps.ts';
+import type { Lock } from '../lock/lock-file.ts';
 
 /** All that the builder is told: plain data, it crosses a process border. Paths are the host's. */
 export interface BuildJob {
@@ -17,6 +18,7 @@ export interface BuildJob {
   /** Proxies. */
   readonly environment: ReadonlyMap<string, string>;
   readonly unmaskedProc: boolean;
+  readonly lock: Lock;
 }
 
 /** What an earlier step leaves for later ones. */

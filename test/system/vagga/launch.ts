@@ -15,6 +15,7 @@ import { commandSchema } from '../../../src/vagga/config/command.ts';
 import { name } from '../../../src/vagga/config/common.ts';
 import { containerSchema } from '../../../src/vagga/config/container.ts';
 import type { Volume } from '../../../src/vagga/config/volumes.ts';
+import { noLock } from '../../../src/vagga/lock/lock-file.ts';
 import { readEnvironFile, runCommand } from '../../../src/vagga/run/command.ts';
 import { commandEnvironment, defaultPath } from '../../../src/vagga/run/environment.ts';
 import type { VolumePlaces } from '../../../src/vagga/run/mounts.ts';
@@ -82,6 +83,7 @@ async function build(containerName: string, options: { force?: boolean; wait?: b
     externalVolumes: new Map(),
     force: options.force ?? false,
     waitForLock: options.wait ?? false,
+    lock: noLock,
     proxies: true,
     tell,
   });
