@@ -6,6 +6,7 @@ import { cleanBuiltIn } from './clean-command.ts';
 import { complete } from './completion.ts';
 import { containerBuiltIns } from './container-built-ins.ts';
 import { dumpConfig } from './dump-config.ts';
+import { exportBuiltIn } from './export-command.ts';
 import type { GlobalOptions } from './global-options.ts';
 import { list, listForZsh } from './listing.ts';
 import { lockBuiltIn } from './lock-command.ts';
@@ -42,6 +43,7 @@ interface ListFlags {
 export const builtIns: Readonly<Record<string, BuiltIn>> = {
   ...containerBuiltIns,
   _clean: cleanBuiltIn,
+  _export: exportBuiltIn,
   _lock: lockBuiltIn,
   _list: {
     summary: 'list commands, or containers',

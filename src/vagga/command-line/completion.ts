@@ -26,6 +26,8 @@ const builtInOptions: Readonly<Record<string, readonly string[]>> = {
     ...['--tmp', '--tmp-folders', '--old', '--old-containers', '--unused', '--at-least', '--transient'],
     ...['--unused-volumes', '--volumes', '--everything', '--global', '-n', '--dry-run'],
   ],
+  _export: ['--oci', '-o', '--output', '--tag'],
+  _lock: ['--update', '--check', '--offline'],
   _run: ['-W', '--writeable'],
   _version_hash: ['-s', '--short', '--debug-versioning', '--dump-version-data'],
 };
@@ -38,6 +40,8 @@ const takesContainer = new Set([
   '_push_image',
   '_verify',
   '_explain',
+  '_export',
+  '_lock',
 ]);
 
 /** What `current` may become after the words `before` (vagga 5.2, Completion): each candidate begins with `current`. */
