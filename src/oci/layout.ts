@@ -27,6 +27,8 @@ export interface Image {
   readonly id: string;
   /** sha256 of what its name leads to, an index or a manifest; of docker save the image's id. */
   readonly digest: string;
+  /** What its config says that it is for; null: it does not say. */
+  readonly platform: Platform | null;
   readonly config: ImageConfig;
   readonly layers: readonly Layer[];
 }
@@ -146,9 +148,15 @@ function imageOf(id: string, digest: string, config: Fields, layers: readonly Om
   return {
     id,
     digest,
+    platform: platformOf(config),
     config: imageConfig(record(config.config ?? {}, 'config')),
     layers: layers.map((layer, index) => ({ ...layer, diffId: digestOf(diffIds[index]) })),
   };
+}
+
+function platformOf({ architecture, variant }: Fields): Platform | null {
+  if (typeof architecture !== 'string' || architecture === '') return null;
+  return { architecture, variant: typeof variant === 'string' && variant !== '' ? variant : null };
 }
 
 function imageConfig(fields: Fields): ImageConfig {

@@ -67,9 +67,9 @@ export function imageBlobs(image: ExportedImage): { readonly config: Blob; reado
 const longestTitle = 200;
 
 /** What a step is, without what may be secret: variables, and texts of files. */
-function stepTitle({ tag, value }: Step): string {
-  const told = typeof value === 'string' ? ` ${value.trim()}` : '';
-  const title = `!${tag}${told}`;
+function stepTitle(step: Step): string {
+  const told = step.tag === 'OciImage' ? step.value.image : typeof step.value === 'string' ? step.value.trim() : '';
+  const title = `!${step.tag} ${told}`.trimEnd();
   return title.length > longestTitle ? `${title.slice(0, longestTitle)}…` : title;
 }
 

@@ -3,7 +3,7 @@ import { recordedFolders } from '../../../oci/folders.ts';
 import type { Losses } from '../../../oci/layer.ts';
 import { findImage, type ImageConfig } from '../../../oci/layout.ts';
 import { placeIn } from '../../../oci/place.ts';
-import { machinePlatform, parsePlatform } from '../../../oci/platform.ts';
+import { machinePlatform, type Platform, parsePlatform, platformName } from '../../../oci/platform.ts';
 import { unpackLayer } from '../../../oci/unpack.ts';
 import type { SourcePlaces } from '../download.ts';
 import { systemFolders } from '../finish.ts';
@@ -27,6 +27,7 @@ export async function unpackImage(
     // A registry has found the tag already.
     const byTag = opened.reference.kind === 'registry' ? null : tag;
     const found = await findImage(opened.source, { platform: wanted, tag: byTag, digest });
+    refuseOther(found.platform, wanted);
     const losses: Losses = { owners: 0, devices: 0, attributes: 0 };
     const folders = recordedFolders(root);
     for (const [index, layer] of found.layers.entries()) {
@@ -46,6 +47,12 @@ export async function unpackImage(
   } finally {
     await opened.close();
   }
+}
+
+/** A manifest by itself is for no platform in particular, until its config says so. */
+function refuseOther(found: Platform | null, { architecture, variant }: Platform): void {
+  const fits = found === null || (found.architecture === architecture && (variant ?? found.variant) === found.variant);
+  if (!fits) throw new Error(`it is for ${platformName(found)}; expected ${platformName({ architecture, variant })}`);
 }
 
 /** A whiteout may have hidden what every container needs. */
