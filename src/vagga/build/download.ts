@@ -8,6 +8,7 @@ import { updateHint } from '../lock/pinned.ts';
 import { hostPath } from '../run/mounts.ts';
 import { lockFile } from '../store/lock.ts';
 import type { BuildJob } from './job.ts';
+import { readingAhead } from './read-ahead.ts';
 
 /** What of a job leads to files. */
 export type SourcePlaces = Pick<BuildJob, 'project' | 'cache' | 'externalVolumes' | 'environment' | 'lock'>;
@@ -74,7 +75,7 @@ export async function fetchTo(url: string, file: string, environment: ReadonlyMa
   });
   try {
     tell(`Downloading ${url}`);
-    const answer = await fetch(url, { dispatcher });
+    const answer = await fetch(url, { dispatcher: readingAhead(dispatcher) });
     if (!answer.ok || answer.body === null) throw new Error(`${url}: status ${answer.status} ${answer.statusText}`);
     await pipeline(Readable.fromWeb(answer.body), createWriteStream(file));
   } catch (error) {

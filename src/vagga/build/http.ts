@@ -1,4 +1,5 @@
 import { EnvHttpProxyAgent, fetch, type RequestInit, type Response } from 'undici';
+import { readingAhead } from './read-ahead.ts';
 
 /** Requests through the proxies that the environment names; each is a connection of its own kind of error. */
 export interface HttpClient {
@@ -19,9 +20,10 @@ export function httpClient(environment: ReadonlyMap<string, string>): HttpClient
     ...(httpsProxy ? { httpsProxy } : {}),
     ...(noProxy ? { noProxy } : {}),
   });
+  const reader = readingAhead(dispatcher);
   return {
     async get(url, headers = {}) {
-      const init: RequestInit = { dispatcher, headers: { ...headers } };
+      const init: RequestInit = { dispatcher: reader, headers: { ...headers } };
       try {
         return await fetch(url, init);
       } catch (error) {
