@@ -31,3 +31,15 @@ describe('a download from a server that closes its connections', () => {
     }
   });
 });
+
+describe('a download from nowhere', () => {
+  it('says so', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/x`;
+    await new Promise((resolve) => server.close(resolve));
+    const client = httpClient(new Map());
+    await expect(client.get(url)).rejects.toThrow(/^Error downloading http:\S+\/x: .*ECONNREFUSED/);
+    await client.close();
+  });
+});

@@ -41,7 +41,8 @@ export function readingAhead(dispatcher: Dispatcher): Dispatcher {
         if (isBehind && ahead >= mostBytesAhead) controller.pause();
       },
       onResponseEnd: (controller, trailers) => handler.onResponseEnd?.(lenient(controller), trailers),
-      onResponseError: (controller, error) => handler.onResponseError?.(lenient(controller), error),
+      // Without a connection there is no controller either, whatever the types say.
+      onResponseError: (controller, error) => handler.onResponseError?.(controller, error),
     });
   });
 }
