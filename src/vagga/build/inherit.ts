@@ -22,7 +22,9 @@ export async function takeRoot(job: BuildJob, name: string): Promise<void> {
 export function inherit(job: BuildJob, state: BuildState, name: string): BuildState {
   const container = job.containers.get(name);
   if (container === undefined) throw new Error(`there is no container ${name}`);
-  let now = state;
+  // Of whichever of its steps is an image.
+  const built = job.built.get(name);
+  let now = built === undefined ? state : withImageVariables(job, state, imageVariables(built));
   for (const step of container.setup) {
     switch (step.tag) {
       case 'Container':
@@ -42,10 +44,6 @@ export function inherit(job: BuildJob, state: BuildState, name: string): BuildSt
         break;
       case 'CacheDirs':
         now = cacheDirs(job, now, step.value);
-        break;
-      case 'OciImage':
-      case 'Devcontainer':
-        now = withImageVariables(job, now, imageVariables(job.built.get(name) ?? ''));
         break;
       default: // it has done its work, which was copied
     }
