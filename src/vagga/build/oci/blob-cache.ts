@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, createWriteStream, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -28,6 +28,8 @@ export function blobCache(folder: string): BlobCache {
     async keep(digest, what, mostBytes, bytes) {
       mkdirSync(folder, { recursive: true });
       const part = join(folder, `${digest}.part.${process.pid}`);
+      // Opened by now, so that no late open brings back what was removed.
+      const fd = openSync(part, 'w');
       const hash = createHash('sha256');
       let size = 0;
       async function* checked(): AsyncGenerator<Uint8Array> {
@@ -39,7 +41,7 @@ export function blobCache(folder: string): BlobCache {
         }
       }
       try {
-        await pipeline(checked(), createWriteStream(part));
+        await pipeline(checked(), createWriteStream(part, { fd }));
         const found = hash.digest('hex');
         if (found !== digest) throw new Error(`its content has the digest sha256:${found}; expected sha256:${digest}`);
         renameSync(part, place(digest));
