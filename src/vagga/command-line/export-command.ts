@@ -1,4 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { constants } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { machinePlatform } from '../../oci/platform.ts';
@@ -27,6 +28,9 @@ export const exportBuiltIn: BuiltIn = {
       .action((name: string, flags: ExportFlags) => exportImage(context, name, flags)),
 };
 
+/** A folder half full is of no use to anybody. */
+const stopping = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 async function exportImage(context: BuiltInContext, name: string, flags: ExportFlags): Promise<void> {
   const { place, options, cwd, print, project } = context;
   if (!tagPattern.test(flags.tag)) {
@@ -44,6 +48,14 @@ async function exportImage(context: BuiltInContext, name: string, flags: ExportF
   if (container === undefined) throw new Refusal('launcher', `there is no container ${name}`);
   place.tell(`Packing ${basename(built)}`);
   let scratch: string | null = null;
+  const clean = (): void => {
+    if (scratch !== null) rmSync(scratch, { recursive: true, force: true });
+  };
+  const stop = (signal: NodeJS.Signals): void => {
+    clean();
+    process.exit(128 + constants.signals[signal]);
+  };
+  for (const signal of stopping) process.once(signal, stop);
   try {
     mkdirSync(dirname(output), { recursive: true });
     scratch = mkdtempSync(join(dirname(output), `.${basename(output)}.`));
@@ -66,7 +78,8 @@ async function exportImage(context: BuiltInContext, name: string, flags: ExportF
     if (error instanceof Refusal) throw error;
     throw new Refusal('launcher', `container ${name} cannot be exported: ${(error as Error).message}`);
   } finally {
-    if (scratch !== null) rmSync(scratch, { recursive: true, force: true });
+    for (const signal of stopping) process.off(signal, stop);
+    clean();
   }
 }
 

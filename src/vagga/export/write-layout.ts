@@ -1,5 +1,4 @@
 import {
-  closeSync,
   createReadStream,
   createWriteStream,
   existsSync,
@@ -12,7 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
@@ -58,14 +57,13 @@ function whole(file: string, bytes: Buffer | string): void {
   renameSync(made, file);
 }
 
-/** The archive is there once it is whole. */
+/** The archive is there once it is whole; until then it grows beside the layer's file. */
 export async function writeLayoutArchive(file: string, content: LayoutContent): Promise<void> {
-  const made = `${file}.tmp.${process.pid}`;
-  // Before hours of packing: whether it can be written at all.
-  closeSync(openSync(made, 'w'));
+  const made = join(dirname(content.layer.file), 'archive');
+  const fd = openSync(made, 'w');
   try {
     const archive = pack();
-    const written = pipeline(Readable.from(archive as AsyncIterable<Buffer>), createWriteStream(made));
+    const written = pipeline(Readable.from(archive as AsyncIterable<Buffer>), createWriteStream(made, { fd }));
     await Promise.all([fill(archive, content), written]);
     renameSync(made, file);
   } catch (error) {
