@@ -11,3 +11,7 @@ export function normalPath(path: string): string {
     .filter((part) => part !== '' && part !== '.')
     .join('/')}`;
 }
+
+/** Whether `path` is `top` or lies below it, by whole components; both normal. */
+export const isBelow = (path: string, top: string): boolean =>
+  top === '/' || path === top || path.startsWith(`${top}/`);

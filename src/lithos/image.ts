@@ -1,10 +1,10 @@
 import { join, resolve } from 'node:path';
 import { parseInteger } from '../config/number-text.ts';
 import { formatProblem } from '../config/problem.ts';
+import { Refusal } from '../oci/refusal.ts';
 import { loadMaster } from './config/master.ts';
 import { loadSandbox } from './config/sandbox.ts';
 import { importInto } from './oci/import.ts';
-import { Refusal } from './oci/refusal.ts';
 import { servicePath } from './oci/service.ts';
 
 export interface ImageOptions {

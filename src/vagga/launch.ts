@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { imageVariables } from './build/oci/image-environment.ts';
 import type { GlobalOptions } from './command-line/global-options.ts';
 import type { Container } from './config/container.ts';
 import type { Containers, Workplace } from './ready.ts';
@@ -37,12 +38,13 @@ export async function readyContainer(
   return { built, container };
 }
 
-/** Variables of the container's `environ-file`. Throws a Refusal. */
+/** Variables of the image that it stands on, and over them those of its `environ-file`. Throws a Refusal. */
 export function fileVariables(built: string, { environFile }: Container): ReadonlyMap<string, string> {
-  if (environFile === null) return new Map();
+  const ofImage = imageVariables(built);
+  if (environFile === null) return ofImage;
   const read = readEnvironFile(built, environFile);
   if ('problem' in read) throw new Refusal('config', read.problem);
-  return read.value;
+  return new Map([...ofImage, ...read.value]);
 }
 
 /** Runs words in a container that is ready; the exit code. */

@@ -10,6 +10,7 @@ import type { Project } from './config/project.ts';
 import { containersOfVolumes } from './config/references.ts';
 import { collectPolicy } from './layers/collect.ts';
 import { forgetLayers } from './layers/request.ts';
+import { type Lock, loadLock } from './lock/lock-file.ts';
 import { Refusal } from './refusal.ts';
 import { containerIdMaps, type IdMaps } from './run/own-id-maps.ts';
 import type { Settings } from './settings.ts';
@@ -70,6 +71,12 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
   const maps = new Map<string, IdMaps>();
   const turn = pLimit(Math.max(availableParallelism(), fewestBuilds));
   const screen = buildScreen({ stream: process.stderr, now: () => performance.now() });
+  // Not before it is wanted: a command that builds nothing does not stumble over it.
+  let read: Lock | null = null;
+  const lock = (): Lock => {
+    read ??= loadLock(project.root);
+    return read;
+  };
 
   const containerOf = (name: string): Container => {
     const container = project.containers.get(name);
@@ -93,6 +100,7 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
       cache: folderCache(join(store.cache, 'hash')),
       builtRoot: (other) => (folders.has(other) ? join(folders.get(other) ?? '', 'root') : null),
       subConfig: loadSubConfig,
+      lock: lock(),
       warn: (message) => tell(`WARNING: ${message}`),
     });
 
@@ -159,6 +167,7 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
       autoClean: container.autoClean && !settings.disableAutoClean,
       layers: settings.buildLayers && before !== null ? { fields: before, collect: collectPolicy(settings) } : null,
       indexing: indexingOf(settings, store),
+      lock: lock(),
       tell: screen.tell,
     });
     if (outcome.kind === 'failed') throw new Refusal('launcher', outcome.problem);

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { resolveInView } from '../../src/config/view.ts';
 import { loadMaster } from '../../src/lithos/config/master.ts';
-import { resolveInView } from '../../src/lithos/config/view.ts';
 import { containerText, type Host, makeHost, processText, sandboxText } from './config-host.ts';
 
 let host: Host;

@@ -19,8 +19,8 @@ import fc from 'fast-check';
 import { type Header, pack } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { importInto } from '../../src/lithos/oci/import.ts';
-import { partsOf } from '../../src/lithos/oci/place.ts';
-import { Refusal } from '../../src/lithos/oci/refusal.ts';
+import { partsOf } from '../../src/oci/place.ts';
+import { Refusal } from '../../src/oci/refusal.ts';
 import { skipped } from '../skipped.ts';
 
 type Entry = Partial<Header> & { readonly name: string; readonly text?: string };

@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { isBelow } from '../config/common.ts';
+import { isBelow } from '../../config/paths.ts';
 import type { CleanSandbox, RunningImages, UsedImages } from './used-images.ts';
 
 export interface SandboxUse extends UsedImages {

@@ -10,7 +10,7 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { isBelow } from '../config/common.ts';
+import { isBelow } from '../../config/paths.ts';
 
 export interface FoundImage {
   readonly path: string;

@@ -48,10 +48,6 @@ export function mapId(rows: readonly IdMapRow[], inside: number): number | null 
   return null;
 }
 
-/** Whether `path` is `top` or lies below it, by whole components; both normal. */
-export const isBelow = (path: string, top: string): boolean =>
-  top === '/' || path === top || path.startsWith(`${top}/`);
-
 /** A literal IPv4 or IPv6 address. */
 export const ipAddress: Schema<string> = scalar('an IP address', (text) => (isIP(text) === 0 ? null : text));
 

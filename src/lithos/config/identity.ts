@@ -1,10 +1,10 @@
 import type { NumberRange } from '../../config/ids.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import type { ConfigProblem } from '../../config/problem.ts';
+import type { HostIds } from '../../config/view.ts';
 import { type IdMapRow, inRanges, mapId } from './common.ts';
 import type { ContainerConfig } from './container.ts';
 import type { SandboxConfig } from './sandbox.ts';
-import type { HostIds } from './view.ts';
 
 /** As whom a program runs: ids inside, and how they look from the host. */
 export interface Identity {

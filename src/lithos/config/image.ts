@@ -1,8 +1,8 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { readRegularFile } from '../../config/load.ts';
-import { isBelow } from './common.ts';
-import { resolveInView } from './view.ts';
+import { isBelow } from '../../config/paths.ts';
+import { resolveInView } from '../../config/view.ts';
 
 /** The folder of an image, without symbolic links; or why it cannot be used. The name was checked before. */
 export function findImage(imageDir: string, image: string): { readonly root: string } | { readonly problem: string } {

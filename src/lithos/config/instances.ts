@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { LoadedConfig } from '../../config/load.ts';
 import type { ConfigProblem } from '../../config/problem.ts';
+import { type HostIds, maySearch, resolveInView, type View } from '../../config/view.ts';
 import type { DesiredInstance, SecretEnvironment } from '../desired.ts';
 import { encodePlan } from '../plan.ts';
 import { addressProblem, planNetwork } from './bridge.ts';
@@ -15,7 +16,6 @@ import { imageNameProblem, instanceJson, type ProcessConfig } from './process.ts
 import type { SandboxConfig } from './sandbox.ts';
 import { planSecrets } from './secrets.ts';
 import { substitute, variableProblem } from './variables.ts';
-import { type HostIds, maySearch, resolveInView, type View } from './view.ts';
 
 /** Who starts containers, and what they take over from it. */
 export interface Starter extends HostIds {

@@ -1,15 +1,14 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LoadedConfig } from '../../config/load.ts';
-import { normalPath } from '../../config/paths.ts';
+import { isBelow, normalPath } from '../../config/paths.ts';
 import type { ConfigProblem } from '../../config/problem.ts';
+import { type Mounted, type Resolved, resolveInView, type View } from '../../config/view.ts';
 import type { Mount } from '../../native/container.ts';
 import type { Preparation } from '../desired.ts';
-import { isBelow } from './common.ts';
 import type { ContainerConfig, Volume } from './container.ts';
 import { type Identity, outside } from './identity.ts';
 import type { SandboxConfig } from './sandbox.ts';
-import { type Mounted, type Resolved, resolveInView, type View } from './view.ts';
 
 export interface MountPlan {
   /** Volumes by the length of their mount points, after what every container has. */

@@ -2,11 +2,11 @@ import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { LoadedConfig } from '../../config/load.ts';
 import type { ConfigProblem } from '../../config/problem.ts';
+import { resolveInView, type View } from '../../config/view.ts';
 import type { Mount } from '../../native/container.ts';
 import type { Preparation } from '../desired.ts';
 import type { ContainerConfig } from './container.ts';
 import type { SandboxConfig } from './sandbox.ts';
-import { resolveInView, type View } from './view.ts';
 
 const fileMode = 0o644;
 

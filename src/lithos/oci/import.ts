@@ -1,15 +1,14 @@
-import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { decompressed } from './compression.ts';
-import { recordedFolders } from './folders.ts';
-import { applyLayer, type LayerContext, type Losses } from './layer.ts';
-import { findImage, type Layer } from './layout.ts';
-import { placeIn } from './place.ts';
-import { Refusal } from './refusal.ts';
+import { recordedFolders } from '../../oci/folders.ts';
+import type { Losses } from '../../oci/layer.ts';
+import { findImage } from '../../oci/layout.ts';
+import { placeIn } from '../../oci/place.ts';
+import { anyOf, machinePlatform } from '../../oci/platform.ts';
+import { Refusal } from '../../oci/refusal.ts';
+import { openSource } from '../../oci/source.ts';
+import { unpackLayer } from '../../oci/unpack.ts';
 import { writeService } from './service.ts';
-import { openSource, type Source } from './source.ts';
 
 export interface ImportOptions {
   /** A folder or an archive. */
@@ -46,7 +45,7 @@ export async function importInto({ source, imageDir, mostBytes, progress }: Impo
   mkdirSync(own, { mode: 0o700 });
   try {
     const opened = await openSource(source, join(own, 'source'));
-    const image = findImage(opened);
+    const image = await findImage(opened, anyOf(machinePlatform()));
     const name = `sha256-${image.id}`;
     const target = join(imageDir, name);
     if (existsSync(target)) return { name, existed: true, losses: none(), withoutService: null };
@@ -94,56 +93,6 @@ function place(root: string, target: string): boolean {
 }
 
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
-
-/** Unpacks a layer; its bytes are hashed on both sides of the decompression. */
-async function unpackLayer(
-  source: Source,
-  { name, digest, diffId }: Layer,
-  context: LayerContext,
-  part: (done: number) => void,
-): Promise<void> {
-  const [packed, plain] = [createHash('sha256'), createHash('sha256')];
-  const size = source.sizeOf(name);
-  let read = 0;
-  const blob = hashed(source.open(name), packed, (bytes) => {
-    read += bytes;
-    part(size === 0 ? 1 : read / size);
-  });
-  try {
-    const tar = padded(hashed(await decompressed(blob), plain, () => {}));
-    await applyLayer(Readable.from(tar, { objectMode: false }), context);
-  } catch (error) {
-    // Those of the file system have a path; the others are about what was read.
-    if (error instanceof Refusal || (error as NodeJS.ErrnoException).path !== undefined) throw error;
-    throw new Refusal(`${name}: damaged: ${(error as Error).message}`);
-  }
-  if (digest !== null && packed.digest('hex') !== digest) throw new Refusal(`${name}: its content has another digest`);
-  if (plain.digest('hex') !== diffId) throw new Refusal(`${name}: its files have another digest than sha256:${diffId}`);
-}
-
-const tarBlock = 512;
-
-/** Some writers leave out the end of the last block (tar(5)); whether anything is missing the digests tell. */
-async function* padded(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let bytes = 0;
-  for await (const chunk of chunks) {
-    bytes += chunk.length;
-    yield chunk;
-  }
-  yield Buffer.alloc((tarBlock - (bytes % tarBlock)) % tarBlock);
-}
-
-async function* hashed(
-  chunks: AsyncIterable<Buffer>,
-  hash: ReturnType<typeof createHash>,
-  told: (bytes: number) => void,
-): AsyncGenerator<Buffer> {
-  for await (const chunk of chunks) {
-    hash.update(chunk);
-    told(chunk.length);
-    yield chunk;
-  }
-}
 
 /** Of imports whose process is gone. */
 function removeAbandoned(imageDir: string): void {

@@ -1,8 +1,8 @@
 import { lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { stringify } from 'yaml';
-import { resolveInView } from '../config/view.ts';
-import type { ImageConfig } from './layout.ts';
-import { placeIn } from './place.ts';
+import { resolveInView } from '../../config/view.ts';
+import type { ImageConfig } from '../../oci/layout.ts';
+import { placeIn } from '../../oci/place.ts';
 
 /** Where lithos finds how to run an image that does not say it itself. */
 export const servicePath = '/config/image.yaml';

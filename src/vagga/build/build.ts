@@ -17,6 +17,7 @@ import { packageRoot } from '../../native/load.ts';
 import type { Container } from '../config/container.ts';
 import { takeImage } from '../image/take.ts';
 import { collectUnused, type LayerRequest, layerPlan } from '../layers/request.ts';
+import type { Lock } from '../lock/lock-file.ts';
 import { proxyVariables } from '../run/environment.ts';
 import { removeAsNamespaceRoot } from '../run/namespace-root.ts';
 import type { IdMaps } from '../run/own-id-maps.ts';
@@ -59,6 +60,7 @@ export interface BuildRequest {
   /** What each step makes is kept; null: it is not. */
   readonly layers: LayerRequest | null;
   readonly indexing: Indexing;
+  readonly lock: Lock;
   /** A line for stderr. */
   readonly tell: (message: string) => void;
   readonly screen: BuildScreen;
@@ -138,6 +140,7 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
     caCertificates: request.caCertificates,
     mirrors: request.mirrors,
     layers: request.layers === null ? null : layerPlan(request, request.layers),
+    lock: request.lock,
   };
   const stdin = asStdin(rootsFolder(request.store), serialize(job));
   try {

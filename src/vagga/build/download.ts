@@ -4,49 +4,55 @@ import { basename, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fetch } from 'undici';
+import { updateHint } from '../lock/pinned.ts';
 import { hostPath } from '../run/mounts.ts';
 import { cacheFolder } from '../store/cache-folder.ts';
 import { lockFile } from '../store/lock.ts';
 import { proxyAgent } from './fetch.ts';
 import type { BuildJob } from './job.ts';
+import { readingAhead } from './read-ahead.ts';
 import { report } from './report.ts';
 
-type SourcePlace = Pick<BuildJob, 'project' | 'cache' | 'externalVolumes' | 'environment'>;
+/** What of a job leads to files. */
+export type SourcePlaces = Pick<BuildJob, 'project' | 'cache' | 'externalVolumes' | 'environment'> &
+  Partial<Pick<BuildJob, 'lock'>>;
 
 /**
  * The host's path of what a step's `url` names: a file of the project, of an external volume, or a download. `refresh`:
  * a download is made again although the cache has it.
  */
 export async function sourceFile(
-  job: SourcePlace,
+  job: SourcePlaces,
   url: string,
   sha256: string | null,
   refresh = false,
 ): Promise<string> {
   if (/^https?:\/\//.test(url)) return download(job, url, sha256, refresh);
-  const path = url.startsWith('file://') ? decodeURIComponent(new URL(url).pathname) : localPath(job, url);
+  const path = url.startsWith('file://') ? decodeURIComponent(new URL(url).pathname) : localFile(job, url);
   if (!existsSync(path)) throw new Error(`${url}: no such file`);
   if (sha256 !== null) checkSum(url, sha256, await sumOf(path));
   return path;
 }
 
 /** SHA-256 of the file behind a `url`; null: it is not there, or was not downloaded yet. Nothing is fetched. */
-export async function contentOf(job: SourcePlace, url: string, sha256: string | null): Promise<string | null> {
+export async function contentOf(job: SourcePlaces, url: string, sha256: string | null): Promise<string | null> {
   const fetched = /^https?:\/\//.test(url);
   const file = fetched
-    ? downloadedFile(job, url, sha256)
+    ? cachedFile(job.cache, url, sha256)
     : url.startsWith('file://')
       ? decodeURIComponent(new URL(url).pathname)
-      : localPath(job, url);
+      : localFile(job, url);
   return existsSync(file) ? sumOf(file) : null;
 }
 
-function downloadedFile(job: SourcePlace, url: string, sha256: string | null): string {
+/** Where a download is kept. */
+export function cachedFile(cache: string, url: string, sha256: string | null): string {
   const key = (sha256 ?? createHash('sha256').update(url).digest('hex')).slice(0, 8);
-  return join(cacheFolder(job.cache, 'downloads'), `${key}-${basename(new URL(url).pathname) || 'index'}`);
+  return join(cacheFolder(cache, 'downloads'), `${key}-${basename(new URL(url).pathname) || 'index'}`);
 }
 
-function localPath(job: SourcePlace, url: string): string {
+/** A file or folder of the project, or of an external volume; it need not be there. */
+export function localFile(job: SourcePlaces, url: string): string {
   if (url.startsWith('.')) return join(job.project, url);
   const path = url.startsWith('/') ? hostPath(url, job) : null;
   if (path === null)
@@ -55,8 +61,9 @@ function localPath(job: SourcePlace, url: string): string {
 }
 
 /** What was downloaded once stays in the cache; its name has the sum that was asked for, or that of the address. */
-async function download(job: SourcePlace, url: string, sha256: string | null, refresh: boolean): Promise<string> {
-  const file = downloadedFile(job, url, sha256);
+async function download(job: SourcePlaces, url: string, sha256: string | null, refresh: boolean): Promise<string> {
+  const file = cachedFile(job.cache, url, sha256);
+  const hint = sha256 !== null && job.lock?.downloads.get(url)?.sha256 === sha256 ? updateHint : '';
   const lock = await lockFile(`${file}.lock`, true, tell);
   if (lock.kind !== 'locked') throw new Error(`${file}.lock: ${lock.kind === 'failed' ? lock.problem : 'is held'}`);
   try {
@@ -65,11 +72,11 @@ async function download(job: SourcePlace, url: string, sha256: string | null, re
       if (sha256 !== null) {
         const sum = await sumOf(`${file}.part`);
         if (sum !== sha256) rmSync(`${file}.part`);
-        checkSum(url, sha256, sum);
+        checkSum(url, sha256, sum, hint);
       }
       renameSync(`${file}.part`, file);
     } else if (sha256 !== null) {
-      checkSum(url, sha256, await sumOf(file));
+      checkSum(url, sha256, await sumOf(file), hint);
     }
   } finally {
     lock.release();
@@ -77,7 +84,7 @@ async function download(job: SourcePlace, url: string, sha256: string | null, re
   return file;
 }
 
-async function fetchTo(url: string, file: string, environment: ReadonlyMap<string, string>): Promise<void> {
+export async function fetchTo(url: string, file: string, environment: ReadonlyMap<string, string>): Promise<void> {
   // What a killed vagga has left may be somebody else's.
   rmSync(file, { force: true });
   await readUrl(url, environment, (body) => pipeline(body, createWriteStream(file, { mode: 0o644 })));
@@ -92,7 +99,7 @@ export async function readUrl(
   const dispatcher = proxyAgent(environment);
   try {
     tell(`Downloading ${url}`);
-    const answer = await fetch(url, { dispatcher });
+    const answer = await fetch(url, { dispatcher: readingAhead(dispatcher) });
     if (!answer.ok || answer.body === null) throw new Error(`${url}: status ${answer.status} ${answer.statusText}`);
     const total = Number(answer.headers.get('content-length') ?? 0) || null;
     const counter = counted(url, total);
@@ -127,14 +134,14 @@ function counted(url: string, total: number | null): Transform {
 
 const reportEveryMs = 200;
 
-async function sumOf(file: string): Promise<string> {
+export async function sumOf(file: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const part of createReadStream(file)) hash.update(part as Buffer);
   return hash.digest('hex');
 }
 
-function checkSum(url: string, expected: string, found: string): void {
-  if (expected !== found) throw new Error(`Hashsum mismatch: ${url}: expected ${expected}, got ${found}`);
+function checkSum(url: string, expected: string, found: string, hint = ''): void {
+  if (expected !== found) throw new Error(`Hashsum mismatch: ${url}: expected ${expected}, got ${found}${hint}`);
 }
 
 function tell(message: string): void {

@@ -1,6 +1,7 @@
 import { chmodSync, copyFileSync, lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Step, StepOf } from '../config/steps.ts';
+import { pinnedStep } from '../lock/pinned.ts';
 import { gitDescribe } from '../version/git-describe.ts';
 import { projectPath } from '../version/project-file.ts';
 import { compileRules } from '../version/rules.ts';
@@ -12,6 +13,7 @@ import { checkOut } from './git.ts';
 import { hostFiles } from './host-files.ts';
 import { inherit, takeRoot } from './inherit.ts';
 import type { AtEnd, BuildJob, BuildState } from './job.ts';
+import { devcontainerStep, imageStep } from './oci/image-step.ts';
 import { runAs, runInRoot, shellWords } from './program.ts';
 import { ensureFolder, pathInRoot } from './root-path.ts';
 import { subConfig } from './sub-config.ts';
@@ -19,9 +21,10 @@ import { unpackTar } from './tar.ts';
 import { unpackZip } from './zip.ts';
 
 /** Does a step; what it leaves for later ones is in the state. Throws with what went wrong. */
-export async function executeStep(job: BuildJob, state: BuildState, step: Step): Promise<BuildState> {
-  if (isDistributionStep(step)) return executeDistributionStep(job, state, step);
+export async function executeStep(job: BuildJob, state: BuildState, given: Step): Promise<BuildState> {
+  if (isDistributionStep(given)) return executeDistributionStep(job, state, given);
   const { root } = job;
+  const { step } = pinnedStep(job.lock, given);
   switch (step.tag) {
     case 'Sh':
       await runInRoot(job, state, shellWords(step.value));
@@ -103,6 +106,10 @@ export async function executeStep(job: BuildJob, state: BuildState, step: Step):
     case 'GitDescribe':
       await describe(job, step.value);
       return state;
+    case 'OciImage':
+      return imageStep(job, state, step.value);
+    case 'Devcontainer':
+      return devcontainerStep(job, state, step.value);
     case 'Build':
       return await useBuild(job, state, step.value);
     default:

@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { EnvHttpProxyAgent, fetch } from 'undici';
+import { readingAhead } from './read-ahead.ts';
 
 /** Downloads through the proxies of the environment, if it names some; to be closed. */
 export interface Fetcher {
@@ -29,7 +30,7 @@ export function openFetcher(environment: ReadonlyMap<string, string>): Fetcher {
     }
   };
   const ask = async (url: string): Promise<Awaited<ReturnType<typeof fetch>>> => {
-    const answer = await fetch(url, { dispatcher });
+    const answer = await fetch(url, { dispatcher: readingAhead(dispatcher) });
     if (!answer.ok && answer.status < 500) {
       await answer.body?.cancel();
       throw new StatusError(answer.status, answer.statusText);

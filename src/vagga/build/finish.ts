@@ -4,7 +4,7 @@ import { emptyFile, emptyFolder, removePath } from './files.ts';
 import type { BuildJob, BuildState } from './job.ts';
 import { ensureFolder } from './root-path.ts';
 
-const systemFolders = [
+export const systemFolders = [
   ['dev', 0o755],
   ['sys', 0o755],
   ['proc', 0o755],

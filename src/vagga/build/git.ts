@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { updateHint } from '../lock/pinned.ts';
 import { cacheFolder } from '../store/cache-folder.ts';
 import { lockFile } from '../store/lock.ts';
 import type { BuildJob } from './job.ts';
@@ -67,9 +68,25 @@ async function withClone(
     }
     const tree = source.revision ?? (source.branch === null ? 'HEAD' : `refs/heads/${source.branch}`);
     if (tree.startsWith('-')) throw new Error(`${tree}: no revision begins with -`);
+    if (isLocked(job, source) && !(await hasCommit(job, clone, tree))) {
+      throw new Error(`commit ${tree} is not in ${source.url}${updateHint}`);
+    }
     await use(clone, tree);
   } finally {
     lock.release();
+  }
+}
+
+/** Whether the revision is what the lock says. */
+const isLocked = ({ lock }: BuildJob, { url, revision }: GitSource): boolean =>
+  [...lock.git].some(([key, { commit }]) => commit === revision && key.startsWith(`${url} `));
+
+async function hasCommit(job: BuildJob, clone: string, commit: string): Promise<boolean> {
+  try {
+    await git(job, ['--git-dir', clone, 'cat-file', '-e', `${commit}^{commit}`]);
+    return true;
+  } catch {
+    return false;
   }
 }
 

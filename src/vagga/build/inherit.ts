@@ -5,6 +5,7 @@ import { cacheDirs } from './cache-dirs.ts';
 import { detectDistribution } from './distro/distribution.ts';
 import { withDistribution } from './distro/packages.ts';
 import type { BuildJob, BuildState } from './job.ts';
+import { imageVariables, withImageVariables } from './oci/image-environment.ts';
 import { subConfig } from './sub-config.ts';
 
 /** Copies the built root of another container, with owners, modes, times and hard links; blocks shared where they can be. */
@@ -25,7 +26,10 @@ export async function takeRoot(job: BuildJob, name: string): Promise<void> {
 export function inherit(job: BuildJob, state: BuildState, name: string): BuildState {
   const container = job.containers.get(name);
   if (container === undefined) throw new Error(`there is no container ${name}`);
-  return inheritSteps(job, state, container.setup);
+  // Of whichever of its steps is an image.
+  const built = job.built.get(name);
+  const begun = built === undefined ? state : withImageVariables(job, state, imageVariables(built));
+  return inheritSteps(job, begun, container.setup);
 }
 
 function inheritSteps(job: BuildJob, state: BuildState, setup: readonly Step[]): BuildState {

@@ -1,6 +1,7 @@
 import type { Container } from '../config/container.ts';
 import type { StepOf } from '../config/steps.ts';
 import type { LayerPlan } from '../layers/plan.ts';
+import type { Lock } from '../lock/lock-file.ts';
 import type { Distribution } from './distro/distribution.ts';
 
 /** All that the builder is told: plain data, it crosses a process border. Paths are the host's. */
@@ -19,6 +20,7 @@ export interface BuildJob {
   /** Proxies. */
   readonly environment: ReadonlyMap<string, string>;
   readonly unmaskedProc: boolean;
+  readonly lock: Lock;
   /** Setting `ca-certificates`: a bundle of the host. */
   readonly caCertificates: string | null;
   readonly mirrors: Mirrors;

@@ -11,11 +11,13 @@ import { optionsText } from './command-options.ts';
 import { complete } from './completion.ts';
 import { containerBuiltIns } from './container-built-ins.ts';
 import { dumpConfig } from './dump-config.ts';
+import { exportBuiltIn } from './export-command.ts';
 import { findCommand } from './find-command.ts';
 import type { GlobalOptions } from './global-options.ts';
 import { imageBuiltIns } from './image-built-ins.ts';
 import { indexBuiltIns } from './index-built-ins.ts';
 import { list, listForZsh } from './listing.ts';
+import { lockBuiltIn } from './lock-command.ts';
 import { type ProjectlessBuiltIn, projectlessBuiltIns } from './projectless.ts';
 import { storageBuiltIns } from './storage-built-ins.ts';
 
@@ -56,6 +58,8 @@ export const builtIns: Readonly<Record<string, BuiltIn>> = {
   ...indexBuiltIns,
   ...projectlessBuiltIns,
   _clean: cleanBuiltIn,
+  _export: exportBuiltIn,
+  _lock: lockBuiltIn,
   _list: {
     summary: 'list commands, or containers',
     command: ({ project, print }) =>

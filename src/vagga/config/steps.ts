@@ -13,6 +13,8 @@ import {
   type ValueOf,
 } from '../../config/schema.ts';
 import { bare, shorthand, tagged } from '../../config/tagged.ts';
+import { parsePlatform } from '../../oci/platform.ts';
+import { parseReference } from '../../oci/reference.ts';
 import { environment, name, texts } from './common.ts';
 import { languageSteps } from './language-steps.ts';
 
@@ -123,6 +125,16 @@ const debian = record('!Debian', {
   variant: optional(text, 'minbase'),
 });
 
+const imageReference = checked(text, (value) => {
+  const read = parseReference(value);
+  return 'problem' in read ? read : { value };
+});
+const ociImage = record('!OciImage', {
+  image: required(imageReference),
+  platform: maybe(
+    scalar('a platform as linux/amd64 or linux/arm/v7', (value) => (parsePlatform(value) === null ? null : value)),
+  ),
+});
 const gitDescribe = record('!GitDescribe', {
   repo: optional(path, '/work'),
   'output-file': maybe(plainAbsolutePath),
@@ -149,6 +161,10 @@ const distributionSteps = {
   Repo: repoName,
   Install: { ...texts, expected: install },
   BuildDeps: texts,
+  // Ours: a root out of an OCI image, that of a layout, an archive or a registry.
+  OciImage: oneKey(ociImage, 'image', imageReference, { platform: null }),
+  // Ours: the image that an editor's devcontainer.json names; nothing: the file at its usual places.
+  Devcontainer: nullable(path),
   // Ours: a root of Debian's packages, by debootstrap's rules.
   Debian: oneKey(debian, 'codename', text, { url: null, arch: null, components: ['main'], variant: 'minbase' }),
 } as const;

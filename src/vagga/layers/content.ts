@@ -3,6 +3,7 @@ import { treeOf } from '../build/git.ts';
 import type { BuildJob } from '../build/job.ts';
 import { containerOfStep } from '../config/references.ts';
 import type { Step } from '../config/steps.ts';
+import { pinnedStep } from '../lock/pinned.ts';
 import { topOf } from './plan.ts';
 
 /**
@@ -17,7 +18,8 @@ export type StepContent =
 const nothing: StepContent = { kind: 'known', content: [] };
 const wholeCommit = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 
-export async function stepContent(job: BuildJob, step: Step): Promise<StepContent> {
+export async function stepContent(job: BuildJob, given: Step): Promise<StepContent> {
+  const { step } = pinnedStep(job.lock, given);
   switch (step.tag) {
     case 'Tar':
     case 'TarInstall':
@@ -41,6 +43,10 @@ export async function stepContent(job: BuildJob, step: Step): Promise<StepConten
     case 'Copy':
       // Of an external volume no file is hashed.
       return step.value.source.startsWith('/volumes/') ? { kind: 'undetermined' } : nothing;
+    case 'OciImage':
+      // Behind a tag, or in a folder of the project, may be another image each time.
+      return step.value.image.includes('@sha256:') ? nothing : { kind: 'undetermined' };
+    case 'Devcontainer':
     case 'SubConfig':
       // Its steps may be any of these.
       return { kind: 'undetermined' };

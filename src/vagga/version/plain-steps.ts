@@ -15,6 +15,8 @@ export type LookingTag =
   | 'Build'
   | 'SubConfig'
   | 'GitDescribe'
+  | 'OciImage'
+  | 'Devcontainer'
   | 'Py2Requirements'
   | 'Py3Requirements'
   | 'NpmDependencies'

@@ -1,8 +1,11 @@
 import type { IdSpan } from '../../native/hash.ts';
 import type { Step, StepOf } from '../config/steps.ts';
+import type { Lock } from '../lock/lock-file.ts';
+import { lockSource, pinnedStep } from '../lock/pinned.ts';
 import { composerDependencies, gemBundle } from './bundle-packages.ts';
 import { hashTree, type TreeRequest } from './files.ts';
 import { gitDescribe } from './git-describe.ts';
+import { devcontainer, ociImage } from './image.ts';
 import { npmDependencies, yarnDependencies } from './node-packages.ts';
 import { failed, notReady, type Stop } from './outcome.ts';
 import { plainFields } from './plain-steps.ts';
@@ -15,6 +18,7 @@ import type { VersionedProject, VersionOptions } from './version.ts';
 export interface StepContext extends Pick<VersionOptions, 'threads' | 'builtRoot' | 'subConfig'> {
   readonly project: VersionedProject;
   readonly stream: VersionStream;
+  readonly lock: Lock;
   readonly uidMap: readonly IdSpan[];
   readonly gidMap: readonly IdSpan[];
   readonly warn: (message: string) => void;
@@ -43,6 +47,10 @@ export async function hashSteps(context: StepContext, setup: readonly Step[], ne
 async function hashStep(context: StepContext, step: Step, nesting: Nesting): Promise<Stop | null> {
   const { stream, project } = context;
   switch (step.tag) {
+    case 'OciImage':
+      return ociImage(context, step.value);
+    case 'Devcontainer':
+      return devcontainer(context, step.value);
     case 'Copy':
       return copy(context, step.value);
     case 'Depends':
@@ -70,14 +78,19 @@ async function hashStep(context: StepContext, step: Step, nesting: Nesting): Pro
       return gemBundle(stream, project.root, step.value);
     case 'ComposerDependencies':
       return composerDependencies(stream, project.root, step.value);
-    default:
-      for (const field of plainFields(step)) {
+    default: {
+      const { step: pinned, by } = pinnedStep(context.lock, step);
+      for (const field of plainFields(pinned as typeof step)) {
         if ('values' in field) stream.list(field.key, field.values);
-        else stream.value(field.key, field.value);
+        else stream.value(field.key, field.value, by !== null && isPinned(field.key) ? lockSource(by) : undefined);
       }
       return null;
+    }
   }
 }
+
+/** Keys that a lock's entry is hashed by. */
+const isPinned = (key: string): boolean => key === 'hash' || key === 'revision';
 
 type TreeOptions = Omit<TreeRequest, 'judge' | 'uidMap' | 'gidMap'>;
 

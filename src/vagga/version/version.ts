@@ -1,6 +1,7 @@
 import type { NumberRange } from '../../config/ids.ts';
 import type { IdSpan } from '../../native/hash.ts';
 import type { Container } from '../config/container.ts';
+import { type Lock, noLock } from '../lock/lock-file.ts';
 import { type HashCache, noCache } from './cache.ts';
 import type { Field } from './field.ts';
 import { hashSteps, type StepContext } from './steps.ts';
@@ -26,6 +27,8 @@ export interface VersionOptions {
   readonly builtRoot: (container: string) => string | null;
   /** Containers of a YAML file below a folder, for !SubConfig; null where there is no such file. */
   readonly subConfig: (folder: string, path: string) => SubConfig | null;
+  /** Digests of what builds fetch; none by default. */
+  readonly lock?: Lock;
   /** Told once each: rules that take nothing, files left out. */
   readonly warn?: (message: string) => void;
 }
@@ -64,6 +67,7 @@ export async function versionOf(project: VersionedProject, name: string, options
     gidMap: options.gidMap ?? [],
     builtRoot: options.builtRoot,
     subConfig: options.subConfig,
+    lock: options.lock ?? noLock,
     warn(message) {
       if (!warned.has(message)) options.warn?.(message);
       warned.add(message);

@@ -1,6 +1,5 @@
 import { lstatSync, readlinkSync, type Stats } from 'node:fs';
-import { normalPath } from '../../config/paths.ts';
-import { isBelow } from './common.ts';
+import { isBelow, normalPath } from './paths.ts';
 
 /** What lies at a mount point: a folder of the host, or something whose entries nobody can know beforehand. */
 export type Mounted =

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { pipeline, Readable, type Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { Refusal } from './refusal.ts';
@@ -14,10 +16,10 @@ export async function decompressed(bytes: AsyncIterable<Buffer>): Promise<Readab
     if (head.length >= zstdMagic.length) break;
   }
   const plain = Readable.from(startingWith(head, rest), { objectMode: false });
-  const decoder = decoderOf(head);
-  if (decoder === null) return plain;
+  if (head.subarray(0, zstdMagic.length).equals(zstdMagic)) return unpackedByZstd(plain);
+  if (!head.subarray(0, gzipMagic.length).equals(gzipMagic)) return plain;
   // Errors of either destroy the decoder, which is what is read.
-  return pipeline(plain, decoder, () => {});
+  return pipeline(plain, zlib.createGunzip(), () => {});
 }
 
 async function* startingWith(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
@@ -25,10 +27,18 @@ async function* startingWith(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGe
   for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
 }
 
-function decoderOf(head: Buffer): Transform | null {
-  if (head.subarray(0, gzipMagic.length).equals(gzipMagic)) return zlib.createGunzip();
-  if (!head.subarray(0, zstdMagic.length).equals(zstdMagic)) return null;
+async function unpackedByZstd(plain: Readable): Promise<Readable> {
   const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Transform };
-  if (createZstdDecompress !== undefined) return createZstdDecompress();
-  throw new Refusal(`compressed by zstd, which Node ${process.version} cannot read; expected gzip, or Node 22.15`);
+  if (createZstdDecompress !== undefined) return pipeline(plain, createZstdDecompress(), () => {});
+  const child = spawn('zstd', ['-dcq'], { stdio: ['pipe', 'pipe', 'ignore'] });
+  try {
+    await once(child, 'spawn');
+  } catch {
+    throw new Refusal(`compressed by zstd, which needs the program zstd, or Node 22.15 (this is ${process.version})`);
+  }
+  // That it ended too early the digest of the content tells.
+  pipeline(plain, child.stdin, (error) => {
+    if (error) child.stdout.destroy(new Error(`zstd: ${error.message}`));
+  });
+  return child.stdout;
 }

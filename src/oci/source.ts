@@ -11,7 +11,7 @@ import { Refusal } from './refusal.ts';
 export interface Source {
   has(name: string): boolean;
   /** A small file, as JSON texts are. */
-  read(name: string): Buffer;
+  read(name: string): Buffer | Promise<Buffer>;
   open(name: string): Readable;
   sizeOf(name: string): number;
 }

@@ -14,7 +14,7 @@ import { dirname, join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
-import { containerAddon, isFailure } from '../../native/container.ts';
+import { containerAddon, isFailure } from '../native/container.ts';
 import type { Folders } from './folders.ts';
 import { partsOf, placeIn } from './place.ts';
 import { Refusal } from './refusal.ts';
@@ -28,6 +28,7 @@ export interface Losses {
 
 export interface LayerContext {
   readonly root: string;
+  /** May give files to others, as far as this process's user namespace has their ids. */
   readonly isRoot: boolean;
   readonly losses: Losses;
   readonly folders: Folders;
@@ -162,8 +163,17 @@ function linkTarget(root: string, { name, linkname }: Header): string {
 }
 
 function own({ isRoot, losses }: LayerContext, { uid = 0, gid = 0 }: Header, path: string): void {
-  if (isRoot) lchownSync(path, uid, gid);
-  else if (uid !== process.geteuid?.()) losses.owners += 1;
+  if (!isRoot) {
+    if (uid !== process.geteuid?.()) losses.owners += 1;
+    return;
+  }
+  try {
+    lchownSync(path, uid, gid);
+  } catch (error) {
+    // An id that the user namespace has not (user_namespaces(7)).
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+    losses.owners += 1;
+  }
 }
 
 const attributePrefix = 'SCHILY.xattr.';
