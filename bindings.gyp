@@ -14,6 +14,7 @@
       "defines": ["_GNU_SOURCE"],
       "sources": [
         "native/container/addon.cc",
+        "native/container/addon_network.cc",
         "native/container/addon_spec.cc",
         "native/container/addon_terminal.cc",
         "native/container/addon_tree.cc",
@@ -33,6 +34,7 @@
         "native/container/mounts.cc",
         "native/container/netlink.cc",
         "native/container/network.cc",
+        "native/container/packet_filter.cc",
         "native/container/path.cc",
         "native/container/probe.cc",
         "native/container/replace.cc",
@@ -40,6 +42,7 @@
         "native/container/sockets.cc",
         "native/container/special.cc",
         "native/container/start.cc",
+        "native/container/test_network.cc",
         "native/container/tree.cc"
       ]
     },

@@ -1,6 +1,7 @@
 // Node-API face of the container core; src/native/container.ts is its contract.
 #include "base/failure_object.hpp"
 #include "base/fd.hpp"
+#include "container/addon_network.hpp"
 #include "container/addon_spec.hpp"
 #include "container/addon_terminal.hpp"
 #include "container/addon_tree.hpp"
@@ -249,6 +250,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("tryLock", Napi::Function::New(env, tryLock));
   exports.Set("peerCredentials", Napi::Function::New(env, peerCredentials));
   exports.Set("setXattr", Napi::Function::New(env, setXattr));
+  exportNetworkCalls(env, exports);
   exportTreeCalls(env, exports);
   exportTerminalCalls(env, exports);
   exports.Set("probe", Napi::Function::New(env, probe));

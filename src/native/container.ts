@@ -150,6 +150,33 @@ export interface ExitStatus {
   readonly signal: number | null;
 }
 
+/** A node's end of a pair of interfaces whose other end is plugged into a bridge of this process's network. */
+export interface GuestNetwork {
+  readonly bridge: string;
+  /** The interfaces' names, at the bridge and in the node. */
+  readonly outer: string;
+  readonly inner: string;
+  readonly address: string;
+  /** Bits. */
+  readonly prefix: number;
+  readonly gateway: string;
+}
+
+/** In this order: addresses accepted, addresses dropped, a share of the packets that is lost, and the rest. */
+export interface PacketChain {
+  readonly accept: readonly string[];
+  readonly drop: readonly string[];
+  /** 0 to 100, whole. */
+  readonly lossPercent: number;
+  readonly pass: boolean;
+}
+
+/** IPv4. Sources of what comes in, destinations of what goes out; `lo` is always open. */
+export interface PacketFilter {
+  readonly input: PacketChain;
+  readonly output: PacketChain;
+}
+
 /** A TCP socket that listens. */
 export interface ListeningSocket {
   readonly host: string;
@@ -169,6 +196,15 @@ export interface ContainerAddon {
   tryLock(path: string): number | null | NativeFailure;
   /** SO_PEERCRED of a connected unix socket. */
   peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number } | NativeFailure;
+  /** A bridge that is up, in this process's network. */
+  createBridge(name: string, address: string, prefix: number): true | NativeFailure;
+  /**
+   * Connects the network namespace `net`, which has only lo, with a bridge of this process's network. It has IPv4 alone,
+   * routes nothing, and lets every user use every port and send pings. Needs CAP_SYS_ADMIN here and there.
+   */
+  plugGuest(net: number, guest: GuestNetwork): true | NativeFailure;
+  /** The one filter of a network namespace, replaced as a whole (nf_tables). */
+  filterPackets(net: number, filter: PacketFilter): true | NativeFailure;
   /** Opens a listening TCP socket, close-on-exec. The host is a literal address; IPv6 sockets take IPv6 only. */
   listen(socket: {
     readonly host: string;
