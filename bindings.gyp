@@ -14,6 +14,7 @@
       "defines": ["_GNU_SOURCE"],
       "sources": [
         "native/container/addon.cc",
+        "native/container/addon_namespaces.cc",
         "native/container/addon_network.cc",
         "native/container/addon_spec.cc",
         "native/container/addon_terminal.cc",
@@ -23,6 +24,7 @@
         "native/container/cgroup.cc",
         "native/container/channel.cc",
         "native/container/child.cc",
+        "native/container/clone.cc",
         "native/container/descriptors.cc",
         "native/container/ending.cc",
         "native/container/fill.cc",
@@ -32,6 +34,7 @@
         "native/container/limits.cc",
         "native/container/listening.cc",
         "native/container/mounts.cc",
+        "native/container/namespaces.cc",
         "native/container/netlink.cc",
         "native/container/network.cc",
         "native/container/packet_filter.cc",

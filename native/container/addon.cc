@@ -1,6 +1,7 @@
 // Node-API face of the container core; src/native/container.ts is its contract.
 #include "base/failure_object.hpp"
 #include "base/fd.hpp"
+#include "container/addon_namespaces.hpp"
 #include "container/addon_network.hpp"
 #include "container/addon_spec.hpp"
 #include "container/addon_terminal.hpp"
@@ -253,6 +254,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exportNetworkCalls(env, exports);
   exportTreeCalls(env, exports);
   exportTerminalCalls(env, exports);
+  exportNamespaceCalls(env, exports);
   exports.Set("probe", Napi::Function::New(env, probe));
   return exports;
 }

@@ -193,6 +193,34 @@ void readNamespaces(Reader& reader, const Napi::Value& value, Namespaces& namesp
   }
 }
 
+void readJoined(Reader& reader, const Napi::Object& spec, Joined& join) {
+  const Napi::Value value = spec.Get("join");
+  if (value.IsUndefined()) {
+    return;
+  }
+  const Napi::Object object = reader.object(value, "join");
+  const struct {
+    const char* name;
+    int* fd;
+  } table[] = {{"user", &join.user}, {"net", &join.net}, {"uts", &join.uts}};
+  for (const auto& row : table) {
+    if (const Napi::Value fd = object.Get(row.name); !fd.IsUndefined()) {
+      *row.fd = static_cast<int>(reader.number(fd, std::string("join.") + row.name, 0, 1 << 30));
+    }
+  }
+}
+
+// Who is in which namespaces: the part of a spec that namespaces without a program have too.
+void readPlace(Reader& reader, const Napi::Object& object, Spec& spec) {
+  readNamespaces(reader, object.Get("namespaces"), spec.namespaces);
+  readJoined(reader, object, spec.join);
+  spec.uidMap = idMap(reader, object.Get("uidMap"), "uidMap");
+  spec.gidMap = idMap(reader, object.Get("gidMap"), "gidMap");
+  if (const Napi::Value hostname = object.Get("hostname"); !hostname.IsUndefined()) {
+    spec.hostname = reader.string(hostname, "hostname");
+  }
+}
+
 void readEnvironment(Reader& reader, const Napi::Value& value, std::vector<std::string>& env) {
   const Napi::Object object = reader.object(value, "env");
   const Napi::Array names = object.GetPropertyNames();
@@ -244,6 +272,12 @@ void readProgram(Reader& reader, const Napi::Object& object, Spec& spec) {
 
 } // namespace
 
+bool readNamespaceSpec(const Napi::Value& value, Spec& spec) {
+  Reader reader(value.Env());
+  readPlace(reader, reader.object(value, "spec"), spec);
+  return reader.finish();
+}
+
 bool readSpec(const Napi::Value& value, Spec& spec) {
   Reader reader(value.Env());
   const Napi::Object object = reader.object(value, "spec");
@@ -262,14 +296,9 @@ bool readSpec(const Napi::Value& value, Spec& spec) {
   if (const Napi::Value writable = object.Get("writableRoot"); !writable.IsUndefined()) {
     spec.writableRoot = reader.boolean(writable, "writableRoot");
   }
-  readNamespaces(reader, object.Get("namespaces"), spec.namespaces);
-  spec.uidMap = idMap(reader, object.Get("uidMap"), "uidMap");
-  spec.gidMap = idMap(reader, object.Get("gidMap"), "gidMap");
+  readPlace(reader, object, spec);
   spec.uid = static_cast<uid_t>(reader.number(object.Get("uid"), "uid", 0, kMostId));
   spec.gid = static_cast<gid_t>(reader.number(object.Get("gid"), "gid", 0, kMostId));
-  if (const Napi::Value hostname = object.Get("hostname"); !hostname.IsUndefined()) {
-    spec.hostname = reader.string(hostname, "hostname");
-  }
   reader.list(object.Get("mounts"), "mounts", [&](const Napi::Value& entry, const std::string& at) {
     spec.mounts.push_back(readMount(reader, entry, at));
   });

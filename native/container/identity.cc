@@ -110,11 +110,14 @@ Result<Done> writeIdMaps(pid_t child, const Spec& spec) {
   return writeWhole("write id map", folder + "/gid_map", mapText(spec.gidMap));
 }
 
-bool setgroupsAllowed(const Spec& spec) noexcept {
-  // A user namespace in which it was given up for good, and all below it.
+bool setgroupsAllowedHere() noexcept {
   char word[5] = {};
   const Fd file(open("/proc/self/setgroups", O_RDONLY | O_CLOEXEC));
-  if (file && read(file.get(), word, 4) == 4 && strcmp(word, "deny") == 0) {
+  return !(file && read(file.get(), word, 4) == 4 && strcmp(word, "deny") == 0);
+}
+
+bool setgroupsAllowed(const Spec& spec) noexcept {
+  if (!setgroupsAllowedHere()) {
     return false;
   }
   return geteuid() == 0 || (spec.namespaces.user && !mapsOnlyItself(spec.gidMap, getegid()));

@@ -17,6 +17,9 @@ std::string mapText(const std::vector<IdMapping>& map);
 // By the starter, for the child that waits.
 Result<Done> writeIdMaps(pid_t child, const Spec& spec);
 
+// Not in a user namespace in which it was given up for good, nor in any below it. Async-signal-safe.
+bool setgroupsAllowedHere() noexcept;
+
 // Whether the child will be allowed setgroups(2). To be asked before the clone.
 bool setgroupsAllowed(const Spec& spec) noexcept;
 

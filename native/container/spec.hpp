@@ -72,6 +72,15 @@ struct Namespaces {
   bool net = false;
 };
 
+// Namespaces that are there already, by descriptors of them: others are made within them. -1: none.
+struct Joined {
+  int user = -1;
+  int net = -1;
+  int uts = -1;
+
+  bool any() const noexcept { return user >= 0 || net >= 0 || uts >= 0; }
+};
+
 struct Spec {
   std::vector<std::string> argv;
   // What may be executed, the first that is there; empty: argv[0].
@@ -82,7 +91,8 @@ struct Spec {
   bool writableRoot = false;
   bool idMappedRoot = false; // as Mount::idMapped
   Namespaces namespaces;
-  std::vector<IdMapping> uidMap;
+  Joined join;
+  std::vector<IdMapping> uidMap; // outside: in join.user, where there is one
   std::vector<IdMapping> gidMap;
   uid_t uid = 0;
   gid_t gid = 0;

@@ -4,6 +4,7 @@
 #include "container/cgroup.hpp"
 #include "container/channel.hpp"
 #include "container/child.hpp"
+#include "container/clone.hpp"
 #include "container/identity.hpp"
 #include "container/kernel.hpp"
 #include "container/seccomp.hpp"
@@ -134,54 +135,6 @@ Result<Prepared> prepare(const Spec& spec, MountApi api) {
   return prepared;
 }
 
-std::uint64_t cloneFlags(const Namespaces& namespaces) noexcept {
-  // Not the cgroup namespace: its root is to be the cgroup that is joined after the clone.
-  return (namespaces.user ? CLONE_NEWUSER : 0) | (namespaces.mount ? CLONE_NEWNS : 0) |
-         (namespaces.pid ? CLONE_NEWPID : 0) | (namespaces.ipc ? CLONE_NEWIPC : 0) |
-         (namespaces.uts ? CLONE_NEWUTS : 0) | (namespaces.net ? CLONE_NEWNET : 0);
-}
-
-struct Clone {
-  pid_t pid = -1;
-  int pidfd = -1;
-  bool inCgroup = false;
-};
-
-// The strongest clone that this kernel has.
-Clone cloneChild(std::uint64_t namespaces, int cgroup) noexcept {
-  Clone clone;
-  kernel::CloneArguments arguments = {.flags = namespaces | kernel::kClonePidfd,
-                                      .pidfd = reinterpret_cast<std::uint64_t>(&clone.pidfd),
-                                      .exitSignal = SIGCHLD};
-  if (cgroup >= 0) {
-    arguments.flags |= kernel::kCloneIntoCgroup;
-    arguments.cgroup = static_cast<std::uint64_t>(cgroup);
-    clone.inCgroup = true;
-    clone.pid = static_cast<pid_t>(kernel::clone3(arguments, sizeof arguments));
-    // A kernel before 5.7, or a place that may be written to but not cloned into.
-    if (clone.pid >= 0 || (errno != E2BIG && errno != EINVAL && errno != EACCES && errno != ENOSYS)) {
-      return clone;
-    }
-    arguments.flags &= ~kernel::kCloneIntoCgroup;
-    arguments.cgroup = 0;
-    clone.inCgroup = false;
-  }
-  clone.pid = static_cast<pid_t>(kernel::clone3(arguments, kernel::kCloneArgumentsWithoutCgroup));
-  if (clone.pid < 0 && (errno == ENOSYS || errno == EPERM)) {
-    // Seccomp filters of outer containers refuse clone3; the old call takes its arguments in the machine's own order.
-    const unsigned long flags = namespaces | kernel::kClonePidfd | SIGCHLD;
-    clone.pid = static_cast<pid_t>(syscall(SYS_clone, flags, nullptr, &clone.pidfd, nullptr, nullptr));
-  }
-  return clone;
-}
-
-void killAndReap(int pidfd) noexcept {
-  kernel::pidfdSendSignal(pidfd, SIGKILL);
-  siginfo_t info;
-  while (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), &info, WEXITED) != 0 && errno == EINTR) {
-  }
-}
-
 // Mounts that show the ids of the container's own user namespace, which exists only now.
 Result<Done> mapMountIds(pid_t child, MountPlan& mounts) {
   const std::string path = "/proc/" + std::to_string(child) + "/ns/user";
@@ -251,7 +204,8 @@ Result<Done> admit(const Clone& clone, const Spec& spec, Prepared& prepared, int
     return done;
   }
   if (spec.namespaces.user) {
-    if (auto done = writeIdMaps(clone.pid, spec); !done) {
+    // In namespaces that were joined they are written: only one who is inside may.
+    if (auto done = spec.join.any() ? Result<Done>(Done{}) : writeIdMaps(clone.pid, spec); !done) {
       return done;
     }
     if (auto done = mapMountIds(clone.pid, prepared.mounts); !done) {
@@ -267,6 +221,32 @@ Result<Done> admit(const Clone& clone, const Spec& spec, Prepared& prepared, int
     return Failure::of("start", "send");
   }
   return Done{};
+}
+
+struct Childhood {
+  Prepared& prepared;
+  Channel& channel;
+};
+
+void runWithin(void* argument) {
+  Childhood& childhood = *static_cast<Childhood*>(argument);
+  close(childhood.channel.starter.release());
+  // Now it is known: the namespace that was joined decides.
+  childhood.prepared.setgroupsAllowed = setgroupsAllowedHere();
+  runChild(childhood.prepared, childhood.channel.child.get());
+}
+
+Result<Clone> cloneFor(const Spec& spec, Prepared& prepared, int cgroup, Channel& channel) {
+  if (spec.join.any()) {
+    Childhood childhood = {prepared, channel};
+    return cloneWithin(spec, {runWithin, &childhood});
+  }
+  const Clone clone = cloneChild(cloneFlags(spec.namespaces), cgroup);
+  if (clone.pid == 0) {
+    close(channel.starter.release());
+    runChild(prepared, channel.child.get());
+  }
+  return clone.pid < 0 ? Result<Clone>(Failure::of("create namespaces", "clone3")) : Result<Clone>(clone);
 }
 
 } // namespace
@@ -292,16 +272,12 @@ Result<Started> start(const Spec& spec, MountApi api) {
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  const Clone clone = cloneChild(cloneFlags(spec.namespaces), cgroup.value().get());
-  const int error = errno;
-  if (clone.pid == 0) {
-    close(channel.starter.release());
-    runChild(prepared, channel.child.get());
-  }
+  auto cloned = cloneFor(spec, prepared, cgroup.value().get(), channel);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (clone.pid < 0) {
-    return Failure::of("create namespaces", "clone3", "", error);
+  if (!cloned) {
+    return cloned.failure();
   }
+  const Clone clone = cloned.value();
   Fd pidfd(clone.pidfd);
   channel.child.reset();
   prepared.statusWrite.reset();

@@ -69,6 +69,13 @@ export type Filling =
       readonly gid?: number;
     };
 
+/** Descriptors of namespaces; `user` owns the others, unless those belong to this process's own. */
+export interface JoinedNamespaces {
+  readonly user?: number;
+  readonly net?: number;
+  readonly uts?: number;
+}
+
 export interface ContainerSpec {
   /** argv[0] is an absolute path inside the root. */
   readonly argv: readonly string[];
@@ -89,6 +96,9 @@ export interface ContainerSpec {
     readonly cgroup: boolean;
     readonly net: boolean;
   };
+  /** Namespaces that are there already: it is started in them, and what `namespaces` says is made within them. */
+  readonly join?: JoinedNamespaces;
+  /** `outside`: ids of the host, or of `join.user` where that is given. */
   readonly uidMap: readonly IdMapping[];
   readonly gidMap: readonly IdMapping[];
   /** Ids inside the user namespace (or on the host without one) of the program. */
@@ -187,6 +197,13 @@ export interface ListeningSocket {
 export interface ContainerAddon {
   /** Returns only after the program's execve succeeded; otherwise what failed. Never throws for kernel errors. */
   start(spec: ContainerSpec): Started | NativeFailure;
+  /**
+   * Makes those of the user, net and uts namespaces that `namespaces` has, within `join`: the descriptors keep them, to be
+   * joined by several containers; the caller closes them. lo is up.
+   */
+  makeNamespaces(
+    spec: Pick<ContainerSpec, 'namespaces' | 'uidMap' | 'gidMap' | 'hostname' | 'join'>,
+  ): JoinedNamespaces | NativeFailure;
   /** Resolves when the process behind the pidfd has ended; for own children with status, else both null. */
   waitPidfd(pidfd: number): Promise<ExitStatus>;
   pidfdOpen(pid: number): number | NativeFailure;

@@ -46,13 +46,24 @@ export function fileVariables(built: string, { environFile }: Container): Readon
 }
 
 /** Runs words in a container that is ready; the exit code. */
-export function launch(
+export function launch(where: LaunchPlace, ready: ReadyContainer, what: Launch): Promise<number> {
+  return runCommand(runRequest(where, ready, what));
+}
+
+/** A container that is ready, with the variables of its `environ-file`. */
+export interface ReadyContainer {
+  readonly built: string;
+  readonly container: Container;
+  readonly fromFile: ReadonlyMap<string, string>;
+}
+
+export function runRequest(
   { place, containers, options }: LaunchPlace,
-  { built, container, fromFile }: { built: string; container: Container; fromFile: ReadonlyMap<string, string> },
+  { built, container, fromFile }: ReadyContainer,
   { container: name, environ, initialising, ...run }: Launch,
-): Promise<number> {
+): RunRequest {
   const { project, settings, store, tell } = place;
-  return runCommand({
+  return {
     ...run,
     built,
     env: commandEnvironment({
@@ -81,5 +92,5 @@ export function launch(
     isolateNetwork: run.isolateNetwork || options.isolateNetwork,
     storage: store.storage,
     tell,
-  });
+  };
 }

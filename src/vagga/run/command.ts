@@ -14,7 +14,13 @@
  */
 import { existsSync, lstatSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { containerAddon, type IdMapping, isFailure, type NativeFailure } from '../../native/container.ts';
+import {
+  type ContainerSpec,
+  containerAddon,
+  type IdMapping,
+  isFailure,
+  type NativeFailure,
+} from '../../native/container.ts';
 import type { SocketAddress } from '../config/command.ts';
 import type { Volume } from '../config/volumes.ts';
 import { parseEnvironFile } from './environment.ts';
@@ -57,14 +63,38 @@ export interface RunRequest {
 
 const setUpFailed = 124;
 const idsFailed = 121;
-const socketFd = 3;
+/** Its number in the program. */
+export const socketFd = 3;
 const backlog = 128;
 
+/** A command for which all is made that has to be there before it starts. */
+export interface PreparedCommand {
+  readonly spec: ContainerSpec;
+  /** Why it could not be started. */
+  readonly problem: (failure: NativeFailure) => string;
+  /** Closes and removes what was made for it; after its end. */
+  readonly release: () => Promise<void>;
+}
+
 export async function runCommand(request: RunRequest): Promise<number> {
+  const { tell } = request;
+  const prepared = await prepareCommand(request);
+  if ('exitCode' in prepared) return told(tell, prepared.problem, prepared.exitCode);
+  try {
+    const end = await runAtTerminal(prepared.spec);
+    return 'kind' in end ? end.exitCode : told(tell, prepared.problem(end), setUpFailed);
+  } finally {
+    await prepared.release();
+  }
+}
+
+export async function prepareCommand(
+  request: RunRequest,
+): Promise<PreparedCommand | { readonly problem: string; readonly exitCode: number }> {
   const { tell, maps } = request;
   const image = join(request.built, 'root');
   const ids = commandMaps(request);
-  if ('problem' in ids) return told(tell, ids.problem, idsFailed);
+  if ('problem' in ids) return { problem: ids.problem, exitCode: idsFailed };
   const plan = planMounts({
     root: image,
     volumes: request.volumes,
@@ -74,51 +104,55 @@ export async function runCommand(request: RunRequest): Promise<number> {
     places: request.places,
     exists: (path) => existsSync(path) && (!path.startsWith(image) || !lstatSync(path).isSymbolicLink()),
   });
-  if (plan.kind === 'problem') return told(tell, plan.problem, setUpFailed);
+  if (plan.kind === 'problem') return { problem: plan.problem, exitCode: setUpFailed };
   for (const { path } of plan.folders) mkdirSync(path, { recursive: true });
 
   const socket = request.tcpSocket === null ? null : listen(request.tcpSocket);
-  if (socket !== null && isFailure(socket)) return told(tell, socket.message, idsFailed);
+  if (socket !== null && isFailure(socket)) return { problem: socket.message, exitCode: idsFailed };
   const transient = request.writeMode === 'read-only' ? null : transientName(request);
-  try {
-    if (transient !== null) {
-      const failed = await linkCopy(maps, image, transient);
-      if (failed !== null) return told(tell, failed, setUpFailed);
-    }
-    const end = await runAtTerminal(
-      plainSpec({
-        argv: request.words,
-        programs: programCandidates(request.words[0] ?? '', request.path ?? request.env.PATH),
-        env: request.env,
-        cwd: request.cwd,
-        root: transient ?? image,
-        writableRoot: transient !== null,
-        namespaces: {
-          user: true,
-          mount: true,
-          pid: true,
-          ipc: true,
-          uts: false,
-          cgroup: false,
-          net: request.isolateNetwork,
-        },
-        ...ids,
-        uid: request.userId,
-        gid: request.groupId,
-        supplementaryGroups: request.supplementaryGids,
-        umask: process.umask(),
-        mounts: plan.mounts,
-        ...(socket === null ? {} : { passedFds: [{ from: socket, to: socketFd }] }),
-      }),
-    );
-    return 'kind' in end ? end.exitCode : told(tell, wordFailure(end, request.words[0] ?? ''), setUpFailed);
-  } finally {
+  const release = async (): Promise<void> => {
     if (socket !== null) containerAddon().closeFd(socket);
     if (transient !== null) {
       const failed = await removeAsNamespaceRoot(maps, [transient]);
       if (failed !== null) tell(failed);
     }
+  };
+  if (transient !== null) {
+    const failed = await linkCopy(maps, image, transient);
+    if (failed !== null) {
+      await release();
+      return { problem: failed, exitCode: setUpFailed };
+    }
   }
+  const [program = ''] = request.words;
+  return {
+    spec: plainSpec({
+      argv: request.words,
+      programs: programCandidates(program, request.path ?? request.env.PATH),
+      env: request.env,
+      cwd: request.cwd,
+      root: transient ?? image,
+      writableRoot: transient !== null,
+      namespaces: {
+        user: true,
+        mount: true,
+        pid: true,
+        ipc: true,
+        uts: false,
+        cgroup: false,
+        net: request.isolateNetwork,
+      },
+      ...ids,
+      uid: request.userId,
+      gid: request.groupId,
+      supplementaryGroups: request.supplementaryGids,
+      umask: process.umask(),
+      mounts: plan.mounts,
+      ...(socket === null ? {} : { passedFds: [{ from: socket, to: socketFd }] }),
+    }),
+    problem: (failure) => wordFailure(failure, program),
+    release,
+  };
 }
 
 /** The container's `environ-file`; absent file or bad line is a problem: exit 126. */
@@ -155,12 +189,22 @@ export function commandMaps({
   return { uidMap, gidMap: maps.gidMap };
 }
 
-function listen({ host, port }: SocketAddress): number | NativeFailure {
+/** Before anything that is to have it starts. */
+export function listen({ host, port }: SocketAddress): number | NativeFailure {
   return containerAddon().listen({ host, port, backlog, reuseAddr: true, reusePort: false, nonBlock: false });
 }
 
+/** Several children of one !Supervise may have copies of one container at a time. */
 function transientName({ storage, built }: RunRequest): string {
-  return join(storage, '.transient', `${built.slice(built.lastIndexOf('/') + 1)}.${process.pid}`);
+  const name = (count: number): string =>
+    join(
+      storage,
+      '.transient',
+      `${built.slice(built.lastIndexOf('/') + 1)}${count === 0 ? '' : `-${count}`}.${process.pid}`,
+    );
+  let count = 0;
+  while (existsSync(name(count))) count += 1;
+  return name(count);
 }
 
 async function linkCopy(maps: IdMaps, from: string, to: string): Promise<string | null> {

@@ -120,6 +120,25 @@ export function outsideId(map: readonly IdMapping[], id: number): number | undef
   return row && row.outside + id - row.inside;
 }
 
+/**
+ * The same map for a user namespace within another: what is an id of the host in `map` is an id inside `outer`. Null where
+ * `outer` lacks one.
+ */
+export function mapWithin(outer: readonly IdMapping[], map: readonly IdMapping[]): readonly IdMapping[] | null {
+  const within: IdMapping[] = [];
+  for (const { inside, outside, count } of map) {
+    for (let done = 0; done < count; ) {
+      const id = outside + done;
+      const row = outer.find((each) => id >= each.outside && id < each.outside + each.count);
+      if (row === undefined) return null;
+      const part = Math.min(count - done, row.outside + row.count - id);
+      within.push({ inside: inside + done, outside: row.inside + id - row.outside, count: part });
+      done += part;
+    }
+  }
+  return within;
+}
+
 const total = (spans: readonly IdSpan[]): number => spans.reduce((sum, { count }) => sum + count, 0);
 
 /** Without id 0 and without what an earlier span has: the kernel refuses maps that overlap. */

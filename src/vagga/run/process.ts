@@ -74,7 +74,7 @@ export async function runAtTerminal(spec: ContainerSpec): Promise<CommandEnd | N
 }
 
 /** The first of 0 to 2 that is the terminal of this session; -1: none. */
-function controllingTerminal(): number {
+export function controllingTerminal(): number {
   return [0, 1, 2].find((fd) => isatty(fd) && !isFailure(containerAddon().foregroundGroup(fd))) ?? -1;
 }
 
@@ -106,7 +106,7 @@ function send(to: number, signal: JobSignal): void {
 }
 
 /** Where the command's group still has the terminal: a shell without job control would not take it back. */
-function takeBack(terminal: number, own: number, group: number): void {
+export function takeBack(terminal: number, own: number, group: number): void {
   if (terminal < 0) return;
   const now = containerAddon().foregroundGroup(terminal);
   if (now === group || !isAlive(now)) containerAddon().setForegroundGroup(terminal, own);
@@ -123,7 +123,7 @@ function isAlive(group: number | NativeFailure): boolean {
 }
 
 /** Wait statuses as waitpid(2) gives them: the low byte 0x7f, the signal above it. */
-function readStops(fd: number, tell: (event: JobEvent) => void): Socket {
+export function readStops(fd: number, tell: (event: Extract<JobEvent, { kind: 'stopped' }>) => void): Socket {
   const intBytes = 4; // a write of one is never split (pipe(7))
   const [ttin, ttou] = [21, 22];
   const stream = new Socket({ fd, readable: true, writable: false });

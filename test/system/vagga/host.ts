@@ -44,6 +44,10 @@ export interface Project {
   start(args: readonly string[]): ReturnType<typeof spawn>;
   /** The words of a command line that launches, for a terminal. */
   words(args: readonly string[]): readonly string[];
+  /** As `vagga`, without waiting. */
+  startVagga(args: readonly string[]): ReturnType<typeof spawn>;
+  /** The words of the command line itself. */
+  vaggaWords(args: readonly string[]): readonly string[];
   file(path: string): string;
 }
 
@@ -91,16 +95,19 @@ export async function vaggaHost() {
       const options = { cwd, env: { ...environment, ...env }, encoding: 'utf8', timeout: deadlineMs } as const;
       return spawnSync(program, rest, { ...options, input: '' });
     };
+    const vaggaWords = (args: readonly string[]): readonly string[] =>
+      as(source('bin/stellwerk.js'), ['vagga', ...args]);
+    const start = ([program = '', ...rest]: readonly string[]) =>
+      spawn(program, rest, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
     return {
       folder,
       words,
+      vaggaWords,
       file: (path) => join(folder, path),
       launch: (args, options) => run(words(args), options),
-      vagga: (args, options) => run(as(source('bin/stellwerk.js'), ['vagga', ...args]), options),
-      start: (args) => {
-        const [program = '', ...rest] = words(args);
-        return spawn(program, rest, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
-      },
+      vagga: (args, options) => run(vaggaWords(args), options),
+      start: (args) => start(words(args)),
+      startVagga: (args) => start(vaggaWords(args)),
     };
   };
   return {
