@@ -49,6 +49,7 @@ async function bundle() {
       'dist/replay-process.js',
       'dist/sim.js',
       'dist/vagga-builder.js',
+      'dist/vagga-network-keeper.js',
     ],
     make() {
       build = true;
@@ -64,6 +65,7 @@ async function bundle() {
       quickstart: 'examples/quickstart/launch/main.ts',
       'scheduler-worker': 'src/verwalter/scheduler/worker.ts',
       'vagga-builder': 'src/vagga/build/builder.ts',
+      'vagga-network-keeper': 'src/vagga/test-network/keeper.ts',
       'replay-process': 'src/verwalter/replay/replay-process.ts',
       bench: 'bench/main.ts',
       sim: 'src/sim/main.ts',

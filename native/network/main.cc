@@ -8,7 +8,6 @@
 
 #include <cerrno>
 #include <charconv>
-#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
@@ -65,8 +64,8 @@ bool ask(int count, char** words, std::string& answer) {
   const Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address = {.sun_family = AF_UNIX};
   memcpy(address.sun_path, kSocket.data(), kSocket.size());
-  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + kSocket.size());
-  if (!fd || connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) {
+  // The name is as long as names can be, its zero bytes included.
+  if (!fd || connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return false;
   }
   std::string request;

@@ -47,6 +47,8 @@ export interface RunRequest {
   readonly places: VolumePlaces;
   readonly resolvConf: string | null;
   readonly hostsFile: string | null;
+  /** What is mounted there; default: the host's /etc/hosts. */
+  readonly hostsSource?: string;
   readonly userId: number;
   readonly groupId: number;
   readonly supplementaryGids: readonly number[];
@@ -100,6 +102,7 @@ export async function prepareCommand(
     volumes: request.volumes,
     resolvConf: request.resolvConf,
     hostsFile: request.hostsFile,
+    ...(request.hostsSource === undefined ? {} : { hostsSource: request.hostsSource }),
     unmaskedProc: process.geteuid?.() !== 0,
     places: request.places,
     exists: (path) => existsSync(path) && (!path.startsWith(image) || !lstatSync(path).isSymbolicLink()),

@@ -1,0 +1,59 @@
+/**
+ * The keeper of a test network: a process in the network of the bridge, root of the user namespace that owns it. It makes
+ * the bridge, connects the nodes, forwards ports and answers `vagga _network`, until it is killed. Descriptor 3 holds a
+ * KeeperJob (v8.serialize); to descriptor 4 it writes `ready`, or what went wrong, and closes it.
+ */
+import { closeSync, readFileSync, writeSync } from 'node:fs';
+import { deserialize } from 'node:v8';
+import { containerAddon, isFailure } from '../../native/container.ts';
+import { networkControl, serveControl } from './control.ts';
+import { bridgeAddress, bridgeName, prefixBits } from './guests.ts';
+import { jobFd, type KeeperJob, readyFd } from './keeper-job.ts';
+import { relayPort } from './relay.ts';
+
+/** What kept it from being made; null: it is there. */
+function makeNetwork({ nodes }: KeeperJob): string | null {
+  const addon = containerAddon();
+  const bridge = addon.createBridge(bridgeName, bridgeAddress, prefixBits);
+  if (isFailure(bridge)) {
+    const absent = bridge.code === 'EOPNOTSUPP' || bridge.code === 'ENOENT';
+    return `${bridge.message}${absent ? '; the kernel has no bridges (modprobe bridge)' : ''}`;
+  }
+  for (const { name, ip, net } of nodes) {
+    const plugged = addon.plugGuest(net, {
+      bridge: bridgeName,
+      outer: `ch${ip.split('.').at(-1)}`,
+      inner: 'eth0',
+      address: ip,
+      prefix: prefixBits,
+      gateway: bridgeAddress,
+    });
+    if (isFailure(plugged)) {
+      const absent = plugged.code === 'EOPNOTSUPP';
+      return `node ${name}: ${plugged.message}${absent ? '; the kernel has no veth (modprobe veth)' : ''}`;
+    }
+  }
+  return null;
+}
+
+function report(text: string): void {
+  writeSync(readyFd, text);
+  closeSync(readyFd);
+}
+
+const job = deserialize(readFileSync(jobFd)) as KeeperJob;
+closeSync(jobFd);
+const problem = makeNetwork(job);
+if (problem !== null) {
+  report(problem);
+  process.exit(1);
+}
+for (const relay of job.relays) relayPort(relay);
+const nets = new Map(job.nodes.map(({ name, net }) => [name, net]));
+const control = networkControl(job.nodes, ({ name }, filter) =>
+  containerAddon().filterPackets(nets.get(name) ?? -1, filter),
+);
+serveControl(control, (failed) => {
+  report(failed ?? 'ready');
+  if (failed !== null) process.exit(1);
+});
