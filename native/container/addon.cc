@@ -18,6 +18,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 #include <uv.h>
 
 namespace stellwerk {
@@ -229,6 +230,18 @@ Napi::Value setXattr(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), true);
 }
 
+// pipe2(2), both ends close-on-exec.
+Napi::Value makePipe(const Napi::CallbackInfo& info) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    return wrapFailure(info.Env(), Failure::of("make pipe", "pipe2"));
+  }
+  auto object = Napi::Object::New(info.Env());
+  object.Set("read", ends[0]);
+  object.Set("write", ends[1]);
+  return object;
+}
+
 Napi::Value probe(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   auto list = Napi::Array::New(env);
@@ -250,6 +263,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("closeFd", Napi::Function::New(env, closeFd));
   exports.Set("tryLock", Napi::Function::New(env, tryLock));
   exports.Set("peerCredentials", Napi::Function::New(env, peerCredentials));
+  exports.Set("makePipe", Napi::Function::New(env, makePipe));
   exports.Set("setXattr", Napi::Function::New(env, setXattr));
   exportNetworkCalls(env, exports);
   exportTreeCalls(env, exports);

@@ -65,7 +65,7 @@ export interface Parts {
   readonly audit: Audit;
 }
 
-/** How much of a body is read: more than the usual only where the route takes it and the token is there. */
+/** How much of a body is read: more than the usual only where the route takes it and a token that may is there. */
 export function mostBodyBytes({ access, router }: Pick<Parts, 'access' | 'router'>, incoming: Incoming): number {
   const match = router.match(incoming.method, incoming.path);
   const wanted = match.kind === 'route' ? match.route.mostBodyBytes : undefined;
@@ -73,7 +73,7 @@ export function mostBodyBytes({ access, router }: Pick<Parts, 'access' | 'router
   const signed = { method: incoming.method, target: incoming.path, host: incoming.host, body: Buffer.alloc(0) };
   const asked = { ...incoming, access: match.route.access, queryToken: null, signed };
   const decision = access.decide(asked, Date.now());
-  return decision.kind === 'granted' && decision.principal === 'token' ? wanted : bodyLimits.bytes;
+  return decision.kind === 'granted' && decision.grant !== null ? wanted : bodyLimits.bytes;
 }
 
 /** From a request to its answer; null where the client is gone. */

@@ -209,6 +209,8 @@ export interface ContainerAddon {
   pidfdOpen(pid: number): number | NativeFailure;
   pidfdSendSignal(pidfd: number, signal: number): true | NativeFailure;
   closeFd(fd: number): void;
+  /** pipe2(2): both ends belong to the caller, and no process that it starts gets them unless it is told to. */
+  makePipe(): { readonly read: number; readonly write: number } | NativeFailure;
   /** flock(2) LOCK_EX|LOCK_NB on a file made if need be (0600). fd; null where another process holds it. */
   tryLock(path: string): number | null | NativeFailure;
   /** SO_PEERCRED of a connected unix socket. */

@@ -9,6 +9,7 @@ import { findCommand } from './command-line/find-command.ts';
 import { globalCommand, parseGlobal } from './command-line/global-options.ts';
 import { overview } from './command-line/listing.ts';
 import { loadProject, mainFiles, type Project } from './config/project.ts';
+import { containersOfCommand } from './config/references.ts';
 import { compatibleVersion } from './config/vagga-version.ts';
 import { exitCodes } from './exit-codes.ts';
 import { findProject } from './find-project.ts';
@@ -62,9 +63,10 @@ async function main(args: readonly string[]): Promise<number> {
     const workDir = relative(project.root, cwd);
     return refusable(() => runBuiltIn(builtIn, { project, workDir, print, place, options, cwd }, rest, complain));
   }
-  if (findCommand(project, word) === null) {
+  const unknown = (options.runMulti ? words : [word]).find((each) => findCommand(project, each) === null);
+  if (unknown !== undefined) {
     const known = [...project.commands.keys(), ...builtInNames()];
-    complain(`vagga: command ${word} not found and is not an alias${suggestion(word, known)}\n`);
+    complain(`vagga: command ${unknown} not found and is not an alias${suggestion(unknown, known)}\n`);
     return exitCodes.launcher;
   }
   const problem = ownerProblem(project.root, options.ignoreOwnerCheck);
@@ -77,6 +79,8 @@ async function main(args: readonly string[]): Promise<number> {
   };
   return refusable(async () => {
     if (!options.runMulti) return perform(performance, word, rest);
+    const commands = words.flatMap((each) => findCommand(project, each) ?? []);
+    await performance.containers.allReady(commands.flatMap(({ command }) => containersOfCommand(command)));
     for (const each of words) {
       const code = await perform(performance, each, []);
       if (code !== exitCodes.ok) return code;

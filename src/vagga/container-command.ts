@@ -1,5 +1,5 @@
 import type { ContainerCommand } from './config/command.ts';
-import { containerOfVolume } from './config/references.ts';
+import { containersOfVolumes } from './config/references.ts';
 import { type Filling, fillVolumes } from './fill-volumes.ts';
 import { fileVariables, type LaunchPlace, readyContainer, runRequest } from './launch.ts';
 import type { Perform, Performance } from './perform.ts';
@@ -15,10 +15,7 @@ type BuiltContainer = Awaited<ReturnType<typeof readyContainer>>;
 /** Its container and those of its volumes, built where need be. Throws a Refusal. */
 export async function builtFor(where: LaunchPlace, command: RunsInContainer): Promise<BuiltContainer> {
   const ready = await readyContainer(where, command.container);
-  for (const volume of command.volumes.values()) {
-    const other = containerOfVolume(volume);
-    if (other !== null) await where.containers.ready(other);
-  }
+  await where.containers.allReady(containersOfVolumes(command.volumes.values()));
   return ready;
 }
 

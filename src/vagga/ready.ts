@@ -1,17 +1,20 @@
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import pLimit from 'p-limit';
+import { makeBasesReady } from './bases.ts';
 import { buildContainer } from './build/build.ts';
+import { buildScreen } from './build/screen.ts';
 import type { Container } from './config/container.ts';
 import type { Project } from './config/project.ts';
-import { containerOfStep, containerOfVolume } from './config/references.ts';
-import type { Volume } from './config/volumes.ts';
+import { containersOfVolumes } from './config/references.ts';
 import { Refusal } from './refusal.ts';
 import { containerIdMaps, type IdMaps } from './run/own-id-maps.ts';
 import type { Settings } from './settings.ts';
-import { keptBuild } from './store/commit.ts';
+import { keptBuild, useBuild } from './store/commit.ts';
 import type { Store } from './store/layout.ts';
 import { folderCache } from './version/cache.ts';
+import { explainDifference } from './version/diff.ts';
 import type { Field } from './version/field.ts';
 import { loadSubConfig } from './version/sub-config.ts';
 import { type Version, versionOf } from './version/version.ts';
@@ -37,6 +40,8 @@ export interface Readiness {
 export interface Containers {
   /** The folder of a container's build, `.roots/NAME.HASH8`; built where need be. Throws a Refusal. */
   ready(name: string): Promise<string>;
+  /** The same of several, at once. */
+  allReady(names: readonly string[]): Promise<void>;
   mapsOf(name: string): IdMaps;
   /** `root/` of all that are ready. */
   roots(): ReadonlyMap<string, string>;
@@ -44,13 +49,20 @@ export interface Containers {
   version(name: string, details: boolean): Promise<Version>;
 }
 
+/** Builds at once: they wait for the network and the disk more than they compute. */
+const fewestBuilds = 4;
+const mostChanges = 10;
+
 /** What went into a build, beside its root: what a later version is compared with. */
 const fieldsFile = 'version.json';
 
 export function containersOf(place: Workplace, how: Readiness): Containers {
   const { project, settings, store, tell } = place;
   const folders = new Map<string, string>();
+  const underWay = new Map<string, Promise<string>>();
   const maps = new Map<string, IdMaps>();
+  const turn = pLimit(Math.max(availableParallelism(), fewestBuilds));
+  const screen = buildScreen({ stream: process.stderr, now: () => performance.now() });
 
   const containerOf = (name: string): Container => {
     const container = project.containers.get(name);
@@ -77,62 +89,84 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
       warn: (message) => tell(`WARNING: ${message}`),
     });
 
-  const ready = async (name: string): Promise<string> => {
-    const known = folders.get(name);
-    if (known !== undefined) return known;
+  const ready = (name: string): Promise<string> => {
+    const known = underWay.get(name) ?? makeReady(name);
+    underWay.set(name, known);
+    return known;
+  };
+  const makeReady = async (name: string): Promise<string> => {
     const container = containerOf(name);
-    if (!how.versionCheck) {
-      const last = lastBuild(store, name);
-      if (last === null) throw new Refusal('notReady', `container ${name} was never built`);
-      folders.set(name, last);
-      await each(container.volumes.values(), ready);
-      return last;
-    }
-    for (const step of container.setup) {
-      const other = containerOfStep(step);
-      if (other !== null) await ready(other);
-    }
+    const folder = how.versionCheck ? await current(name, container) : lastBuild(store, name);
+    if (folder === null) throw new Refusal('notReady', `container ${name} was never built`);
+    folders.set(name, folder);
+    await allReady(containersOfVolumes(container.volumes.values()));
+    return folder;
+  };
+  // What runs goes on where another fails: it is work that the next attempt need not do.
+  const allReady = async (names: readonly string[]): Promise<void> => {
+    const ends = await Promise.allSettled(names.map(ready));
+    const failure = ends.find((end) => end.status === 'rejected');
+    if (failure !== undefined) throw failure.reason;
+  };
+
+  const current = async (name: string, container: Container): Promise<string> => {
+    await makeBasesReady(container.setup, { root: project.root, containers: project.containers, allReady, folders });
     const found = await version(name, false);
     if (found.kind === 'failed') throw new Refusal('launcher', `container ${name}: ${found.reason}`);
-    if (found.kind === 'not-ready')
-      throw new Refusal('notReady', `container ${name} has no version yet: ${found.reason}`);
-    const current = keptBuild(store, name, found.hash, mapsOf(name)).kind === 'current';
-    if (!current && !how.build) {
-      throw new Refusal('notReady', `container ${name} must be built first (version ${found.short})`);
+    const hash = found.kind === 'known' ? found.hash : null;
+    const kept = hash === null ? null : keptBuild(store, name, hash, mapsOf(name));
+    if (hash !== null && kept?.kind === 'current' && !how.force) return useBuild(store, name, hash);
+    if (!how.build) {
+      const why = found.kind === 'known' ? `version ${found.short}` : found.reason;
+      throw new Refusal('notReady', `container ${name} must be built first (${why})`);
     }
-    const fields = current ? null : await fieldsOf(version(name, true));
+    return turn(() => build(name, container, hash));
+  };
+
+  const build = async (name: string, container: Container, hash: string | null): Promise<string> => {
+    const before = hash === null ? null : await fieldsOf(version(name, true));
+    if (before !== null) tellChanges(name, before);
     const outcome = await buildContainer({
-      ...{ project: project.root, store, name, container, containers: project.containers },
-      hash: found.hash,
+      ...{ project: project.root, store, name, container, containers: project.containers, hash, screen },
+      versionAfter: async () => {
+        const after = await version(name, false);
+        if (after.kind === 'known') return after.hash;
+        throw new Refusal('launcher', `container ${name} was built and has no version yet: ${after.reason}`);
+      },
       maps: mapsOf(name),
       built: folders,
       externalVolumes: settings.externalVolumes,
       force: how.force,
       waitForLock: settings.buildLockWait,
       proxies: settings.proxyEnvVars,
-      tell,
+      tell: screen.tell,
     });
     if (outcome.kind === 'failed') throw new Refusal('launcher', outcome.problem);
+    const fields = before ?? (await fieldsOf(version(name, true)));
     if (outcome.kind === 'built' && fields !== null) {
       writeFileSync(join(outcome.folder, fieldsFile), JSON.stringify(fields));
     }
-    folders.set(name, outcome.folder);
-    await each(container.volumes.values(), ready);
     return outcome.folder;
   };
+
+  /** Why there is a new version: what differs from the last build. */
+  const tellChanges = (name: string, fields: readonly Field[]): void => {
+    const last = lastBuild(store, name);
+    const old = last === null ? null : fieldsOfBuild(last);
+    const changes = old === null ? [] : explainDifference(old, fields);
+    if (changes.length === 0) return;
+    screen.tell(`Container ${name} is built anew:`);
+    for (const change of changes.slice(0, mostChanges)) screen.tell(`  ${change}`);
+    if (changes.length > mostChanges) screen.tell(`  and ${changes.length - mostChanges} changes more`);
+  };
+
   return {
     ready,
+    allReady,
     mapsOf,
     roots: () => new Map([...folders].map(([name, folder]) => [name, join(folder, 'root')])),
     version,
   };
-}
-
-async function each(volumes: Iterable<Volume>, ready: (name: string) => Promise<string>): Promise<void> {
-  for (const volume of volumes) {
-    const other = containerOfVolume(volume);
-    if (other !== null) await ready(other);
-  }
 }
 
 async function fieldsOf(version: Promise<Version>): Promise<readonly Field[] | null> {

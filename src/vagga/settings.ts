@@ -86,7 +86,7 @@ export const defaultSettings: Settings = {
   hardLinkBetweenProjects: false,
   versionCheck: true,
   runSymlinksAsCommands: true,
-  buildLockWait: false,
+  buildLockWait: true,
   ubuntuMirror: null,
   debianMirror: null,
   alpineMirror: null,

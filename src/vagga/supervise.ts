@@ -49,6 +49,8 @@ export async function performSupervise(
   const prerequisites = [...children.values()].flatMap(({ value }) => value.prerequisites);
   const before = await performBefore(performance, perform, [...command.prerequisites, ...prerequisites]);
   if (before !== exitCodes.ok) return before;
+  // All at once first: those that do not stand on each other are built side by side.
+  await performance.containers.allReady([...children.values()].map(({ value }) => value.container));
   const built = new Map<string, Awaited<ReturnType<typeof builtFor>>>();
   for (const [child, { value }] of children) built.set(child, await builtFor(performance, value));
   if (options.containersOnly) return exitCodes.ok;

@@ -35,7 +35,7 @@ beforeAll(async () => {
   server = await startHttp({
     host: '127.0.0.1',
     port: 0,
-    tokens: ['old-secret', 'secret'],
+    tokens: ['old-secret', 'secret', { name: 'ann', role: 'act', schedulerRoles: null, secret: 'anns-secret' }],
     report: (what) => reported.push(what),
     routes: [
       echo('GET', '/v1/read', 'read'),
@@ -180,6 +180,7 @@ describe('bodies', () => {
         body: JSON.stringify('x'.repeat(bytes - 2)),
       });
     expect((await send(100 * 1024, 'secret')).status).toBe(200);
+    expect((await send(100 * 1024, 'anns-secret')).status).toBe(200);
     expect((await send(100 * 1024 + 1, 'secret')).status).toBe(413);
     expect((await send(64 * 1024, 'guess')).status).toBe(401);
     expect((await send(64 * 1024 + 1, 'guess')).status).toBe(413);

@@ -63,7 +63,7 @@ containers:
     - !EmptyDir /data/emptied
 `,
     );
-    const done = project.launch(['build', 'all']);
+    const done = project.vagga(['_build', 'all']);
     stderr = done.stderr;
     expect(`${done.status}\n${done.status === 0 ? '' : stderr}`).toBe('0\n');
   });
@@ -112,7 +112,7 @@ containers:
 
   it('keeps a cache folder between builds, empty in the image', () => {
     expect(readdirSync(image('var/cache/things'))).toEqual([]);
-    expect(project.launch(['build', 'all', '--force']).status).toBe(0);
+    expect(project.vagga(['_build', '--force', 'all']).status).toBe(0);
     expect(readFileSync(image('data/count'), 'utf8')).toBe('xx\n');
   });
 
@@ -164,7 +164,7 @@ containers:
     setup: [!Unzip { url: ./a.zip, path: /x, subdir: absent }]
 `,
     );
-    const done = project.launch(['build', 'good']);
+    const done = project.vagga(['_build', 'good']);
     expect(done.stderr).toMatch(/built in/);
     const image = (path: string): string => project.file(`.vagga/good/${path}`);
     expect(mode(image('made/parents'))).toBe(0o755);
@@ -177,10 +177,10 @@ containers:
     expect([mode(image('zip/run')), readFileSync(image('zip/sub/file'), 'utf8')]).toEqual([0o755, 'text\n']);
     expect(mode(image('file'))).toBe(0o600);
 
-    const wrong = project.launch(['build', 'wrong-sum']);
+    const wrong = project.vagga(['_build', 'wrong-sum']);
     expect(wrong.status).toBe(121);
     expect(wrong.stderr).toContain('Hashsum mismatch: ./a.gz');
-    const absent = project.launch(['build', 'no-subdir']);
+    const absent = project.vagga(['_build', 'no-subdir']);
     expect([absent.status, absent.stderr]).toEqual([121, expect.stringContaining('no absent in the archive')]);
   });
 
@@ -194,7 +194,7 @@ containers:
     data-dirs: [/var/lib/db, /etc/passwd]
 `,
     );
-    expect(project.launch(['build', 'data']).status).toBe(0);
+    expect(project.vagga(['_build', 'data']).status).toBe(0);
     expect(readdirSync(project.file('.vagga/data')).sort()).toEqual(['etc', 'var']);
     expect(readdirSync(project.file('.vagga/data/etc'))).toEqual(['passwd']);
     expect(readdirSync(project.file('.vagga/data/var/lib'))).toEqual(['db']);
@@ -230,7 +230,7 @@ containers:
   two: { setup: [!Container base, !TarInstall { url: ./two.tar.gz }] }
 `,
     );
-    const done = project.launch(['build', 'all']);
+    const done = project.vagga(['_build', 'all']);
     expect([done.status, done.status === 0 ? '' : done.stderr]).toEqual([0, '']);
     const text = (path: string): string => readFileSync(project.file(`.vagga/all/${path}`), 'utf8');
     expect(['newest/file', 'old/file', 'installed-by-git', 'installed-by-tar', 'data/of'].map(text)).toEqual([
@@ -244,7 +244,7 @@ containers:
     expect(readdirSync(project.file('.vagga/all/mounted'))).toEqual([]);
     expect(mode(project.file('.vagga/all/copied'))).toBe(0o711);
     expect(statSync(project.file('.vagga/all/copied/it')).mtimeMs).toBe(1000);
-    const two = project.launch(['build', 'two']);
+    const two = project.vagga(['_build', 'two']);
     expect([two.status, two.stderr]).toEqual([121, expect.stringContaining('folders one, two in the archive')]);
   });
 });
@@ -271,7 +271,7 @@ containers:
 `,
       );
       const build = async (name: string) => {
-        const child = project.start(['build', name]);
+        const child = project.start(['_build', name]);
         let stderr = '';
         child.stderr?.on('data', (text) => {
           stderr += text;
@@ -299,7 +299,7 @@ describe.skipIf(noRootless)('a store on a file system with nosuid and nodev', ()
     const options = `nosuid,nodev,mode=755,uid=${host.uid},gid=${host.gid}`;
     expect(spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', store]).status).toBe(0);
     try {
-      const done = project.launch(['run', 'c', 'sh', '-c', 'touch /x || echo refused']);
+      const done = project.vagga(['_run', 'c', 'sh', '-c', 'touch /x || echo refused']);
       expect([done.status, done.stdout]).toEqual([0, 'refused\n']);
     } finally {
       expect(spawnSync('umount', [store]).status).toBe(0);
@@ -315,9 +315,9 @@ containers:
 
   it('ends with 121, leaves its unfinished root and the version that there was', () => {
     const project = host.project('user', yaml('echo one > /data/version'));
-    expect(project.launch(['build', 'c']).status).toBe(0);
+    expect(project.vagga(['_build', 'c']).status).toBe(0);
     writeFileSync(project.file('vagga.yaml'), yaml('echo two > /data/version; exit 3'));
-    const failed = project.launch(['build', 'c']);
+    const failed = project.vagga(['_build', 'c']);
     expect(failed.status).toBe(121);
     expect(failed.stderr).toMatch(/ERROR: step 2 of 2, !Sh: .*ended with exit code 3/);
     const [left = ''] = readdirSync(project.file('.vagga/.roots')).filter((name) => /^\.tmp\.c\.\w{8}$/.test(name));
@@ -328,7 +328,7 @@ containers:
   it('leaves nothing that the next build takes for whole, and no process', async () => {
     const project = host.project('user', yaml('touch /data/begun; sleep 2; chown 5 /data/begun; touch /data/whole'));
     for (let round = 0; round < 4; round++) {
-      const killed = project.start(['build', 'c']);
+      const killed = project.start(['_build', 'c']);
       await sleep(150 * (round + 1)); // anywhere from the start of the program to the steps' midst
       killed.kill('SIGKILL');
       await until('its end', () => killed.signalCode !== null || killed.exitCode !== null);
@@ -336,26 +336,31 @@ containers:
       const names = existsSync(project.file('.vagga/.roots')) ? readdirSync(project.file('.vagga/.roots')) : [];
       expect(names.filter((name) => !name.startsWith('.tmp.'))).toEqual([]);
     }
-    expect(project.launch(['build', 'c']).status).toBe(0);
+    expect(project.vagga(['_build', 'c']).status).toBe(0);
     expect(existsSync(project.file('.vagga/c/data/whole'))).toBe(true);
   });
 
   it('that finds another at work ends with 121, or waits for it and takes its root', async () => {
     const project = host.project('user', yaml('touch /data/begun; while ! test -e /work/go; do sleep 0.1; done'));
-    const first = project.start(['build', 'c']);
+    const first = project.start(['_build', 'c']);
     await until('the first build to be at its step', () =>
       (existsSync(project.file('.vagga/.roots')) ? readdirSync(project.file('.vagga/.roots')) : []).some((name) =>
         existsSync(project.file(`.vagga/.roots/${name}/root/data/begun`)),
       ),
     );
-    const second = project.launch(['build', 'c']);
+    const second = project.vagga(['_build', 'c'], { env: { VAGGA_SETTINGS: 'build-lock-wait: false' } });
     expect([second.status, second.stderr]).toEqual([121, expect.stringContaining('Other process is doing build')]);
-    const third = project.start(['build', 'c', '--wait']);
+    const third = project.start(['_build', 'c']);
+    let said = '';
+    third.stderr?.on('data', (bytes) => {
+      said += bytes;
+    });
+    await until('the third to say that it waits', () => said.includes('waiting for it'));
     writeFileSync(project.file('go'), '');
     await until('both to end', () => first.exitCode !== null && third.exitCode !== null);
     expect([first.exitCode, third.exitCode]).toEqual([0, 0]);
     const builtBefore = statSync(project.file('.vagga/c/data/begun')).ino;
-    expect(project.launch(['build', 'c', '--force']).status).toBe(0);
+    expect(project.vagga(['_build', '--force', 'c']).status).toBe(0);
     expect(statSync(project.file('.vagga/c/data/begun')).ino).not.toBe(builtBefore);
   });
 });

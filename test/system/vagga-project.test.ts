@@ -39,8 +39,6 @@ commands:
       Options:
         --port <n>  Port [default: 9000]
     run: 'echo "$VAGGAOPT_PORT $VAGGACLI_PORT"'
-  all: !Supervise
-    children: { one: !Command { container: app, run: "true" } }
 `;
 
 let host: Awaited<ReturnType<typeof vaggaHost>>;
@@ -92,7 +90,6 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('a project, as %s', 
     expect(project.vagga(['-m', 'args', 'after']).stdout).toBe('x\nafter\n');
     expect(project.vagga(['--no-prerequisites', 'after']).stdout).toBe('after\n');
     expect(project.vagga(['stop'])).toMatchObject({ status: 7, stdout: '' });
-    expect(project.vagga(['all'])).toMatchObject({ status: 121, stderr: expect.stringContaining('!Supervise') });
   });
 
   it('is built anew when a file has changed that it depends on, says why, and finds the old build again', () => {
@@ -145,6 +142,29 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('a project, as %s', 
       status: 121,
       stderr: expect.stringContaining('no container none'),
     });
+  });
+});
+
+describe.skipIf(noRootless)('several commands in one go', () => {
+  it('run when all of their containers are built, and not at all where one is unknown', () => {
+    const project = host.project(
+      'user',
+      `
+containers:
+  good: { setup: [!Tar { url: ./root.tar.gz }] }
+  bad: { setup: [!Container good, !Sh "false"] }
+commands:
+  one: !Command { container: good, run: echo one }
+  two: !Command { container: bad, run: echo two }
+`,
+    );
+    expect(project.vagga(['-m', 'one', 'tow'])).toMatchObject({
+      status: 121,
+      stdout: '',
+      stderr: expect.stringContaining('command tow not found'),
+    });
+    expect(project.vagga(['-m', 'one', 'two'])).toMatchObject({ status: 121, stdout: '' });
+    expect(project.vagga(['-m', 'one', 'one'])).toMatchObject({ status: 0, stdout: 'one\none\n' });
   });
 });
 

@@ -58,11 +58,11 @@ commands:
 for (const who of ['user', 'root'] as const) {
   describe.skipIf(noRootless)(`a command of ${who === 'root' ? 'root' : 'an ordinary user'}`, () => {
     let project: Project;
-    const run = (...args: readonly string[]) => project.launch(['command', ...args]);
+    const run = (...args: readonly string[]) => project.vagga(args);
     const both = ({ status, stdout }: { status: number | null; stdout: string }) => [status, stdout];
     beforeAll(() => {
       project = host.project(who, commandsYaml, { 'sub/file': '' });
-      const done = project.launch(['build', 'heir']);
+      const done = project.vagga(['_build', 'heir']);
       expect(`${done.status}${done.status === 0 ? '' : done.stderr}`).toBe('0');
     });
 
@@ -102,7 +102,7 @@ for (const who of ['user', 'root'] as const) {
     });
 
     it('leaves no process when the launcher is killed', async () => {
-      const launcher = project.start(['command', 'sleep']);
+      const launcher = project.start(['sleep']);
       let output = '';
       launcher.stdout?.on('data', (text) => {
         output += text;
@@ -118,7 +118,7 @@ for (const who of ['user', 'root'] as const) {
 
 describe.skipIf(noRootless)('a command', () => {
   let project: Project;
-  const run = (...args: readonly string[]) => project.launch(['command', ...args]);
+  const run = (...args: readonly string[]) => project.vagga(args);
   beforeAll(() => {
     project = host.project('user', commandsYaml, { 'sub/file': '' });
     mkdirSync(project.file('sub/deep'));
@@ -147,12 +147,12 @@ describe.skipIf(noRootless)('a command', () => {
   });
 
   it('finds programs of /usr/local first', () => {
-    expect(project.launch(['run', 'base', 'which-one']).stdout).toBe('local\n');
+    expect(project.vagga(['_run', 'base', 'which-one']).stdout).toBe('local\n');
   });
 
   it('starts in the folder of the caller, or where it says', () => {
     expect(run('sub').stdout).toBe('/work/sub\n');
-    expect(project.launch(['command', 'here'], { cwd: project.file('sub/deep') }).stdout).toBe('/work/sub/deep\n');
+    expect(project.vagga(['here'], { cwd: project.file('sub/deep') }).stdout).toBe('/work/sub/deep\n');
   });
 
   it('shares folders of the cache and persistent volumes with later ones', () => {
@@ -168,14 +168,14 @@ describe.skipIf(noRootless)('a command', () => {
   it('is told of ids that are not granted', () => {
     const files = { few: `${account}:200000:100\n`, bad: `${account}:200000\n` };
     for (const [name, text] of Object.entries(files)) writeFileSync(project.file(name), text);
-    const launch = (file: string) => project.launch(['command', 'none'], { env: { TEST_SUBUID: project.file(file) } });
+    const launch = (file: string) => project.vagga(['none'], { subuid: project.file(file) });
     expect([launch('few').status, launch('few').stderr]).toEqual([
       121,
-      'Number of allowed subuids is too small (required: 65535, found: 100)\n',
+      'vagga: Number of allowed subuids is too small (required: 65535, found: 100)\n',
     ]);
     expect([launch('bad').status, launch('bad').stderr]).toEqual([
       121,
-      `${project.file('bad')}:1: Bad syntax: "${account}:200000"\n`,
+      `vagga: ${project.file('bad')}:1: Bad syntax: "${account}:200000"\n`,
     ]);
   });
 
@@ -184,8 +184,9 @@ describe.skipIf(noRootless)('a command', () => {
       'user',
       'containers: { c: { setup: [!Tar { url: ./root.tar.gz }, !Sh "id -u > /data/id"] } }',
     );
-    const done = single.launch(['run', 'c', 'cat', '/data/id', '/proc/self/uid_map'], {
-      env: { TEST_SUBUID: '/dev/null', TEST_SUBGID: '/dev/null' },
+    const done = single.vagga(['_run', 'c', 'cat', '/data/id', '/proc/self/uid_map'], {
+      subuid: '/dev/null',
+      subgid: '/dev/null',
     });
     expect(done.stdout).toMatch(new RegExp(`^0\\n +0 +${host.uid} +1\\n$`));
     expect(done.stderr).toContain('the container has the one id 0, and chown to any other fails');
@@ -205,8 +206,8 @@ commands:
   shell: !Command { container: c, run: [sh, -i] }
 `,
     );
-    expect(project.launch(['build', 'c']).status).toBe(0);
-    const words = project.words(['command']);
+    expect(project.vagga(['_build', 'c']).status).toBe(0);
+    const words = project.words([]);
     const setUser = words.slice(0, words.indexOf(process.execPath));
     const v = words.slice(setUser.length).join(' ');
     const script = [
@@ -246,7 +247,7 @@ commands:
       // A shell without job control does not take the terminal back: the launcher has to.
       [
         'type',
-        `sh -c '${project.words(['run', 'c', 'true']).slice(setUser.length).join(' ')}; read z; echo z=$z'\nagain\n`,
+        `sh -c '${project.words(['_run', 'c', 'true']).slice(setUser.length).join(' ')}; read z; echo z=$z'\nagain\n`,
       ],
       ['expect', 'z=again'],
     ];

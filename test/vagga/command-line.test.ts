@@ -9,6 +9,7 @@ import { optionsText, parseOptions, shellQuoted } from '../../src/vagga/command-
 import { complete } from '../../src/vagga/command-line/completion.ts';
 import { parseGlobal } from '../../src/vagga/command-line/global-options.ts';
 import { list, listForZsh, overview } from '../../src/vagga/command-line/listing.ts';
+import { selectChildren, splitSelection } from '../../src/vagga/command-line/supervise-options.ts';
 import { loadProject, type Project } from '../../src/vagga/config/project.ts';
 
 const yaml = `
@@ -251,5 +252,52 @@ describe('vagga at a prompt', () => {
 
   it('says its version without a project', () => {
     expect(run('.', '--version')).toMatchObject({ status: 0, stdout: expect.stringMatching(/^0\.8\.2 \(Stellwerk /) });
+  });
+});
+
+describe('children of a supervise', () => {
+  const child = (...tags: string[]) => ({ value: { tags } });
+  const children = new Map([
+    ['web', child('svc', 'http')],
+    ['db', child('svc')],
+    ['mail', child()],
+  ]);
+  const chosen = (only: string[], exclude: string[]) => [...selectChildren(children, { only, exclude }).keys()];
+
+  it('are chosen by names and tags, where what shall run wins over what shall not', () => {
+    expect(chosen([], [])).toEqual(['web', 'db', 'mail']);
+    expect(chosen(['mail', 'http'], [])).toEqual(['web', 'mail']);
+    expect(chosen(['svc'], ['db'])).toEqual(['web', 'db']);
+    expect(chosen([], ['svc'])).toEqual(['mail']);
+    expect(chosen(['none'], [])).toEqual([]);
+  });
+
+  it('are named among words that docopt reads', () => {
+    const known = new Set(['web', 'db', 'svc']);
+    const split = (...args: string[]) => splitSelection(args, known);
+    expect(split('--only', 'web', 'db', '8080', '--exclude=svc', '-v')).toEqual({
+      rest: ['8080', '-v'],
+      selection: { only: ['web', 'db'], exclude: ['svc'] },
+    });
+    expect(split('--only', 'unknown', 'other')).toEqual({
+      rest: ['other'],
+      selection: { only: ['unknown'], exclude: [] },
+    });
+    expect(split('--only')).toEqual({ rest: ['--only'], selection: { only: [], exclude: [] } });
+    expect(split('a', '--', '--only', 'web').rest).toEqual(['a', '--', '--only', 'web']);
+  });
+
+  it('leave every other word as it was', () => {
+    const word = fc.oneof(fc.string(), fc.constantFrom('--only', '--exclude', '--', 'web', '--only=x'));
+    fc.assert(
+      fc.property(fc.array(word), (args) => {
+        const { rest, selection } = splitSelection(args, new Set(['web']));
+        const taken = args.length - rest.length;
+        expect(taken).toBeGreaterThanOrEqual(0);
+        const left = [...args];
+        for (const each of rest) expect(left.splice(0, left.indexOf(each) + 1).at(-1)).toBe(each);
+        expect(selection.only.length + selection.exclude.length).toBeLessThanOrEqual(taken);
+      }),
+    );
   });
 });

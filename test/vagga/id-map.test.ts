@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { identityMap, maximumMap, outsideId, requestedMap, subordinateIds } from '../../src/vagga/run/id-map.ts';
+import {
+  identityMap,
+  mapWithin,
+  maximumMap,
+  outsideId,
+  requestedMap,
+  subordinateIds,
+} from '../../src/vagga/run/id-map.ts';
 
 const anna = { name: 'anna', uid: 1000, gid: 1000 };
 const parse = (text: string) => subordinateIds(text, '/etc/subuid', anna, anna.uid);
@@ -113,6 +120,24 @@ describe('the map of a container', () => {
         return true;
       }),
     );
+  });
+
+  it('within the widest one has the same ids of the host behind it', () => {
+    fc.assert(
+      fc.property(spans, spans, (asked, given) => {
+        const wanted = asked.map(({ first, count }) => ({ first, last: first + count - 1 }));
+        const map = requestedMap(wanted, given, 1000, 'uid');
+        if ('problem' in map) return;
+        const outer = maximumMap(given, 1000);
+        const within = mapWithin(outer, map.value) ?? [];
+        for (const { inside, count } of map.value) {
+          for (const id of numbers(inside, count)) {
+            expect(outsideId(outer, outsideId(within, id) ?? -1)).toBe(outsideId(map.value, id));
+          }
+        }
+      }),
+    );
+    expect(mapWithin([{ inside: 0, outside: 5, count: 2 }], [{ inside: 0, outside: 6, count: 2 }])).toBe(null);
   });
 
   it('of the widest kind counts on from 1 over all that is granted', () => {

@@ -49,8 +49,8 @@ describe('settings', () => {
 
   it('of a site hold for that project only', () => {
     const file = '/home/me/.vagga.yaml';
-    expect(settingsIn({ [file]: 'site-settings: { ~/p: { build-lock-wait: true } }\n' }).buildLockWait).toBe(true);
-    expect(settingsIn({ [file]: 'site-settings: { /other: { build-lock-wait: true } }\n' }).buildLockWait).toBe(false);
+    expect(settingsIn({ [file]: 'site-settings: { ~/p: { build-lock-wait: false } }\n' }).buildLockWait).toBe(false);
+    expect(settingsIn({ [file]: 'site-settings: { /other: { build-lock-wait: false } }\n' }).buildLockWait).toBe(true);
   });
 
   it('of a project may not reach out of it', () => {

@@ -10,7 +10,10 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace stellwerk;
 
@@ -72,6 +75,25 @@ TEST_P(BothMountApis, BindSysReadonlyToTheLastSubmount) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Start, BothMountApis, testing::Values(MountApi::detached, MountApi::classic));
+
+TEST(Start, TellsOfEachStopOfAProgramThatLeadsItsGroup) {
+  const BoxRoot root;
+  Spec spec = boxSpec(root, "kill -STOP $$; kill -TSTP $$; exit 5");
+  spec.ownGroup = true;
+  auto result = start(spec);
+  ASSERT_TRUE(result) << describe(result.failure());
+  const Started started = std::move(result).value();
+  for (const int signal : {SIGSTOP, SIGTSTP}) {
+    int status = 0;
+    ASSERT_EQ(read(started.stops.get(), &status, sizeof status), static_cast<ssize_t>(sizeof status));
+    EXPECT_TRUE(WIFSTOPPED(status));
+    EXPECT_EQ(WSTOPSIG(status), signal);
+    kill(-started.programPid, SIGCONT);
+  }
+  pollfd waiting = {.fd = started.pidfd.get(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(poll(&waiting, 1, 10'000), 1);
+  EXPECT_EQ(tryReap(started.pidfd.get(), started.programStatus.get()).value().ending.exitCode, 5);
+}
 
 TEST(Start, RefusesMountsWithoutAMountNamespace) {
   const BoxRoot root;

@@ -19,10 +19,12 @@ import { proxyVariables } from '../run/environment.ts';
 import { removeAsNamespaceRoot } from '../run/namespace-root.ts';
 import type { IdMaps } from '../run/own-id-maps.ts';
 import { plainSpec, runQuietly } from '../run/process.ts';
-import { commitBuild, describeBuild, keptBuild, linkBuild, touchLastUse } from '../store/commit.ts';
+import { commitBuild, describeBuild, keptBuild, linkBuild, useBuild } from '../store/commit.ts';
 import { buildLock, rootsFolder, type Store, shortHash, unfinishedFolder } from '../store/layout.ts';
 import { lockFile } from '../store/lock.ts';
 import type { BuildJob } from './job.ts';
+import type { BuildScreen } from './screen.ts';
+import { watched } from './watched.ts';
 
 export interface BuildRequest {
   readonly project: string;
@@ -31,7 +33,9 @@ export interface BuildRequest {
   readonly container: Container;
   /** All of the project. */
   readonly containers: ReadonlyMap<string, Container>;
-  readonly hash: string;
+  /** Its version; null: it is known once it is built, and `versionAfter` then tells it. */
+  readonly hash: string | null;
+  readonly versionAfter: () => Promise<string>;
   readonly maps: IdMaps;
   readonly built: ReadonlyMap<string, string>;
   /** Setting `external-volumes`. */
@@ -44,6 +48,7 @@ export interface BuildRequest {
   readonly proxies: boolean;
   /** A line for stderr. */
   readonly tell: (message: string) => void;
+  readonly screen: BuildScreen;
 }
 
 export type BuildOutcome =
@@ -52,35 +57,29 @@ export type BuildOutcome =
   | { readonly kind: 'current'; readonly folder: string }
   | { readonly kind: 'failed'; readonly problem: string };
 
+/** Builds it, unless there is a build of that version already. */
 export async function buildContainer(request: BuildRequest): Promise<BuildOutcome> {
   const { store, name, hash, maps, force, tell } = request;
-  const kept = keptBuild(store, name, hash, maps);
-  if (kept.kind === 'current' && !force) return useKept(request, kept.folder);
-  if (kept.kind === 'other-ids')
-    tell(`WARNING: the id maps of ${name} have changed since it was built; building it anew`);
-
   const lock = await lockFile(buildLock(store, name, hash), request.waitForLock, tell);
   if (lock.kind === 'busy') return failed('Other process is doing build, aborting');
   if (lock.kind === 'failed') return failed(lock.problem);
   try {
     // Whoever held the lock may have built it.
-    const again = keptBuild(store, name, hash, maps);
-    if (again.kind === 'current' && !force) return useKept(request, again.folder);
+    const kept = hash === null ? null : keptBuild(store, name, hash, maps);
+    if (hash !== null && kept?.kind === 'current' && !force) {
+      return { kind: 'current', folder: useBuild(store, name, hash) };
+    }
+    if (kept?.kind === 'other-ids')
+      tell(`WARNING: the id maps of ${name} have changed since it was built; building it anew`);
     return await buildLocked(request);
   } finally {
     lock.release();
   }
 }
 
-function useKept({ store, name, hash }: BuildRequest, folder: string): BuildOutcome {
-  touchLastUse(folder);
-  linkBuild(store, name, hash);
-  return { kind: 'current', folder };
-}
-
 async function buildLocked(request: BuildRequest): Promise<BuildOutcome> {
-  const { store, name, hash, maps, tell } = request;
-  const unfinished = unfinishedFolder(store, name, hash);
+  const { store, name, maps, tell } = request;
+  const unfinished = unfinishedFolder(store, name, request.hash);
   const leftover = [unfinished, `${unfinished}.old`].filter((path) => existsSync(path));
   const wiped = await removeAsNamespaceRoot(maps, leftover);
   if (wiped !== null) return failed(wiped);
@@ -92,8 +91,9 @@ async function buildLocked(request: BuildRequest): Promise<BuildOutcome> {
   if (typeof exitCode === 'string') return failed(exitCode);
   if (exitCode !== 0) return failed(`Error building container ${name}; its unfinished root is left in ${unfinished}`);
 
+  const hash = request.hash ?? (await request.versionAfter());
   describeBuild(unfinished, maps);
-  const { folder, old } = commitBuild(store, name, hash);
+  const { folder, old } = commitBuild(store, name, hash, unfinished);
   linkBuild(store, name, hash);
   tell(`Container ${name} (${shortHash(hash)}) built in ${Math.round((Date.now() - since) / 1000)} seconds.`);
   if (old !== null) {
@@ -120,25 +120,28 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
   };
   const stdin = asStdin(rootsFolder(request.store), serialize(job));
   try {
-    const end = await runQuietly(
-      plainSpec({
-        argv: [process.execPath, '--enable-source-maps', join(packageRoot(), 'dist', 'vagga-builder.js')],
-        env: Object.fromEntries(
-          Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
-        ),
-        cwd: request.project,
-        namespaces: { user: true, mount: true, pid: true, ipc: true, uts: false, cgroup: false, net: false },
-        ...request.maps,
-        // Of its own pid namespace: the starts inside look for their children there.
-        mounts: [{ kind: 'proc', target: '/proc', unmasked: true }],
-        stdio: [stdin, 2, 2],
-      }),
+    const spec = plainSpec({
+      argv: [process.execPath, '--enable-source-maps', join(packageRoot(), 'dist', 'vagga-builder.js')],
+      env: Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)),
+      cwd: request.project,
+      namespaces: { user: true, mount: true, pid: true, ipc: true, uts: false, cgroup: false, net: false },
+      ...request.maps,
+      // Of its own pid namespace: the starts inside look for their children there.
+      mounts: [{ kind: 'proc', target: '/proc', unmasked: true }],
+    });
+    const end = await watched(request.screen.begin(request.name), join(unfinished, logFile), ({ output, events }) =>
+      runQuietly({ ...spec, stdio: [stdin, output, output], passedFds: [{ from: events, to: eventsFd }] }),
     );
     return 'kind' in end ? end.exitCode : end.message;
   } finally {
     closeSync(stdin);
   }
 }
+
+/** What the programs of the build printed, beside its root. */
+const logFile = 'build.log';
+/** Where the builder writes its events. */
+const eventsFd = 3;
 
 /** A file without a name that holds the bytes. */
 function asStdin(folder: string, bytes: Uint8Array): number {

@@ -1,6 +1,7 @@
 /**
  * The builder: a process of its own that is root of the container's user namespace, with the host's files in sight. It
  * fills the root of the job (v8.serialize of a BuildJob on stdin) and ends with 0, or with 1 and what went wrong on stderr.
+ * Its descriptor 3 takes events.
  */
 import { readFileSync } from 'node:fs';
 import { deserialize } from 'node:v8';
@@ -8,6 +9,8 @@ import { executeStep } from './execute.ts';
 import { finishRoot, makeRoot } from './finish.ts';
 import { hostFiles } from './host-files.ts';
 import { type BuildJob, initialState } from './job.ts';
+import { report } from './report.ts';
+import { stepTitle } from './step-title.ts';
 
 async function build(job: BuildJob): Promise<void> {
   process.umask(0o022);
@@ -16,6 +19,7 @@ async function build(job: BuildJob): Promise<void> {
   let state = initialState;
   const { setup } = job.container;
   for (const [index, step] of setup.entries()) {
+    report({ kind: 'step', number: index + 1, of: setup.length, title: stepTitle(step) });
     try {
       state = await executeStep(job, state, step);
     } catch (error) {

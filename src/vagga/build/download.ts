@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { Readable } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { EnvHttpProxyAgent, fetch } from 'undici';
 import { hostPath } from '../run/mounts.ts';
 import { lockFile } from '../store/lock.ts';
 import type { BuildJob } from './job.ts';
+import { report } from './report.ts';
 
 /** The host's path of what a step's `url` names: a file of the project, of an external volume, or a download. */
 export async function sourceFile(job: BuildJob, url: string, sha256: string | null): Promise<string> {
@@ -66,7 +67,8 @@ async function fetchTo(url: string, file: string, environment: ReadonlyMap<strin
     tell(`Downloading ${url}`);
     const answer = await fetch(url, { dispatcher });
     if (!answer.ok || answer.body === null) throw new Error(`${url}: status ${answer.status} ${answer.statusText}`);
-    await pipeline(Readable.fromWeb(answer.body), createWriteStream(file));
+    const total = Number(answer.headers.get('content-length') ?? 0) || null;
+    await pipeline(Readable.fromWeb(answer.body), counted(url, total), createWriteStream(file));
   } catch (error) {
     const cause = (error as Error).cause as Error | undefined;
     throw new Error(`Error downloading ${url}: ${cause?.message ?? (error as Error).message}`);
@@ -74,6 +76,25 @@ async function fetchTo(url: string, file: string, environment: ReadonlyMap<strin
     await dispatcher.close();
   }
 }
+
+/** Passes bytes on, and says from time to time how many there were. */
+function counted(url: string, total: number | null): Transform {
+  let bytes = 0;
+  let toldMs = 0;
+  return new Transform({
+    transform(part: Buffer, _, done) {
+      bytes += part.length;
+      const nowMs = performance.now();
+      if (nowMs - toldMs >= reportEveryMs) {
+        toldMs = nowMs;
+        report({ kind: 'download', url, bytes, total });
+      }
+      done(null, part);
+    },
+  });
+}
+
+const reportEveryMs = 200;
 
 async function sumOf(file: string): Promise<string> {
   const hash = createHash('sha256');

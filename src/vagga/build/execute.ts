@@ -1,6 +1,9 @@
 import { chmodSync, copyFileSync, lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Step, StepOf } from '../config/steps.ts';
+import { gitDescribe } from '../version/git-describe.ts';
+import { projectPath } from '../version/project-file.ts';
+import { compileRules } from '../version/rules.ts';
 import { cacheDirs } from './cache-dirs.ts';
 import { sourceFile } from './download.ts';
 import { copySelected, copyStep, emptyFolder, removePath, writeTexts } from './files.ts';
@@ -10,6 +13,7 @@ import { inherit, takeRoot } from './inherit.ts';
 import type { AtEnd, BuildJob, BuildState } from './job.ts';
 import { runAs, runInRoot, shellWords } from './program.ts';
 import { ensureFolder, pathInRoot } from './root-path.ts';
+import { subConfig } from './sub-config.ts';
 import { unpackTar } from './tar.ts';
 import { unpackZip } from './zip.ts';
 
@@ -64,7 +68,7 @@ export async function executeStep(job: BuildJob, state: BuildState, step: Step):
       writeTexts(root, step.value);
       return state;
     case 'Copy':
-      copyStep(job, state, step.value);
+      await copyStep(job, state, step.value);
       return state;
     case 'Depends':
       return state;
@@ -82,15 +86,43 @@ export async function executeStep(job: BuildJob, state: BuildState, step: Step):
       return withEnd(state, { kind: 'remove', path: step.value });
     case 'CacheDirs':
       return cacheDirs(job, state, step.value);
-    case 'Container':
+    case 'Container': {
+      // A container of the file that a !SubConfig names is no build of its own.
+      const steps = job.built.has(step.value) ? undefined : job.containers.get(step.value)?.setup;
+      if (steps !== undefined) return executeSteps(job, state, steps);
       await takeRoot(job, step.value);
       hostFiles(root, job.container);
       return inherit(job, state, step.value);
+    }
+    case 'SubConfig': {
+      const inner = subConfig(job, step.value);
+      return executeSteps(inner.job, state, inner.setup);
+    }
+    case 'GitDescribe':
+      await describe(job, step.value);
+      return state;
     case 'Build':
-      return useBuild(job, state, step.value);
+      return await useBuild(job, state, step.value);
     default:
       throw new Error(`!${step.tag} cannot be built by this version`);
   }
+}
+
+/** The steps of another setup, which stand in the place of one of this. */
+async function executeSteps(job: BuildJob, state: BuildState, steps: readonly Step[]): Promise<BuildState> {
+  let now = state;
+  for (const step of steps) now = await executeStep(job, now, step);
+  return now;
+}
+
+async function describe(job: BuildJob, { repo, outputFile, pattern }: StepOf<'GitDescribe'>): Promise<void> {
+  if (outputFile === null) return; // it counts in the version, and that is all
+  const path = projectPath(repo);
+  if (path === null) throw new Error(`${repo} lies outside of the project`);
+  const described = await gitDescribe(join(job.project, path), pattern);
+  if (described.kind === 'failed') throw new Error(described.reason);
+  ensureFolder(job.root, dirname(outputFile));
+  writeTexts(job.root, new Map([[outputFile, `${described.text}\n`]]));
 }
 
 const withEnd = (state: BuildState, end: AtEnd): BuildState => ({ ...state, atEnd: [...state.atEnd, end] });
@@ -130,7 +162,7 @@ async function inTemporaryFolder(root: string, use: (inside: string, place: stri
   }
 }
 
-function useBuild(job: BuildJob, state: BuildState, step: StepOf<'Build'>): BuildState {
+async function useBuild(job: BuildJob, state: BuildState, step: StepOf<'Build'>): Promise<BuildState> {
   const built = job.built.get(step.container);
   if (built === undefined) throw new Error(`container ${step.container} is not built`);
   const source = pathInRoot(join(built, 'root'), step.source);
@@ -140,8 +172,7 @@ function useBuild(job: BuildJob, state: BuildState, step: StepOf<'Build'>): Buil
     return { ...state, binds };
   }
   if (step.path !== null) {
-    const everything = { ignoreRegex: '^\\b$', includeRegex: null, rules: step.rules, noDefaultRules: true };
-    copySelected(source, job.root, step.path, everything, {
+    await copySelected(source, job.root, step.path, compileRules(step.rules, false), {
       ownerUid: null,
       ownerGid: null,
       preservePermissions: true,

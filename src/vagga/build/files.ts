@@ -16,12 +16,15 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
+import { isFailure } from '../../native/container.ts';
 import type { StepOf } from '../config/steps.ts';
 import { hostPath } from '../run/mounts.ts';
+import { type CompiledSelection, compileSelection } from '../version/rules.ts';
+import { walk } from '../version/walk.ts';
 import type { BuildJob, BuildState } from './job.ts';
 import { ensureFolder, pathInRoot } from './root-path.ts';
-import { type Selection, selectedPaths } from './select.ts';
 
 // The steps that only change files: Text, EnsureDir, EmptyDir, Remove, Copy.
 
@@ -54,7 +57,7 @@ export interface CopyAttributes {
   readonly umask: number;
 }
 
-export function copyStep(job: BuildJob, state: BuildState, step: StepOf<'Copy'>): void {
+export function copyStep(job: BuildJob, state: BuildState, step: StepOf<'Copy'>): Promise<void> {
   const fromHost = step.source.startsWith('/') ? hostPath(step.source, job) : hostPath(`/work/${step.source}`, job);
   const bound = [...state.binds].find(([at]) => step.source === at || step.source.startsWith(`${at}/`));
   const source =
@@ -63,17 +66,18 @@ export function copyStep(job: BuildJob, state: BuildState, step: StepOf<'Copy'>)
       ? pathInRoot(job.root, step.source)
       : pathInRoot(bound[1].source, step.source.slice(bound[0].length)));
   if (lstatSync(source, { throwIfNoEntry: false }) === undefined) throw new Error(`${step.source} is not there`);
-  copySelected(source, job.root, step.path, step, step);
+  return copySelected(source, job.root, step.path, compileSelection(step), step);
 }
 
 /** `source` is a file, a link or a folder of the host; `path` is where it, or what it holds, is to be in the root. */
-export function copySelected(
+export async function copySelected(
   source: string,
   root: string,
   path: string,
-  selection: Selection,
+  selection: CompiledSelection,
   attributes: CopyAttributes,
-): void {
+): Promise<void> {
+  if (selection.kind === 'invalid') throw new Error(selection.message);
   const stat = lstatSync(source);
   if (!stat.isDirectory()) {
     ensureFolder(root, dirname(path));
@@ -83,7 +87,9 @@ export function copySelected(
   const top = ensureFolder(root, path);
   const folders: [string, Stats][] = [[top, stat]];
   setAttributes(top, stat, attributes);
-  for (const relative of selectedPaths(source, selection)) {
+  const selected = await walk(source, '', selection.judge, availableParallelism());
+  if (isFailure(selected)) throw new Error(selected.message);
+  for (const relative of selected.paths) {
     const from = join(source, relative);
     const to = join(pathInRoot(root, dirname(join(path, relative))), relative.slice(relative.lastIndexOf('/') + 1));
     const each = lstatSync(from);

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import type { Step } from '../config/steps.ts';
 import { cacheDirs } from './cache-dirs.ts';
 import type { BuildJob, BuildState } from './job.ts';
+import { subConfig } from './sub-config.ts';
 
 /** Copies the built root of another container, with owners, modes, times and hard links; blocks shared where they can be. */
 export async function takeRoot(job: BuildJob, name: string): Promise<void> {
@@ -21,12 +23,21 @@ export async function takeRoot(job: BuildJob, name: string): Promise<void> {
 export function inherit(job: BuildJob, state: BuildState, name: string): BuildState {
   const container = job.containers.get(name);
   if (container === undefined) throw new Error(`there is no container ${name}`);
+  return inheritSteps(job, state, container.setup);
+}
+
+function inheritSteps(job: BuildJob, state: BuildState, setup: readonly Step[]): BuildState {
   let now = state;
-  for (const step of container.setup) {
+  for (const step of setup) {
     switch (step.tag) {
       case 'Container':
         now = inherit(job, now, step.value);
         break;
+      case 'SubConfig': {
+        const inner = subConfig(job, step.value);
+        now = inheritSteps(inner.job, now, inner.setup);
+        break;
+      }
       case 'Env':
         now = { ...now, env: new Map([...now.env, ...step.value]) };
         break;

@@ -27,13 +27,13 @@ async function knownVersion(
 
 export const containerBuiltIns: Readonly<Record<string, BuiltIn>> = {
   _build: {
-    summary: 'build a container, if it is not built yet',
+    summary: 'build containers, if they are not built yet, at once those that do not stand on each other',
     command: (context) =>
       new Command('_build')
-        .argument('<container>')
-        .option('--force', 'build although it is there')
-        .action(async (name: string, flags: { force?: true }) => {
-          await containersFor(context, { force: flags.force ?? false }).ready(name);
+        .argument('<container...>')
+        .option('--force', 'build although they are there')
+        .action(async (names: readonly string[], flags: { force?: true }) => {
+          await containersFor(context, { force: flags.force ?? false }).allReady(names);
         }),
   },
   _run: {

@@ -76,6 +76,25 @@ export function containerOfVolume(
   return volume.tag === 'Snapshot' ? volume.value.container : null;
 }
 
+/** The containers that a command runs in. */
+export function containersOfCommand(command: Command): readonly string[] {
+  switch (command.tag) {
+    case 'Command':
+      return [command.value.container];
+    case 'Supervise':
+      return [...command.value.children.values()].map(({ value }) => value.container);
+    case 'CapsuleCommand':
+      return [];
+    default:
+      return command satisfies never;
+  }
+}
+
+/** The containers that volumes are taken from. */
+export function containersOfVolumes(volumes: Iterable<Parameters<typeof containerOfVolume>[0]>): readonly string[] {
+  return [...volumes].flatMap((volume) => containerOfVolume(volume) ?? []);
+}
+
 function circles(containers: ReadonlyMap<string, Placed<Container>>): readonly ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const state = new Map<string, 'open' | 'done'>();

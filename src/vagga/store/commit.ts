@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { mapText } from '../run/id-map.ts';
 import type { IdMaps } from '../run/own-id-maps.ts';
-import { buildName, builtFolder, type Store, unfinishedFolder } from './layout.ts';
+import { buildName, builtFolder, type Store } from './layout.ts';
 
 // A build is there once its folder has its final name; before, nothing takes it for one, whenever the process is killed.
 
@@ -53,14 +53,22 @@ export function commitBuild(
   store: Store,
   name: string,
   hash: string,
+  unfinished: string,
 ): { readonly folder: string; readonly old: string | null } {
   const folder = builtFolder(store, name, hash);
-  const unfinished = unfinishedFolder(store, name, hash);
   const old = `${unfinished}.old`;
   const replaced = existsSync(folder);
   if (replaced) renameSync(folder, old);
   renameSync(unfinished, folder);
   return { folder, old: replaced ? old : null };
+}
+
+/** What is built is used again: the folder of the build. */
+export function useBuild(store: Store, name: string, hash: string): string {
+  const folder = builtFolder(store, name, hash);
+  touchLastUse(folder);
+  linkBuild(store, name, hash);
+  return folder;
 }
 
 /** `.vagga/NAME` leads to the root of this build from now on. */

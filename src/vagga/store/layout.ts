@@ -25,7 +25,8 @@ export const buildName = (name: string, hash: string): string => `${name}.${shor
 export const rootsFolder = (store: Store): string => join(store.storage, '.roots');
 export const builtFolder = (store: Store, name: string, hash: string): string =>
   join(rootsFolder(store), buildName(name, hash));
-export const unfinishedFolder = (store: Store, name: string, hash: string): string =>
-  join(rootsFolder(store), `.tmp.${buildName(name, hash)}`);
-export const buildLock = (store: Store, name: string, hash: string): string =>
+/** A hash of null: the version is known once it is built. */
+export const unfinishedFolder = (store: Store, name: string, hash: string | null): string =>
+  join(rootsFolder(store), `.tmp.${hash === null ? name : buildName(name, hash)}`);
+export const buildLock = (store: Store, name: string, hash: string | null): string =>
   `${unfinishedFolder(store, name, hash)}.lock`;

@@ -10,7 +10,7 @@ export type LockOutcome =
 
 const askEveryMs = 100;
 /** Before it nobody has begun to wonder. */
-const tellAfterMs = 5_000;
+const tellAfterMs = 1_000;
 
 /**
  * The flock(2) of a file, which is made. The kernel gives it free with the process, however that ends. `wait`: until it

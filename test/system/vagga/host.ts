@@ -13,12 +13,10 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { build } from 'esbuild';
 import { packageRoot } from '../../../src/native/load.ts';
 
 /** Of this process: two runs of the tests may share a machine. */
 export const account = `vagga-test-${process.pid}`;
-const launchBundle = join(packageRoot(), 'build/test/vagga-launch.mjs');
 const deadlineMs = 120_000; // a busy machine
 
 export type Who = 'user' | 'root';
@@ -36,38 +34,26 @@ export function missingForRootless(): string | null {
 
 export interface Project {
   readonly folder: string;
-  /** As `launch.ts` takes them. */
-  launch(args: readonly string[], options?: LaunchOptions): SpawnSyncReturns<string>;
-  /** The command line itself. */
+  /** The real command line. */
   vagga(args: readonly string[], options?: LaunchOptions): SpawnSyncReturns<string>;
-  /** As `launch`, without waiting. */
-  start(args: readonly string[]): ReturnType<typeof spawn>;
-  /** The words of a command line that launches, for a terminal. */
+  /** The same, without waiting. */
+  start(args: readonly string[], options?: LaunchOptions): ReturnType<typeof spawn>;
+  /** The words of that command line, for a terminal. */
   words(args: readonly string[]): readonly string[];
-  /** As `vagga`, without waiting. */
-  startVagga(args: readonly string[]): ReturnType<typeof spawn>;
-  /** The words of the command line itself. */
-  vaggaWords(args: readonly string[]): readonly string[];
   file(path: string): string;
 }
 
 interface LaunchOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Stand in the places of /etc/subuid and /etc/subgid. */
+  readonly subuid?: string;
+  readonly subgid?: string;
 }
 
 /** A user of its own with ids of its own, projects of it and of root, and a base root as `root.tar.gz`. */
 export async function vaggaHost() {
-  const bundle = { bundle: true, platform: 'node', format: 'esm', logLevel: 'warning' } as const;
-  const banner = {
-    js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
-  };
   const source = (path: string): string => join(packageRoot(), path);
-  await build({ ...bundle, banner, entryPoints: [source('test/system/vagga/launch.ts')], outfile: launchBundle });
-  // As scripts/build.mjs makes it; a working tree may be newer than what was built.
-  const builder = source('dist/vagga-builder.js');
-  await build({ ...bundle, banner, entryPoints: [source('src/vagga/build/builder.ts')], outfile: builder });
-
   const home = mkdtempSync(join(tmpdir(), 'vagga-test-'));
   await addAccount(home);
   const id = (kind: string): number => Number(spawnSync('id', [kind, account], { encoding: 'utf8' }).stdout);
@@ -85,29 +71,30 @@ export async function vaggaHost() {
       writeFileSync(join(folder, path), text);
     }
     if (who === 'user') spawnSync('chown', ['-R', `${uid}:${gid}`, folder]);
-    const as = (script: string, args: readonly string[]): readonly string[] => [
+    const words = (args: readonly string[]): readonly string[] => [
       ...(who === 'user' ? ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'] : []),
-      ...[process.execPath, script, ...args],
+      ...[process.execPath, source('bin/stellwerk.js'), 'vagga', ...args],
     ];
-    const words = (args: readonly string[]): readonly string[] => as(launchBundle, args);
     const environment = { PATH: process.env.PATH ?? '', HOME: home, TERM: 'vt100' };
-    const run = ([program = '', ...rest]: readonly string[], { cwd = folder, env = {} }: LaunchOptions = {}) => {
-      const options = { cwd, env: { ...environment, ...env }, encoding: 'utf8', timeout: deadlineMs } as const;
-      return spawnSync(program, rest, { ...options, input: '' });
+    const withOptions = (args: readonly string[], { cwd = folder, env = {}, subuid, subgid }: LaunchOptions) => {
+      const script = 'mount --bind "$0" /etc/subuid && mount --bind "$1" /etc/subgid && shift && exec "$@"';
+      const files = [subuid ?? '/etc/subuid', subgid ?? '/etc/subgid'];
+      const other = subuid === undefined ? [] : ['unshare', '--mount', 'sh', '-c', script, ...files];
+      const [program = '', ...rest] = [...other, ...words(args)];
+      return { program, rest, options: { cwd, env: { ...environment, ...env } } };
     };
-    const vaggaWords = (args: readonly string[]): readonly string[] =>
-      as(source('bin/stellwerk.js'), ['vagga', ...args]);
-    const start = ([program = '', ...rest]: readonly string[]) =>
-      spawn(program, rest, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
     return {
       folder,
       words,
-      vaggaWords,
       file: (path) => join(folder, path),
-      launch: (args, options) => run(words(args), options),
-      vagga: (args, options) => run(vaggaWords(args), options),
-      start: (args) => start(words(args)),
-      startVagga: (args) => start(vaggaWords(args)),
+      vagga: (args, more = {}) => {
+        const { program, rest, options } = withOptions(args, more);
+        return spawnSync(program, rest, { ...options, encoding: 'utf8', timeout: deadlineMs, input: '' });
+      },
+      start: (args, more = {}) => {
+        const { program, rest, options } = withOptions(args, more);
+        return spawn(program, rest, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+      },
     };
   };
   return {

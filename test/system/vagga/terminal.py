@@ -4,11 +4,14 @@ The script on stdin is JSON: a list of ["expect", TEXT], ["type", TEXT], ["repea
 the shell. Ends with 0 once the script is through; otherwise with 1 and all that the terminal showed.
 """
 
+import fcntl
 import json
 import os
 import pty
 import select
+import struct
 import sys
+import termios
 import time
 
 DEADLINE_S = 60
@@ -16,6 +19,7 @@ DEADLINE_S = 60
 script = json.load(sys.stdin)
 pid, terminal = pty.fork()
 if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     os.execvp(sys.argv[1], sys.argv[1:])
 
 shown = b""
