@@ -1,0 +1,264 @@
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { connect } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { skipped } from '../skipped.ts';
+import { missingForRootless, type Project, until, vaggaHost, type Who } from './vagga/host.ts';
+
+const missing = missingForRootless() ?? missingForNetworks();
+const noNetworks = skipped(missing === null, 'test networks of vagga', missing ?? '');
+
+function missingForNetworks(): string | null {
+  const script =
+    'ip link add name br0 type bridge && ip link add name ve0 type veth peer name ve1 && nft add table ip t';
+  const made = spawnSync('unshare', ['-Urn', 'sh', '-c', script], { encoding: 'utf8' });
+  return made.status === 0 ? null : `the kernel makes no bridge, veth or nftables here: ${made.stderr.trim()}`;
+}
+
+/** Of this run: two may share a machine. */
+const port = 20_000 + (process.pid % 20_000);
+
+// A node says its host name to whoever asks.
+const node = 'mkdir /tmp/web; hostname > /tmp/web/name; exec httpd -f -p 7000 -h /tmp/web';
+
+const yaml = `
+containers: { c: { setup: [!Tar { url: ./root.tar.gz }] } }
+commands:
+  net: !Supervise
+    children:
+      tester: !BridgeCommand { container: c, run: [sh, -e, /work/test.sh], user-id: 1 }
+      one: !Command { container: c, run: '${node}', network: { ip: 172.23.0.1, ports: { ${port}: 7000 } } }
+      two: !Command { container: c, run: '${node}', network: { ip: 172.23.0.2, hostname: zwei } }
+      three: !Command { container: c, run: '${node}', network: { ip: 172.23.0.3 }, user-id: 1 }
+      beside: !Command { container: c, run: 'cat /proc/sys/kernel/hostname > /work/beside; vagga _network status || touch /work/no-vagga; while ! [ -e /work/end ]; do sleep 0.1; done' }
+  clash: !Supervise
+    children:
+      one: !Command { container: c, run: 'true', network: { ip: 172.23.0.1 } }
+      two: !Command { container: c, run: 'true', network: { ip: 172.23.0.1 } }
+  alone: !Supervise
+    isolate-network: true
+    children:
+      one: !Command { container: c, run: 'true', network: { ip: 172.23.0.1 } }
+  low: !Supervise
+    mode: wait-all-successful
+    children:
+      server: !Command { container: c, run: 'nc -l -p 80 < /dev/null', network: { ip: 172.23.0.1 }, user-id: 1 }
+      client: !Command { container: c, run: 'ping -c 1 -W 5 server > /dev/null; while ! nc server 80 < /dev/null; do sleep 0.1; done', network: { ip: 172.23.0.2 } }
+`;
+
+/**
+ * `ask A B`: the host name that node B says to node A; `mute A B`: `silence`, unless B says it. An answer is waited for
+ * long, silence shortly.
+ */
+const prelude = `
+at() { case $1 in one) echo 1;; two) echo 2;; three) echo 3;; esac; }
+ask() { vagga _network run $1 timeout -s KILL 60 wget -q -O - http://172.23.0.$(at $2):7000/name; }
+mute() { vagga _network run $1 timeout -s KILL 0.4 wget -q -O - http://172.23.0.$(at $2):7000/name 2> /dev/null || echo silence; }
+for node in one two three; do until ask $node $node > /dev/null 2>&1; do sleep 0.1; done; done
+`;
+
+/** Interfaces of the machine itself. */
+const interfaces = (): readonly string[] => readdirSync('/sys/class/net').sort();
+
+let host: Awaited<ReturnType<typeof vaggaHost>>;
+beforeAll(async () => {
+  if (!noNetworks) host = await vaggaHost();
+});
+afterAll(() => host?.remove());
+
+/** Processes that descend from one, and itself. */
+function familyOf(pid: number): readonly number[] {
+  const all = spawnSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' }).stdout.split('\n');
+  const parents = all.map((line) => line.trim().split(/ +/).map(Number));
+  const family = [pid];
+  for (const member of family) family.push(...parents.flatMap(([child = 0, of]) => (of === member ? [child] : [])));
+  return family;
+}
+
+const networkOf = (pid: number | string): string | null => {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return null; // it has ended
+  }
+};
+
+/** Processes that are in one of these networks. */
+const processesIn = (networks: ReadonlySet<string>): readonly string[] =>
+  readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && networks.has(networkOf(pid) ?? ''));
+
+for (const who of ['user', 'root'] as const satisfies readonly Who[]) {
+  describe.skipIf(noNetworks)(`a test network of ${who === 'root' ? 'root' : 'an ordinary user'}`, () => {
+    let running: ChildProcess | undefined;
+    afterEach(() => running?.kill('SIGKILL'));
+
+    const run = (script: string) => {
+      const project = host.project(who, yaml, { 'test.sh': prelude + script });
+      const { status, stdout, stderr } = project.vagga(['net']);
+      const lines = stdout.split('\n').filter((line) => line !== '' && !line.startsWith('-----'));
+      return { project, status, lines, stderr };
+    };
+
+    it('partitions nodes while they run: isolate, fullmesh, disjoint, split', () => {
+      const { status, lines, stderr } = run(`
+echo mesh $(ask one two) $(ask two three) $(ask three one)
+vagga _network isolate two
+vagga _network isolate two
+echo isolated $(mute one two) $(mute two one) $(ask one three) $(ask two two) $(wget -q -O - http://two:7000/name)
+vagga _network disjoint one two -- three
+echo disjoint $(ask one two) $(mute two three) $(mute three one)
+vagga _network split one two -- two three
+echo split $(ask one two) $(ask two three) $(mute three one)
+vagga _network split one two
+echo rest $(ask one two) $(mute two three)
+vagga _network fullmesh
+echo healed $(ask one two) $(ask two three) $(ask three one)
+vagga _network status
+`);
+      expect({ status, lines }, stderr).toEqual({
+        status: 0,
+        lines: [
+          'mesh zwei three one',
+          'isolated silence silence three zwei zwei',
+          'disjoint zwei silence silence',
+          'split zwei three silence',
+          'rest zwei silence',
+          'healed zwei three one',
+          'one    172.23.0.1    reaches two three',
+          'two    172.23.0.2    reaches one three',
+          'three  172.23.0.3    reaches one two',
+        ],
+      });
+    });
+
+    it('loses a share of the packets on demand', () => {
+      const { lines, stderr } = run(`
+vagga _network loss 100 two
+echo lost $(mute one two) $(ask one three) $(wget -q -O - http://172.23.0.2:7000/name)
+vagga _network loss 50%
+vagga _network run one ping -q -c 100 -i 0.01 -W 1 172.23.0.3 | grep -o '[0-9]*% packet loss'
+vagga _network loss 0
+echo kept $(ask one two)
+`);
+      const [lost, share = '', kept] = lines;
+      expect([lost, kept], stderr).toEqual(['lost silence three zwei', 'kept zwei']);
+      // Three of four round trips: the request and the answer may be lost. Beyond it once in 10^12.
+      const percent = Number.parseInt(share, 10);
+      expect(percent > 30 && percent < 99, share).toBe(true);
+    });
+
+    it('has host names, addresses, a default route and names of peers; the bridge command sees all nodes', () => {
+      const { project, lines, stderr } = run(`
+vagga _network run two hostname
+vagga _network run two ip -4 -o addr show dev eth0 | grep -o 'inet [^ ]*'
+vagga _network run two ip route | grep default
+head -n 3 /etc/hosts | tr '\\t' ' '
+ls /tmp/vagga/namespaces
+id -u
+vagga _network run two sh -c 'exit 7' || echo $?
+vagga _network run nobody true 2>&1 || echo $?
+vagga _network isolate 2>&1 || echo $?
+vagga _network run one no-such-program 2>&1 || echo $?
+vagga _list 2>&1 || echo $?
+while ! [ -e /work/no-vagga ]; do sleep 0.1; done
+`);
+      expect(lines, stderr).toEqual([
+        'zwei',
+        'inet 172.23.0.2/24',
+        'default via 172.23.0.254 dev eth0 ',
+        '172.23.0.1 one',
+        '172.23.0.2 zwei two',
+        '172.23.0.3 three',
+        ...['net', 'uts'].flatMap((kind) => [1, 2, 3].map((last) => `${kind}.172.23.0.${last}`)),
+        '0',
+        '7',
+        expect.stringMatching(/^vagga: there is no node nobody.*\(nodes: one, two, three\)$/),
+        '122',
+        'vagga: isolate needs the name of a node',
+        '122',
+        'vagga: no-such-program: No such file or directory',
+        '127',
+        'vagga: inside a !BridgeCommand there is only vagga _network',
+        '121',
+      ]);
+      expect(spawnSync('cat', [project.file('beside')], { encoding: 'utf8' }).stdout).toBe(
+        spawnSync('hostname', { encoding: 'utf8' }).stdout,
+      );
+    });
+
+    it('forwards ports of the host to nodes, isolated or not, and leaves nothing when it is killed', async () => {
+      const before = interfaces();
+      const script = `${prelude}vagga _network isolate one; echo ready; while :; do sleep 0.1; done`;
+      const project = host.project(who, yaml, { 'test.sh': script });
+      running = project.start(['net']);
+      let output = '';
+      running.stdout?.on('data', (text) => {
+        output += text;
+      });
+      await until('the test network', () => output.includes('ready'));
+      expect(await answerOf(port)).toBe('one\n');
+      expect(await answerOf(port)).toBe('one\n');
+      expect(interfaces()).toEqual(before);
+      const pid = pidOf(project);
+      const networks = new Set(familyOf(pid).flatMap((each) => networkOf(each) ?? []));
+      networks.delete(networkOf('self') ?? '');
+      // Of the bridge and the three nodes.
+      expect(networks.size).toBe(4);
+      process.kill(pid, 'SIGKILL');
+      await until('the end of all processes', () => processesIn(networks).length === 0);
+      expect(interfaces()).toEqual(before);
+      // What the killed one could not remove goes with the next.
+      expect(project.vagga(['low']).status).toBe(0);
+      expect(readdirSync(project.file('.vagga/.test-networks'))).toEqual([]);
+    });
+  });
+}
+
+const pidOf = (project: Project): number => Number(readdirSync(project.file('.vagga/.test-networks'))[0]);
+
+/** What the web server behind a port of the host says. */
+function answerOf(at: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const socket = connect(at, '127.0.0.1', () => socket.end('GET /name HTTP/1.0\r\n\r\n'));
+    socket.on('data', (part) => {
+      text += part;
+    });
+    socket.on('error', reject);
+    socket.on('close', () => resolve(text.split('\r\n\r\n')[1] ?? ''));
+  });
+}
+
+describe.skipIf(noNetworks)('a test network', () => {
+  let project: Project;
+  beforeAll(() => {
+    project = host.project('user', yaml);
+  });
+
+  it('lets nodes use low ports and ping whoever they are', () => {
+    const { status, stderr } = project.vagga(['low']);
+    expect([status, stderr.includes('cannot')]).toEqual([0, false]);
+  });
+
+  it('is refused where two nodes have one address, or all children are to be isolated', () => {
+    const clash = project.vagga(['clash']);
+    expect([clash.status, clash.stderr]).toEqual([
+      126,
+      'vagga: clash: children one and two have the same ip 172.23.0.1\n',
+    ]);
+    expect(project.vagga(['alone']).status).toBe(126);
+    expect(project.vagga(['--isolate-network', 'low']).status).toBe(126);
+  });
+
+  it('is refused while a port of the host is taken', async () => {
+    const { createServer } = await import('node:net');
+    const server = createServer().listen(port, '127.0.0.1');
+    await new Promise((resolve) => server.on('listening', resolve));
+    const refused = project.vagga(['net']);
+    server.close();
+    expect([refused.status, refused.stderr]).toEqual([
+      121,
+      expect.stringMatching(new RegExp(`child one: port ${port} of 127\\.0\\.0\\.1: .*Address already in use`)),
+    ]);
+  });
+});
