@@ -204,6 +204,11 @@ export interface ContainerAddon {
   makeNamespaces(
     spec: Pick<ContainerSpec, 'namespaces' | 'uidMap' | 'gidMap' | 'hostname' | 'join'>,
   ): JoinedNamespaces | NativeFailure;
+  /**
+   * The network that a process is in, `user` that owns it, and `uts` where `user` owns that too. Descriptors that are the
+   * caller's to close.
+   */
+  openNamespaces(pid: number): JoinedNamespaces | NativeFailure;
   /** Resolves when the process behind the pidfd has ended; for own children with status, else both null. */
   waitPidfd(pidfd: number): Promise<ExitStatus>;
   pidfdOpen(pid: number): number | NativeFailure;

@@ -1,7 +1,9 @@
 import { type ChildProcess, spawnSync } from 'node:child_process';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { packageRoot } from '../../src/native/load.ts';
 import { skipped } from '../skipped.ts';
 import { missingForRootless, type Project, until, vaggaHost, type Who } from './vagga/host.ts';
 
@@ -53,7 +55,10 @@ commands:
 const prelude = `
 at() { case $1 in one) echo 1;; two) echo 2;; three) echo 3;; esac; }
 ask() { vagga _network run $1 timeout -s KILL 60 wget -q -O - http://172.23.0.$(at $2):7000/name; }
-mute() { vagga _network run $1 timeout -s KILL 0.4 wget -q -O - http://172.23.0.$(at $2):7000/name 2> /dev/null || echo silence; }
+mute() {
+  got=$(vagga _network run $1 sh -c "wget -q -O - http://172.23.0.$(at $2):7000/name & sleep 0.4; kill -9 \\$!" 2> /dev/null || true)
+  echo \${got:-silence}
+}
 for node in one two three; do until ask $node $node > /dev/null 2>&1; do sleep 0.1; done; done
 `;
 
@@ -204,8 +209,14 @@ while ! [ -e /work/no-vagga ]; do sleep 0.1; done
       networks.delete(networkOf('self') ?? '');
       // Of the bridge and the three nodes.
       expect(networks.size).toBe(4);
+      const inBridge = project.vagga(['_run_in_netns', 'c', 'wget', '-q', '-O', '-', 'http://172.23.0.2:7000/name']);
+      expect(inBridge.stdout, inBridge.stderr).toBe('zwei\n');
+      const server = processesIn(networks).find((each) => readFileSync(`/proc/${each}/comm`, 'utf8') === 'httpd\n');
+      const inNode = project.vagga(['_run_in_netns', '--pid', String(server), 'c', 'hostname']);
+      expect(inNode.stdout, inNode.stderr).toMatch(/^(one|zwei|three)\n$/);
       process.kill(pid, 'SIGKILL');
       await until('the end of all processes', () => processesIn(networks).length === 0);
+      await until('its own end', () => running?.signalCode === 'SIGKILL');
       expect(interfaces()).toEqual(before);
       // What the killed one could not remove goes with the next.
       expect(project.vagga(['low']).status).toBe(0);
@@ -260,5 +271,46 @@ describe.skipIf(noNetworks)('a test network', () => {
       121,
       expect.stringMatching(new RegExp(`child one: port ${port} of 127\\.0\\.0\\.1: .*Address already in use`)),
     ]);
+  });
+
+  it('needs no _create_netns, which says so, and with --dry-run only prints what it would do', () => {
+    const create = project.vagga(['_create_netns', '--dry-run', '--no-iptables']);
+    expect([create.status, create.stdout]).toEqual([0, 'sudo ip address add 172.23.255.2/32 dev lo\n']);
+    expect(create.stderr).toContain('Test networks need no set-up');
+    expect(project.vagga(['_destroy_netns', '--dry-run']).stdout).toBe('sudo ip address del 172.23.255.2/32 dev lo\n');
+    expect(project.vagga(['_destroy_netns']).stderr).toBe('There is nothing to destroy\n');
+    const network = project.vagga(['_network', 'fullmesh']);
+    expect([network.status, network.stderr]).toEqual([
+      121,
+      'vagga: _network works only inside a !BridgeCommand of a !Supervise\n',
+    ]);
+    expect(project.vagga(['_run_in_netns', 'c', 'true'])).toMatchObject({
+      status: 121,
+      stderr: 'vagga: no test network of this project runs now\n',
+    });
+  });
+
+  it('shows its ports at the address of the original too, where root has made that', () => {
+    const ofRoot = host.project('root', yaml, {
+      'test.sh': `${prelude}echo ready > /work/ready; while ! [ -e /work/end ]; do sleep 0.1; done`,
+    });
+    const v = `${process.execPath} ${join(packageRoot(), 'bin/stellwerk.js')} vagga`;
+    const script = `
+      ip link set lo up; cd ${ofRoot.folder}
+      ${v} _create_netns; ${v} _create_netns 2>&1 | tail -n 1
+      ${v} net > /dev/null & while ! [ -e ready ]; do sleep 0.1; done
+      busybox wget -q -O - http://172.23.255.2:${port}/name; busybox wget -q -O - http://127.0.0.1:${port}/name
+      touch end; wait; ${v} _destroy_netns; ip -o address show to 172.23.255.2 | wc -l`;
+    const done = spawnSync('unshare', ['-n', 'sh', '-c', script], { encoding: 'utf8', timeout: 120_000 });
+    expect(done.stdout, done.stderr).toBe(
+      [
+        'ip address add 172.23.255.2/32 dev lo',
+        'Namespaces already created',
+        'one',
+        'one',
+        'ip address del 172.23.255.2/32 dev lo',
+        '0\n',
+      ].join('\n'),
+    );
   });
 });

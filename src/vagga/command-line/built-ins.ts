@@ -8,6 +8,7 @@ import { containerBuiltIns } from './container-built-ins.ts';
 import { dumpConfig } from './dump-config.ts';
 import type { GlobalOptions } from './global-options.ts';
 import { list, listForZsh } from './listing.ts';
+import { networkBuiltIns } from './network-built-ins.ts';
 
 /** What a built-in command works with. */
 export interface BuiltInContext {
@@ -41,6 +42,7 @@ interface ListFlags {
 export const builtIns: Readonly<Record<string, BuiltIn>> = {
   ...containerBuiltIns,
   _clean: cleanBuiltIn,
+  ...networkBuiltIns,
   _list: {
     summary: 'list commands, or containers',
     command: ({ project, print }) =>

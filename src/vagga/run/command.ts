@@ -29,6 +29,7 @@ import { planMounts, type VolumePlaces } from './mounts.ts';
 import { removeAsNamespaceRoot, runAsNamespaceRoot } from './namespace-root.ts';
 import type { IdMaps } from './own-id-maps.ts';
 import { plainSpec, runAtTerminal } from './process.ts';
+import { inNetwork, type SharedNetwork } from './shared-network.ts';
 import { programCandidates } from './words.ts';
 
 export interface RunRequest {
@@ -78,12 +79,15 @@ export interface PreparedCommand {
   readonly release: () => Promise<void>;
 }
 
-export async function runCommand(request: RunRequest): Promise<number> {
+/** `network`: it runs there instead of in the host's. */
+export async function runCommand(request: RunRequest, network: SharedNetwork | null = null): Promise<number> {
   const { tell } = request;
   const prepared = await prepareCommand(request);
   if ('exitCode' in prepared) return told(tell, prepared.problem, prepared.exitCode);
   try {
-    const end = await runAtTerminal(prepared.spec);
+    const spec = network === null ? prepared.spec : inNetwork(prepared.spec, network);
+    if ('problem' in spec) return told(tell, spec.problem, setUpFailed);
+    const end = await runAtTerminal(spec);
     return 'kind' in end ? end.exitCode : told(tell, prepared.problem(end), setUpFailed);
   } finally {
     await prepared.release();

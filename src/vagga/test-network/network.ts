@@ -1,4 +1,14 @@
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { serialize } from 'node:v8';
@@ -9,6 +19,7 @@ import { maximumIdMaps } from '../run/own-id-maps.ts';
 import { plainSpec } from '../run/process.ts';
 import { type Guest, hostsText } from './guests.ts';
 import { firstFd, jobFd, type KeeperJob, readyFd } from './keeper-job.ts';
+import { hasOriginalAddress, originalAddress } from './original-address.ts';
 import type { TestSpaces } from './place.ts';
 
 /** A bridge with a keeper in it, and the empty namespaces of the nodes: they end with `close` or with this process. */
@@ -27,7 +38,10 @@ export interface TestNetworkPlace {
   readonly tell: (message: string) => void;
 }
 
-const host = '127.0.0.1';
+const killSignal = 9;
+/** Holds the pid of the keeper. */
+const keeperFile = 'keeper';
+const loopback = '127.0.0.1';
 const backlog = 128;
 const none = { user: false, mount: false, pid: false, ipc: false, uts: false, cgroup: false, net: false };
 
@@ -43,7 +57,8 @@ export async function openTestNetwork({ storage, guests, tell }: TestNetworkPlac
     const relays = listenForGuests(guests, open);
     const hostsFile = join(folder, 'hosts');
     writeFileSync(hostsFile, hostsText(guests, readFileSync('/etc/hosts', 'utf8')));
-    const stopKeeper = await startKeeper(folder, spaces, guests, relays, tell);
+    const { pid, stop } = await startKeeper(folder, spaces, guests, relays, tell);
+    writeFileSync(join(folder, keeperFile), String(pid));
     // The keeper has its own.
     for (const { fd } of relays) containerAddon().closeFd(fd);
     open.splice(open.length - relays.length);
@@ -52,7 +67,7 @@ export async function openTestNetwork({ storage, guests, tell }: TestNetworkPlac
       spaces,
       hostsFile,
       async close() {
-        await stopKeeper();
+        await stop();
         closeAll();
         rmSync(folder, { recursive: true, force: true });
       },
@@ -64,9 +79,11 @@ export async function openTestNetwork({ storage, guests, tell }: TestNetworkPlac
   }
 }
 
+const runFolders = (storage: string): string => join(storage, '.test-networks');
+
 /** Of this process; those of processes that are gone without removing theirs go with it. */
 function runFolder(storage: string): string {
-  const all = join(storage, '.test-networks');
+  const all = runFolders(storage);
   mkdirSync(all, { recursive: true });
   for (const pid of readdirSync(all)) {
     if (!isAlive(Number(pid))) rmSync(join(all, pid), { recursive: true, force: true });
@@ -75,6 +92,15 @@ function runFolder(storage: string): string {
   rmSync(own, { recursive: true, force: true });
   mkdirSync(own);
   return own;
+}
+
+/** The pids of the keepers of all test networks of the project that run now. */
+export function runningKeepers(storage: string): readonly number[] {
+  if (!existsSync(runFolders(storage))) return [];
+  return readdirSync(runFolders(storage)).flatMap((pid) => {
+    const file = join(runFolders(storage), pid, keeperFile);
+    return isAlive(Number(pid)) && existsSync(file) ? [Number(readFileSync(file, 'utf8'))] : [];
+  });
 }
 
 function isAlive(pid: number): boolean {
@@ -114,16 +140,18 @@ interface HostPort {
 /** Pushes as many descriptors as it returns. */
 function listenForGuests(guests: readonly Guest[], open: number[]): readonly HostPort[] {
   const addon = containerAddon();
-  return guests.flatMap(({ name, ip, ports }) =>
-    [...ports].map(([external, internal]) => {
-      const fd = addon.listen({ host, port: external, backlog, reuseAddr: true, reusePort: false, nonBlock: true });
-      if (isFailure(fd)) {
-        throw new Refusal('launcher', `child ${name}: port ${external} of ${host}: ${fd.message}`);
+  const ports: HostPort[] = [];
+  for (const { name, ip, ports: wanted } of guests) {
+    for (const [external, internal] of wanted) {
+      for (const host of hasOriginalAddress() ? [loopback, originalAddress] : [loopback]) {
+        const fd = addon.listen({ host, port: external, backlog, reuseAddr: true, reusePort: false, nonBlock: true });
+        if (isFailure(fd)) throw new Refusal('launcher', `child ${name}: port ${external} of ${host}: ${fd.message}`);
+        open.push(fd);
+        ports.push({ fd, ip, port: internal });
       }
-      open.push(fd);
-      return { fd, ip, port: internal };
-    }),
-  );
+    }
+  }
+  return ports;
 }
 
 /** Starts the keeper and waits until the network is there; what it returns ends it. Throws a Refusal. */
@@ -133,7 +161,7 @@ async function startKeeper(
   guests: readonly Guest[],
   relays: readonly HostPort[],
   tell: (message: string) => void,
-): Promise<() => Promise<void>> {
+): Promise<{ readonly pid: number; readonly stop: () => Promise<void> }> {
   const addon = containerAddon();
   const pipe = addon.pipe();
   if (isFailure(pipe)) throw new Refusal('container', pipe.message);
@@ -163,7 +191,7 @@ async function startKeeper(
     addon.closeFd(pipe.read);
     throw new Refusal('container', `the test network cannot be made: ${started.message}`);
   }
-  const { pidfd } = started;
+  const { pid, pidfd } = started;
   const ended = addon.waitPidfd(pidfd).then(() => addon.closeFd(pidfd));
   const said = await readAll(pipe.read);
   if (said !== 'ready') {
@@ -175,10 +203,13 @@ async function startKeeper(
     if (!stopping)
       tell('WARNING: the keeper of the test network has ended: its ports and _network do not work any more');
   });
-  return async () => {
-    stopping = true;
-    addon.pidfdSendSignal(pidfd, 9);
-    await ended;
+  return {
+    pid,
+    async stop() {
+      stopping = true;
+      addon.pidfdSendSignal(pidfd, killSignal);
+      await ended;
+    },
   };
 }
 
