@@ -109,12 +109,21 @@ Napi::Value setFilter(const Napi::CallbackInfo& info) {
   return done ? Napi::Boolean::New(info.Env(), true) : wrapFailure(info.Env(), done.failure());
 }
 
+Napi::Value setMasquerade(const Napi::CallbackInfo& info) {
+  if (info.Length() < 1 || !info[0].IsString()) {
+    return refuse(info.Env(), "container: masquerade: expected the name of an interface");
+  }
+  const auto done = masquerade(info[0].As<Napi::String>().Utf8Value());
+  return done ? Napi::Boolean::New(info.Env(), true) : wrapFailure(info.Env(), done.failure());
+}
+
 } // namespace
 
 void exportNetworkCalls(Napi::Env env, Napi::Object exports) {
   exports.Set("pipe", Napi::Function::New(env, makePipe));
   exports.Set("createBridge", Napi::Function::New(env, makeBridge));
   exports.Set("plugGuest", Napi::Function::New(env, plugGuest));
+  exports.Set("masquerade", Napi::Function::New(env, setMasquerade));
   exports.Set("filterPackets", Napi::Function::New(env, setFilter));
 }
 

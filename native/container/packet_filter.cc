@@ -15,7 +15,9 @@ namespace stellwerk {
 namespace {
 
 constexpr const char* kStep = "filter packets";
-constexpr std::string_view kTable = "vagga";
+constexpr std::string_view kFilterTable = "vagga";
+constexpr std::string_view kAddressTable = "vagga-outside";
+constexpr std::int32_t kSourceAddressPriority = 100; // NF_IP_PRI_NAT_SRC
 constexpr std::uint32_t kPercent = 100;
 // nf_tables.h has them as enumerators of several types.
 constexpr std::uint32_t kRegister = NFT_REG_1;
@@ -100,12 +102,13 @@ void verdict(NetlinkRequest& request, std::uint32_t code) noexcept {
   });
 }
 
-void matchLoopback(NetlinkRequest& request, std::uint32_t key) noexcept {
+void matchInterface(NetlinkRequest& request, std::uint32_t key, std::string_view interface) noexcept {
   expression(request, "meta", [&] {
     number(request, NFTA_META_DREG, kRegister);
     number(request, NFTA_META_KEY, key);
   });
-  constexpr char name[IFNAMSIZ] = "lo";
+  char name[IFNAMSIZ] = {};
+  interface.copy(name, sizeof name - 1);
   compare(request, NFT_CMP_EQ, name, sizeof name);
 }
 
@@ -138,38 +141,59 @@ void matchShare(NetlinkRequest& request, std::uint32_t percent) noexcept {
   compare(request, NFT_CMP_LT, &limit, sizeof limit);
 }
 
-void table(Batch& batch, const char* name, int type, std::uint16_t flags) {
-  batch.add(name, type, flags, [](NetlinkRequest& request) { request.text(NFTA_TABLE_NAME, kTable); });
+// A new table of this name, instead of what there was.
+void table(Batch& batch, std::string_view table) {
+  const auto add = [&](const char* name, int type, std::uint16_t flags) {
+    batch.add(name, type, flags, [&](NetlinkRequest& request) { request.text(NFTA_TABLE_NAME, table); });
+  };
+  // There must be one to be deleted.
+  add("NFT_MSG_NEWTABLE", NFT_MSG_NEWTABLE, NLM_F_CREATE);
+  add("NFT_MSG_DELTABLE", NFT_MSG_DELTABLE, 0);
+  add("NFT_MSG_NEWTABLE", NFT_MSG_NEWTABLE, NLM_F_CREATE);
 }
 
-void chain(Batch& batch, std::string_view name, std::uint32_t hook, bool pass) {
+struct ChainOf {
+  std::string_view table;
+  std::string_view name;
+  std::string_view type;
+  std::uint32_t hook;
+  std::int32_t priority;
+  bool pass;
+};
+
+void chain(Batch& batch, const ChainOf& chain) {
   batch.add("NFT_MSG_NEWCHAIN", NFT_MSG_NEWCHAIN, NLM_F_CREATE, [&](NetlinkRequest& request) {
-    request.text(NFTA_CHAIN_TABLE, kTable);
-    request.text(NFTA_CHAIN_NAME, name);
+    request.text(NFTA_CHAIN_TABLE, chain.table);
+    request.text(NFTA_CHAIN_NAME, chain.name);
     request.nested(NFTA_CHAIN_HOOK, [&] {
-      number(request, NFTA_HOOK_HOOKNUM, hook);
-      number(request, NFTA_HOOK_PRIORITY, 0);
+      number(request, NFTA_HOOK_HOOKNUM, chain.hook);
+      number(request, NFTA_HOOK_PRIORITY, static_cast<std::uint32_t>(chain.priority));
     });
-    number(request, NFTA_CHAIN_POLICY, pass ? NF_ACCEPT : NF_DROP);
-    request.text(NFTA_CHAIN_TYPE, "filter");
+    number(request, NFTA_CHAIN_POLICY, chain.pass ? NF_ACCEPT : NF_DROP);
+    request.text(NFTA_CHAIN_TYPE, chain.type);
+  });
+}
+
+template <class Fill>
+void expressions(Batch& batch, std::string_view table, std::string_view chain, Fill fill) {
+  batch.add("NFT_MSG_NEWRULE", NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, [&](NetlinkRequest& request) {
+    request.text(NFTA_RULE_TABLE, table);
+    request.text(NFTA_RULE_CHAIN, chain);
+    request.nested(NFTA_RULE_EXPRESSIONS, [&] { fill(request); });
   });
 }
 
 template <class Fill> void rule(Batch& batch, std::string_view chain, std::uint32_t code, Fill match) {
-  batch.add("NFT_MSG_NEWRULE", NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, [&](NetlinkRequest& request) {
-    request.text(NFTA_RULE_TABLE, kTable);
-    request.text(NFTA_RULE_CHAIN, chain);
-    request.nested(NFTA_RULE_EXPRESSIONS, [&] {
-      match(request);
-      verdict(request, code);
-    });
+  expressions(batch, kFilterTable, chain, [&](NetlinkRequest& request) {
+    match(request);
+    verdict(request, code);
   });
 }
 
 struct Hook {
   std::string_view name;
   std::uint32_t number;
-  std::uint32_t loopbackKey;
+  std::uint32_t interfaceKey;
   std::uint32_t addressOffset;
 };
 
@@ -177,8 +201,13 @@ constexpr Hook kInput = {"input", NF_INET_LOCAL_IN, NFT_META_IIFNAME, kSourceOff
 constexpr Hook kOutput = {"output", NF_INET_LOCAL_OUT, NFT_META_OIFNAME, kDestinationOffset};
 
 void fillChain(Batch& batch, const Hook& hook, const PacketChain& wanted) {
-  chain(batch, hook.name, hook.number, wanted.pass);
-  rule(batch, hook.name, NF_ACCEPT, [&](NetlinkRequest& request) { matchLoopback(request, hook.loopbackKey); });
+  chain(batch, {.table = kFilterTable,
+                .name = hook.name,
+                .type = "filter",
+                .hook = hook.number,
+                .priority = 0,
+                .pass = wanted.pass});
+  rule(batch, hook.name, NF_ACCEPT, [&](NetlinkRequest& request) { matchInterface(request, hook.interfaceKey, "lo"); });
   const auto addresses = [&](const std::vector<in_addr>& list, std::uint32_t code) {
     for (const in_addr address : list) {
       rule(batch, hook.name, code,
@@ -194,13 +223,15 @@ void fillChain(Batch& batch, const Hook& hook, const PacketChain& wanted) {
 
 Batch batchOf(const PacketFilter& filter) {
   Batch batch;
-  // There must be one to be deleted.
-  table(batch, "NFT_MSG_NEWTABLE", NFT_MSG_NEWTABLE, NLM_F_CREATE);
-  table(batch, "NFT_MSG_DELTABLE", NFT_MSG_DELTABLE, 0);
-  table(batch, "NFT_MSG_NEWTABLE", NFT_MSG_NEWTABLE, NLM_F_CREATE);
+  table(batch, kFilterTable);
   fillChain(batch, kInput, filter.input);
   fillChain(batch, kOutput, filter.output);
-  chain(batch, "forward", NF_INET_FORWARD, false);
+  chain(batch, {.table = kFilterTable,
+                .name = "forward",
+                .type = "filter",
+                .hook = NF_INET_FORWARD,
+                .priority = 0,
+                .pass = false});
   batch.acknowledge();
   batch.end();
   return batch;
@@ -259,36 +290,31 @@ Result<Done> readAnswers(int socket) noexcept {
   }
 }
 
-Result<Fd> openNetfilter(int netns) noexcept {
+Result<Fd> openNetfilter() noexcept {
+  Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+  return fd ? Result<Fd>(std::move(fd)) : Failure::of(kStep, "socket", "NETLINK_NETFILTER");
+}
+
+Result<Fd> openNetfilterIn(int netns) noexcept {
   auto visit = Visit::enter(netns);
   if (!visit) {
     return visit.failure();
   }
-  Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
-  const auto failure = Failure::of(kStep, "socket", "NETLINK_NETFILTER");
+  auto opened = openNetfilter();
   if (auto done = visit.value().leave(); !done) {
     return done.failure();
   }
-  return fd ? Result<Fd>(std::move(fd)) : failure;
+  return opened;
 }
 
-} // namespace
-
-Result<Done> filterPackets(const PacketFilter& filter, int netns) {
-  const Batch batch = batchOf(filter);
+Result<Done> transactBatch(const Batch& batch, int fd) {
   if (!batch.fits()) {
     return Failure::of(kStep, "batch", "", EMSGSIZE);
   }
-  auto socket = openNetfilter(netns);
-  if (!socket) {
-    return socket.failure();
-  }
-  const int fd = socket.value().get();
-  // Every message is answered, and a refusal repeats no more than its header.
+  // A refusal repeats no more than its header, so that it fits a small buffer.
   const int on = 1;
   const int room = 1 << 20;
   if (setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on) != 0 ||
-      setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room) != 0 ||
       setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room) != 0) {
     return Failure::of(kStep, "setsockopt");
   }
@@ -298,10 +324,34 @@ Result<Done> filterPackets(const PacketFilter& filter, int netns) {
     sent = sendto(fd, batch.bytes().data(), batch.bytes().size(), 0, reinterpret_cast<const sockaddr*>(&kernel),
                   sizeof kernel);
   } while (sent < 0 && errno == EINTR);
-  if (sent < 0) {
-    return Failure::of(kStep, "sendto");
-  }
-  return readAnswers(fd);
+  return sent < 0 ? Result<Done>(Failure::of(kStep, "sendto")) : readAnswers(fd);
+}
+
+} // namespace
+
+Result<Done> filterPackets(const PacketFilter& filter, int netns) {
+  auto socket = openNetfilterIn(netns);
+  return socket ? transactBatch(batchOf(filter), socket.value().get()) : Result<Done>(socket.failure());
+}
+
+Result<Done> masquerade(const std::string& interface) {
+  constexpr std::string_view kChain = "postrouting";
+  Batch batch;
+  table(batch, kAddressTable);
+  chain(batch, {.table = kAddressTable,
+                .name = kChain,
+                .type = "nat",
+                .hook = NF_INET_POST_ROUTING,
+                .priority = kSourceAddressPriority,
+                .pass = true});
+  expressions(batch, kAddressTable, kChain, [&](NetlinkRequest& request) {
+    matchInterface(request, NFT_META_OIFNAME, interface);
+    expression(request, "masq", [] {});
+  });
+  batch.acknowledge();
+  batch.end();
+  auto socket = openNetfilter();
+  return socket ? transactBatch(batch, socket.value().get()) : Result<Done>(socket.failure());
 }
 
 } // namespace stellwerk

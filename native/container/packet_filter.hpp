@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <netinet/in.h>
+#include <string>
 #include <vector>
 
 namespace stellwerk {
@@ -27,5 +28,9 @@ struct PacketFilter {
 // open, and nothing is forwarded. A failure leaves the filter that there was. EOPNOTSUPP or EPROTONOSUPPORT: the kernel
 // has no nf_tables.
 Result<Done> filterPackets(const PacketFilter& filter, int netns);
+
+// What the calling thread's network forwards out of the interface has the interface's own address as its source: one
+// nftables table, written as a whole.
+Result<Done> masquerade(const std::string& interface);
 
 } // namespace stellwerk

@@ -231,6 +231,8 @@ export interface ContainerAddon {
   plugGuest(net: number, guest: GuestNetwork): true | NativeFailure;
   /** The one filter of a network namespace, replaced as a whole (nf_tables). */
   filterPackets(net: number, filter: PacketFilter): true | NativeFailure;
+  /** What this process's network forwards out of the interface has the interface's own address as its source (nf_tables). */
+  masquerade(interfaceName: string): true | NativeFailure;
   /** Opens a listening TCP socket, close-on-exec. The host is a literal address; IPv6 sockets take IPv6 only. */
   listen(socket: {
     readonly host: string;

@@ -55,10 +55,10 @@ export async function openNetwork(
     }
     case 'test': {
       const { guests } = plan;
-      const { spaces, hostsFile, close } = await openTestNetwork({ storage, guests, tell });
+      const { spaces, hostsFile, resolverFile, close } = await openTestNetwork({ storage, guests, tell });
       return {
         request(child, request) {
-          const found = { ...request, hostsSource: hostsFile };
+          const found = { ...request, hostsSource: hostsFile, resolverSource: resolverFile };
           if (child.tag !== 'BridgeCommand') return found;
           const env = { ...request.env, PATH: `${request.env.PATH ?? ''}:${programFolder}` };
           // It is to manipulate its peers: only root may.

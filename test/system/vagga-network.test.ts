@@ -17,6 +17,9 @@ function missingForNetworks(): string | null {
   return made.status === 0 ? null : `the kernel makes no bridge, veth or nftables here: ${made.stderr.trim()}`;
 }
 
+const slirp = spawnSync('sh', ['-c', 'command -v slirp4netns && test -e /dev/net/tun']).status === 0;
+const noOutside = skipped(slirp, 'the outside of test networks', 'slirp4netns or /dev/net/tun is missing');
+
 /** Of this run: two may share a machine. */
 const port = 20_000 + (process.pid % 20_000);
 
@@ -136,7 +139,7 @@ vagga _network status
       });
     });
 
-    it('loses a share of the packets on demand', () => {
+    it.runIf(who === 'user')('loses a share of the packets on demand', () => {
       const { lines, stderr } = run(`
 vagga _network loss 100 two
 echo lost $(mute one two) $(ask one three) $(wget -q -O - http://172.23.0.2:7000/name)
@@ -312,5 +315,32 @@ describe.skipIf(noNetworks)('a test network', () => {
         '0\n',
       ].join('\n'),
     );
+  });
+
+  it.skipIf(noOutside)('reaches the outside through slirp4netns, unless it is isolated from it', () => {
+    const ask = 'wget -q -O - http://198.51.100.1:8000/file';
+    const test = [
+      `echo $(vagga _network run two ${ask})`,
+      'vagga _network isolate two',
+      `echo one $(vagga _network run one ${ask})`,
+      `echo two $(vagga _network run two sh -c '${ask} & sleep 0.4; kill -9 $!' 2> /dev/null || true)`,
+      'head -n 1 /etc/resolv.conf',
+    ];
+    const inside = host.project('user', yaml, { 'test.sh': test.join('\n'), 'web/file': 'outside\n' });
+    const user = `setpriv --reuid=${host.uid} --regid=${host.gid} --clear-groups env HOME=${inside.folder}`;
+    // An outside of its own, with a device that every user may open, as distributions have it.
+    const script = `
+      mount -t tmpfs none /dev/net; mknod /dev/net/tun c 10 200; chmod 666 /dev/net/tun
+      echo 'nameserver 127.0.0.53' > ${inside.folder}/resolv.conf; mount --bind ${inside.folder}/resolv.conf /etc/resolv.conf
+      ip link set lo up; ip address add 198.51.100.1/32 dev lo; cd ${inside.folder}
+      busybox httpd -f -p 198.51.100.1:8000 -h ${inside.folder}/web & server=$!
+      ${user} ${process.execPath} ${join(packageRoot(), 'bin/stellwerk.js')} vagga net
+      kill $server; ps -eo args | grep -c '^[^ ]*slirp4netns.*/proc/' || true`;
+    const done = spawnSync('unshare', ['-nmpf', '--mount-proc', 'sh', '-c', script], {
+      encoding: 'utf8',
+      timeout: 120_000,
+    });
+    const lines = done.stdout.split('\n').filter((line) => !line.startsWith('-----'));
+    expect(lines, done.stderr).toEqual(['outside', 'one outside', 'two', 'nameserver 10.0.2.3', '0', '']);
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { PacketChain, PacketFilter } from '../../src/native/container.ts';
 import { networkControl } from '../../src/vagga/test-network/control.ts';
 import { hostsText, planGuests } from '../../src/vagga/test-network/guests.ts';
+import { resolverText } from '../../src/vagga/test-network/outside.ts';
 import {
   type Decision,
   decide,
@@ -242,5 +243,11 @@ describe('the nodes of a !Supervise', () => {
     expect(two({ hostname: 'x y' })).toEqual({
       problem: expect.stringContaining('child b: hostname "x y" is no host name'),
     });
+  });
+
+  it('ask the resolvers of the host, those on its loopback through slirp4netns', () => {
+    const text = 'search lan\nnameserver 127.0.0.53\nnameserver 192.0.2.1\noptions edns0\n';
+    expect(resolverText(text)).toBe('nameserver 10.0.2.3\nsearch lan\noptions edns0\n');
+    expect(resolverText('nameserver 192.0.2.1\n# nameserver 127.0.0.1\n')).toContain('nameserver 192.0.2.1\n');
   });
 });

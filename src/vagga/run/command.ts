@@ -48,7 +48,8 @@ export interface RunRequest {
   readonly places: VolumePlaces;
   readonly resolvConf: string | null;
   readonly hostsFile: string | null;
-  /** What is mounted there; default: the host's /etc/hosts. */
+  /** What is mounted there; default: the host's files in /etc. */
+  readonly resolverSource?: string;
   readonly hostsSource?: string;
   readonly userId: number;
   readonly groupId: number;
@@ -106,6 +107,7 @@ export async function prepareCommand(
     volumes: request.volumes,
     resolvConf: request.resolvConf,
     hostsFile: request.hostsFile,
+    ...(request.resolverSource === undefined ? {} : { resolverSource: request.resolverSource }),
     ...(request.hostsSource === undefined ? {} : { hostsSource: request.hostsSource }),
     unmaskedProc: process.geteuid?.() !== 0,
     places: request.places,

@@ -11,4 +11,6 @@ export interface KeeperJob {
   /** `net`: the descriptor of the node's network namespace. */
   readonly nodes: readonly (Node & { readonly net: number })[];
   readonly relays: readonly Relay[];
+  /** There is an interface to the outside, for the nodes too. */
+  readonly outside: boolean;
 }

@@ -3,16 +3,17 @@
  * the bridge, connects the nodes, forwards ports and answers `vagga _network`, until it is killed. Descriptor 3 holds a
  * KeeperJob (v8.serialize); to descriptor 4 it writes `ready`, or what went wrong, and closes it.
  */
-import { closeSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { deserialize } from 'node:v8';
 import { containerAddon, isFailure } from '../../native/container.ts';
 import { networkControl, serveControl } from './control.ts';
 import { bridgeAddress, bridgeName, prefixBits } from './guests.ts';
 import { jobFd, type KeeperJob, readyFd } from './keeper-job.ts';
+import { outsideInterface } from './outside.ts';
 import { relayPort } from './relay.ts';
 
 /** What kept it from being made; null: it is there. */
-function makeNetwork({ nodes }: KeeperJob): string | null {
+function makeNetwork({ nodes, outside }: KeeperJob): string | null {
   const addon = containerAddon();
   const bridge = addon.createBridge(bridgeName, bridgeAddress, prefixBits);
   if (isFailure(bridge)) {
@@ -33,6 +34,15 @@ function makeNetwork({ nodes }: KeeperJob): string | null {
       return `node ${name}: ${plugged.message}${absent ? '; the kernel has no veth (modprobe veth)' : ''}`;
     }
   }
+  return outside ? letOut() : null;
+}
+
+/** What nodes send beyond the bridge goes out as if this network had sent it. */
+function letOut(): string | null {
+  const done = containerAddon().masquerade(outsideInterface);
+  if (isFailure(done)) return `${done.message}; the kernel has no nft_masq (modprobe nft_masq)`;
+  // Of the network of the thread that writes.
+  writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
   return null;
 }
 

@@ -20,6 +20,7 @@ import { plainSpec } from '../run/process.ts';
 import { type Guest, hostsText } from './guests.ts';
 import { firstFd, jobFd, type KeeperJob, readyFd } from './keeper-job.ts';
 import { hasOriginalAddress, originalAddress } from './original-address.ts';
+import { openOutside, resolverText } from './outside.ts';
 import type { TestSpaces } from './place.ts';
 
 /** A bridge with a keeper in it, and the empty namespaces of the nodes: they end with `close` or with this process. */
@@ -28,6 +29,8 @@ export interface TestNetwork {
   readonly spaces: TestSpaces;
   /** What the children have as /etc/hosts. */
   readonly hostsFile: string;
+  /** And as /etc/resolv.conf. */
+  readonly resolverFile: string;
   readonly close: () => Promise<void>;
 }
 
@@ -42,22 +45,33 @@ const killSignal = 9;
 /** Holds the pid of the keeper. */
 const keeperFile = 'keeper';
 const loopback = '127.0.0.1';
+const hostResolver = '/etc/resolv.conf';
 const backlog = 128;
 const none = { user: false, mount: false, pid: false, ipc: false, uts: false, cgroup: false, net: false };
 
 /** All of it is of this process's user namespaces: nothing has to be set up before, and nothing stays. Throws a Refusal. */
 export async function openTestNetwork({ storage, guests, tell }: TestNetworkPlace): Promise<TestNetwork> {
   const open: number[] = [];
-  const closeAll = (): void => {
-    for (const fd of open.splice(0)) containerAddon().closeFd(fd);
-  };
+  const stops: (() => Promise<void>)[] = [];
   const folder = runFolder(storage);
+  const close = async (): Promise<void> => {
+    for (const stop of stops.splice(0)) await stop();
+    for (const fd of open.splice(0)) containerAddon().closeFd(fd);
+    rmSync(folder, { recursive: true, force: true });
+  };
   try {
     const spaces = makeSpaces(guests, open);
     const relays = listenForGuests(guests, open);
     const hostsFile = join(folder, 'hosts');
     writeFileSync(hostsFile, hostsText(guests, readFileSync('/etc/hosts', 'utf8')));
-    const { pid, stop } = await startKeeper(folder, spaces, guests, relays, tell);
+    const resolverFile = join(folder, 'resolv.conf');
+    const outside = await openOutside(spaces.user, spaces.bridge);
+    if (outside.kind === 'failed') tell(`WARNING: the test network has no way outside: ${outside.problem}`);
+    if (outside.kind === 'open') stops.push(outside.stop);
+    const resolver = existsSync(hostResolver) ? readFileSync(hostResolver, 'utf8') : '';
+    writeFileSync(resolverFile, outside.kind === 'open' ? resolverText(resolver) : resolver);
+    const { pid, stop } = await startKeeper(folder, spaces, guests, relays, outside.kind === 'open', tell);
+    stops.push(stop);
     writeFileSync(join(folder, keeperFile), String(pid));
     // The keeper has its own.
     for (const { fd } of relays) containerAddon().closeFd(fd);
@@ -66,15 +80,11 @@ export async function openTestNetwork({ storage, guests, tell }: TestNetworkPlac
       guests,
       spaces,
       hostsFile,
-      async close() {
-        await stop();
-        closeAll();
-        rmSync(folder, { recursive: true, force: true });
-      },
+      resolverFile,
+      close,
     };
   } catch (error) {
-    closeAll();
-    rmSync(folder, { recursive: true, force: true });
+    await close();
     throw error;
   }
 }
@@ -160,6 +170,7 @@ async function startKeeper(
   spaces: TestSpaces,
   guests: readonly Guest[],
   relays: readonly HostPort[],
+  outside: boolean,
   tell: (message: string) => void,
 ): Promise<{ readonly pid: number; readonly stop: () => Promise<void> }> {
   const addon = containerAddon();
@@ -169,6 +180,7 @@ async function startKeeper(
   const passed = [...nets, ...relays.map(({ fd }) => fd)].map((from, index) => ({ from, to: firstFd + index }));
   const job: KeeperJob = {
     nodes: guests.map(({ name, ip }, index) => ({ name, ip, net: firstFd + index })),
+    outside,
     relays: relays.map(({ ip, port }, index) => ({ fd: firstFd + nets.length + index, ip, port })),
   };
   const jobFile = unnamedFile(folder, serialize(job));
