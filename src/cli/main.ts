@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import { basename } from 'node:path';
 import { version } from '../version.ts';
 import { type CommandName, commandNames, isCommandName, summaries } from './names.ts';
@@ -9,8 +10,15 @@ import { type CommandName, commandNames, isCommandName, summaries } from './name
 const invokedAs = basename(process.argv[1] ?? 'stellwerk', '.js');
 const words = isCommandName(invokedAs) ? [invokedAs, ...process.argv.slice(2)] : process.argv.slice(2);
 const [first, ...rest] = words;
+/** A link to this program by a name that is not its own: the symlink-name of a command of vagga.yaml. */
+const isSymlinkName =
+  invokedAs !== 'stellwerk' &&
+  !isCommandName(invokedAs) &&
+  lstatSync(process.argv[1] ?? '', { throwIfNoEntry: false })?.isSymbolicLink() === true;
 
-if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
+if (isSymlinkName) {
+  await (await import('../vagga/commands.ts')).vaggaBySymlink(invokedAs, words);
+} else if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
   process.stdout.write(overview());
 } else if (first === '--version' || first === '-V') {
   process.stdout.write(`stellwerk ${version}\n`);

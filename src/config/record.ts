@@ -91,6 +91,7 @@ export function record<const F extends Fields>(what: string, fields: F): Schema<
   return {
     expected: what,
     fields,
+    shape: { kind: 'record', what, fields },
     read(reading, given, key) {
       const list = entries(reading, given, key, what);
       if (list === invalid) return invalid;
@@ -149,6 +150,7 @@ export function list<T>(item: Schema<T>): Schema<readonly T[]> {
   const expected = `a list, each ${item.expected}`;
   return {
     expected,
+    shape: { kind: 'list', item },
     read(reading, given, key) {
       const node = reading.resolve(given, key);
       if (node === invalid) return invalid;
@@ -164,6 +166,7 @@ export function mapping<T>(name: Schema<string>, value: Schema<T>): Schema<Reado
   const expected = `a mapping of ${name.expected} to ${value.expected}`;
   return {
     expected,
+    shape: { kind: 'mapping', name, value },
     read(reading, given, key) {
       const found = entries(reading, given, key, expected);
       if (found === invalid) return invalid;

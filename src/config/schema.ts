@@ -1,6 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, type Node } from 'yaml';
 import { parseDecimal, parseInteger } from './number-text.ts';
 import type { ConfigProblem } from './problem.ts';
+import type { Shape } from './shape.ts';
 import { suggestion } from './suggest.ts';
 import { makeProblem, mostProblems, type Position, type YamlSource } from './yaml-source.ts';
 
@@ -14,6 +15,8 @@ export interface Schema<T> {
   readonly expected: string;
   /** Nothing (`null`, or an empty value) is a value here, and not the same as a key that is left out. */
   readonly takesNothing?: boolean;
+  /** What it is made of. */
+  readonly shape?: Shape;
   read(reading: Reading, node: Node | null, key: string): T | Invalid;
 }
 
@@ -104,9 +107,14 @@ export function refuseKind(reading: Reading, node: Node | null, key: string, exp
 }
 
 /** A scalar read by its text; `parse` gives null where the text is not what is expected. */
-export function scalar<T>(expected: string, parse: (text: string, plain: boolean) => T | null): Schema<T> {
+export function scalar<T>(
+  expected: string,
+  parse: (text: string, plain: boolean) => T | null,
+  shape: Shape = { kind: 'text', pattern: null },
+): Schema<T> {
   return {
     expected,
+    shape,
     read(reading, given, key) {
       const node = reading.resolve(given, key);
       if (node === invalid) return invalid;
@@ -122,10 +130,12 @@ export function scalar<T>(expected: string, parse: (text: string, plain: boolean
 export const text: Schema<string> = scalar('a text', (value) => (value.includes('\0') ? null : value));
 
 export const matching = (pattern: RegExp, expected: string): Schema<string> =>
-  scalar(expected, (value) => (pattern.test(value) ? value : null));
+  scalar(expected, (value) => (pattern.test(value) ? value : null), { kind: 'text', pattern });
 
-export const boolean: Schema<boolean> = scalar('true or false', (value) =>
-  value === 'true' ? true : value === 'false' ? false : null,
+export const boolean: Schema<boolean> = scalar(
+  'true or false',
+  (value) => (value === 'true' ? true : value === 'false' ? false : null),
+  { kind: 'boolean' },
 );
 
 export interface Range {
@@ -134,19 +144,29 @@ export interface Range {
 }
 
 export const integer = ({ min, max }: Range, what = 'an integer'): Schema<number> =>
-  scalar(`${what} from ${min} to ${max}`, (value) => {
-    const number = parseInteger(value);
-    return number !== null && number >= min && number <= max ? Number(number) : null;
-  });
+  scalar(
+    `${what} from ${min} to ${max}`,
+    (value) => {
+      const number = parseInteger(value);
+      return number !== null && number >= min && number <= max ? Number(number) : null;
+    },
+    { kind: 'number', min, max, whole: true },
+  );
 
 export const decimal = ({ min, max }: Range, what = 'a number'): Schema<number> =>
-  scalar(`${what} from ${min} to ${max}`, (value) => {
-    const number = parseDecimal(value);
-    return number !== null && number >= min && number <= max ? number : null;
-  });
+  scalar(
+    `${what} from ${min} to ${max}`,
+    (value) => {
+      const number = parseDecimal(value);
+      return number !== null && number >= min && number <= max ? number : null;
+    },
+    { kind: 'number', min, max, whole: false },
+  );
 
-export const absolutePath: Schema<string> = scalar('an absolute path', (value) =>
-  value.startsWith('/') && !value.includes('\0') ? value : null,
+export const absolutePath: Schema<string> = scalar(
+  'an absolute path',
+  (value) => (value.startsWith('/') && !value.includes('\0') ? value : null),
+  { kind: 'text', pattern: /^\// },
 );
 
 export const path: Schema<string> = scalar('a path', (value) => (value === '' || value.includes('\0') ? null : value));
@@ -156,6 +176,7 @@ export function oneOf<const Names extends readonly string[]>(names: Names): Sche
   const known: readonly string[] = names;
   return {
     expected,
+    shape: { kind: 'words', words: names },
     read(reading, given, key) {
       const value = scalar(expected, (word) => word).read(reading, given, key);
       if (value === invalid) return invalid;
@@ -171,6 +192,7 @@ export function nullable<T>(schema: Schema<T>): Schema<T | null> {
   return {
     expected,
     takesNothing: true,
+    shape: { kind: 'nullable', of: schema },
     read(reading, given, key) {
       const node = reading.resolve(given, key);
       if (node === invalid) return invalid;
@@ -196,4 +218,9 @@ export function checked<From, To>(
 }
 
 /** Taken as it is and never looked at. */
-export const anything: Schema<null> = { expected: 'anything', takesNothing: true, read: () => null };
+export const anything: Schema<null> = {
+  expected: 'anything',
+  takesNothing: true,
+  shape: { kind: 'anything' },
+  read: () => null,
+};

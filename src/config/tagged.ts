@@ -17,6 +17,7 @@ export function tagged<const V extends Variants>(variants: V): Schema<TaggedOf<V
   const expected = `one of ${names.join(', ')}`;
   return {
     expected,
+    shape: { kind: 'tagged', variants },
     read(reading, given, key): TaggedOf<V> | Invalid {
       const node = reading.resolve(given, key);
       if (node === invalid) return invalid;
@@ -40,6 +41,7 @@ export function shorthand<T>(scalarForm: Schema<T>, fullForm: Schema<T>): Schema
   const expected = `${fullForm.expected}, or ${scalarForm.expected}`;
   return {
     expected,
+    shape: { kind: 'either', of: [fullForm, scalarForm] },
     read(reading, given, key) {
       const node = reading.resolve(given, key);
       if (node === invalid) return invalid;
@@ -53,6 +55,7 @@ export function shorthand<T>(scalarForm: Schema<T>, fullForm: Schema<T>): Schema
 export const bare: Schema<null> = {
   expected: 'nothing',
   takesNothing: true,
+  shape: { kind: 'nothing' },
   read: (reading, node, key) =>
     reading.isNothing(node) ? null : reading.refuse(node, key, 'a value; expected the tag alone'),
 };

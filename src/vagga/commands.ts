@@ -4,36 +4,47 @@ import { readRegularFile } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
 import { suggestion } from '../config/suggest.ts';
 import { version } from '../version.ts';
-import { builtInNames, builtIns, runBuiltIn } from './command-line/built-ins.ts';
+import { ownCapsule } from './capsule/own-capsule.ts';
+import { builtInNames, builtIns, runBuiltIn, runProjectless } from './command-line/built-ins.ts';
 import { findCommand } from './command-line/find-command.ts';
 import { globalCommand, parseGlobal } from './command-line/global-options.ts';
 import { overview } from './command-line/listing.ts';
+import { projectlessBuiltIns } from './command-line/projectless.ts';
+import { commandOfSymlink } from './command-line/symlinks.ts';
 import { loadProject, mainFiles, type Project } from './config/project.ts';
 import { containersOfCommand } from './config/references.ts';
 import { compatibleVersion } from './config/vagga-version.ts';
 import { exitCodes } from './exit-codes.ts';
 import { findProject } from './find-project.ts';
+import { isTold, logLevel } from './log-level.ts';
 import { perform } from './perform.ts';
 import { containersOf, type Workplace } from './ready.ts';
 import { Refusal } from './refusal.ts';
 import { readSettings, type Settings } from './settings.ts';
-import { projectStore } from './store/layout.ts';
+import type { Store } from './store/layout.ts';
+import { storeOf } from './store/place.ts';
 
 const print = (text: string): void => void process.stdout.write(text);
 const complain = (text: string): void => void process.stderr.write(text);
 
 /** `vagga …`. Sets the exit code. */
 export async function vagga(args: readonly string[]): Promise<void> {
-  process.exitCode = await main(args);
+  process.exitCode = await main(args, null);
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const parsed = parseGlobal(args);
+/** A link that `_update_symlinks` made, by its name: all words are for the command behind it. */
+export async function vaggaBySymlink(name: string, args: readonly string[]): Promise<void> {
+  process.exitCode = await main(args, name);
+}
+
+async function main(args: readonly string[], symlink: string | null): Promise<number> {
+  const parsed = parseGlobal(symlink === null ? args : []);
   if (parsed.kind === 'refused') {
     complain(`vagga: ${parsed.message}\n`);
     return exitCodes[parsed.code];
   }
-  const { options, words } = parsed;
+  const { options } = parsed;
+  let { words } = parsed;
   if (options.version) {
     print(`${compatibleVersion} (Stellwerk ${version})\n`);
     return exitCodes.ok;
@@ -43,15 +54,43 @@ async function main(args: readonly string[]): Promise<number> {
     print(help.helpInformation());
     return exitCodes.ok;
   }
+  if (ownCapsule() !== null && words[0] !== '_capsule') {
+    complain('vagga: Recursive vagga: in a capsule only `vagga _capsule` works\n');
+    return exitCodes.nothing;
+  }
+  const anywhere = Object.hasOwn(projectlessBuiltIns, words[0] ?? '') ? projectlessBuiltIns[words[0] ?? ''] : undefined;
+  if (anywhere !== undefined) return runProjectless(anywhere, print, words.slice(1), complain);
   const loaded = load(process.cwd());
   if (typeof loaded === 'number') return loaded;
   const { project, settings } = loaded;
+  if (symlink !== null) {
+    if (!settings.runSymlinksAsCommands) return main(args, null);
+    const command = commandOfSymlink(project, symlink);
+    if (command === null) {
+      complain(`vagga: ${symlink}: no command of ${project.root} has this symlink-name\n`);
+      return exitCodes.nothing;
+    }
+    words = [command, ...args];
+  }
   const cwd = process.cwd();
+  const { level, problem: strangeLevel } = logLevel(process.env.VAGGA_LOG);
+  if (strangeLevel !== null) complain(`WARNING: ${strangeLevel}\n`);
+  const debug = (message: () => string): void => {
+    if (level === 'debug') complain(`DEBUG: ${message()}\n`);
+  };
+  debug(() => `the project is ${project.root}, its file ${project.file}`);
+  let store: Store | undefined;
   const place: Workplace = {
     project,
     settings,
-    store: projectStore(project.root),
-    tell: (message) => complain(`${message}\n`),
+    get store() {
+      if (store !== undefined) return store;
+      store = storeOf(project.root, settings, process.env);
+      debug(() => `builds are kept in ${store?.storage}, the cache is ${store?.cache}`);
+      return store;
+    },
+    tell: (message) => isTold(level, message) && complain(`${message}\n`),
+    debug,
   };
   const [word, ...rest] = words;
   if (word === undefined) {
@@ -59,7 +98,7 @@ async function main(args: readonly string[]): Promise<number> {
     return exitCodes.nothing;
   }
   const builtIn = Object.hasOwn(builtIns, word) ? builtIns[word] : undefined;
-  if (builtIn !== undefined) {
+  if (builtIn !== undefined && !options.runMulti) {
     const workDir = relative(project.root, cwd);
     return refusable(() => runBuiltIn(builtIn, { project, workDir, print, place, options, cwd }, rest, complain));
   }
@@ -71,13 +110,13 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const problem = ownerProblem(project.root, options.ignoreOwnerCheck);
   if (problem !== null) return problem;
-  const { build, versionCheck } = options;
-  const performance = {
-    ...{ place, options, cwd, print },
-    containers: containersOf(place, { force: false, build, versionCheck }),
-    done: new Set<string>(),
-  };
+  const { build, versionCheck, imageDownload } = options;
   return refusable(async () => {
+    const performance = {
+      ...{ place, options, cwd, print },
+      containers: containersOf(place, { force: false, build, versionCheck, imageDownload }),
+      done: new Set<string>(),
+    };
     if (!options.runMulti) return perform(performance, word, rest);
     const commands = words.flatMap((each) => findCommand(project, each) ?? []);
     await performance.containers.allReady(commands.flatMap(({ command }) => containersOfCommand(command)));

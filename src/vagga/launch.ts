@@ -69,20 +69,25 @@ export function runRequest(
   { container: name, environ, initialising, ...run }: Launch,
 ): RunRequest {
   const { project, settings, store, tell } = place;
+  const env = commandEnvironment({
+    caller: process.env,
+    proxies: settings.proxyEnvVars,
+    environFile: fromFile,
+    container: container.environ,
+    command: environ,
+    propagate: settings.propagateEnviron,
+    settings: settings.environ,
+    use: options.useEnv,
+    set: options.environ,
+  });
+  place.debug?.(() => `runs in ${built}, ${run.cwd}: ${JSON.stringify(run.words)}`);
+  if (process.env.VAGGA_DEBUG_CMDENV) {
+    for (const [key, value] of Object.entries(env)) tell(`${run.words[0]}: ${key}=${value}`);
+  }
   return {
     ...run,
     built,
-    env: commandEnvironment({
-      caller: process.env,
-      proxies: settings.proxyEnvVars,
-      environFile: fromFile,
-      container: container.environ,
-      command: environ,
-      propagate: settings.propagateEnviron,
-      settings: settings.environ,
-      use: options.useEnv,
-      set: options.environ,
-    }),
+    env,
     maps: containers.mapsOf(name),
     places: {
       project: project.root,

@@ -1,4 +1,5 @@
 import { showBanner } from './banner.ts';
+import { performCapsule } from './capsule-command.ts';
 import { readCommandLine } from './command-line/command-line.ts';
 import { findCommand } from './command-line/find-command.ts';
 import type { GlobalOptions } from './command-line/global-options.ts';
@@ -33,9 +34,7 @@ export async function perform(performance: Performance, word: string, args: read
   const { name, command } = found;
   done.add(name);
   if (command.tag === 'Supervise') return performSupervise(performance, perform, name, command.value, args);
-  if (command.tag !== 'Command') {
-    throw new Refusal('launcher', `${name} is a !${command.tag}: this version of Stellwerk does not run it`);
-  }
+  if (command.tag === 'CapsuleCommand') return performCapsule(performance, perform, name, command.value, args);
   const line = readCommandLine(name, command.value, args, print);
   if (typeof line === 'number') return line;
   const before = await performBefore(performance, perform, command.value.prerequisites);

@@ -11,7 +11,7 @@ import { containersOfVolumes } from './config/references.ts';
 import { Refusal } from './refusal.ts';
 import { containerIdMaps, type IdMaps } from './run/own-id-maps.ts';
 import type { Settings } from './settings.ts';
-import { keptBuild, useBuild } from './store/commit.ts';
+import { keptBuild, touchLastUse, useBuild } from './store/commit.ts';
 import type { Store } from './store/layout.ts';
 import { folderCache } from './version/cache.ts';
 import { explainDifference } from './version/diff.ts';
@@ -25,6 +25,8 @@ export interface Workplace {
   readonly store: Store;
   /** A line for stderr. */
   readonly tell: (message: string) => void;
+  /** A line for stderr where VAGGA_LOG asks for it. */
+  readonly debug?: (message: () => string) => void;
 }
 
 export interface Readiness {
@@ -34,6 +36,8 @@ export interface Readiness {
   readonly build: boolean;
   /** `--no-version-check`: takes what was built last, whatever has changed. */
   readonly versionCheck: boolean;
+  /** False: `--no-image-download`. */
+  readonly imageDownload?: boolean;
 }
 
 /** Containers that are built and current, each looked at once. */
@@ -96,7 +100,10 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
   };
   const makeReady = async (name: string): Promise<string> => {
     const container = containerOf(name);
-    const folder = how.versionCheck ? await current(name, container) : lastBuild(store, name);
+    // The option wants what is there; the setting only spares the check where something is.
+    const last = how.versionCheck && settings.versionCheck ? null : lastBuild(store, name);
+    if (last !== null) touchLastUse(last);
+    const folder = last ?? (how.versionCheck ? await current(name, container) : null);
     if (folder === null) throw new Refusal('notReady', `container ${name} was never built`);
     folders.set(name, folder);
     await allReady(containersOfVolumes(container.volumes.values()));
@@ -115,6 +122,7 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
     if (found.kind === 'failed') throw new Refusal('launcher', `container ${name}: ${found.reason}`);
     const hash = found.kind === 'known' ? found.hash : null;
     const kept = hash === null ? null : keptBuild(store, name, hash, mapsOf(name));
+    place.debug?.(() => `container ${name}: version ${hash ?? 'not known yet'}, ${kept?.kind ?? 'to be built'}`);
     if (hash !== null && kept?.kind === 'current' && !how.force) return useBuild(store, name, hash);
     if (!how.build) {
       const why = found.kind === 'known' ? `version ${found.short}` : found.reason;
@@ -139,6 +147,13 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
       force: how.force,
       waitForLock: settings.buildLockWait,
       proxies: settings.proxyEnvVars,
+      caCertificates: settings.caCertificates,
+      mirrors: {
+        ...{ ubuntu: settings.ubuntuMirror, debian: settings.debianMirror, alpine: settings.alpineMirror },
+        skipAptLocking: settings.ubuntuSkipLocking,
+      },
+      imageDownload: how.imageDownload ?? true,
+      autoClean: container.autoClean && !settings.disableAutoClean,
       tell: screen.tell,
     });
     if (outcome.kind === 'failed') throw new Refusal('launcher', outcome.problem);

@@ -31,6 +31,7 @@ const ofUsers = {
   'storage-subdir-from-env-var': maybe(matching(/^\w+$/, 'the name of an environment variable')),
   'external-volumes': maybe(mapping(matching(/^[\w.-]+$/, 'a name of a volume'), path)),
   'push-image-script': maybe(text),
+  'ca-certificates': maybe(path),
   'propagate-environ': maybe(list(matching(/^[^=\0]+$/, 'a name of environment variables, * stands for any letters'))),
   'proxy-env-vars': maybe(boolean),
   'auto-apply-sysctl': maybe(boolean),
@@ -44,7 +45,11 @@ const siteSchema = record('settings of one project', userFields);
 const noSites: ReadonlyMap<string, Site> = new Map();
 type Site = ValueOf<typeof siteSchema>;
 
-const userSchema = record('settings', { ...userFields, 'site-settings': optional(mapping(path, siteSchema), noSites) });
+/** Of a user; a project's own file takes a part of it. */
+export const userSettingsSchema = record('settings', {
+  ...userFields,
+  'site-settings': optional(mapping(path, siteSchema), noSites),
+});
 const projectSchema = record('settings of a project', { ...everywhere, 'shared-cache': maybe(boolean) });
 
 export interface Settings {
@@ -53,6 +58,8 @@ export interface Settings {
   readonly storageSubdirFromEnvVar: string | null;
   readonly externalVolumes: ReadonlyMap<string, string>;
   readonly pushImageScript: string | null;
+  /** A PEM file of the host's authorities, for hosts whose way out has one of its own. */
+  readonly caCertificates: string | null;
   readonly propagateEnviron: readonly string[];
   readonly proxyEnvVars: boolean;
   readonly autoApplySysctl: boolean;
@@ -78,6 +85,7 @@ export const defaultSettings: Settings = {
   storageSubdirFromEnvVar: null,
   externalVolumes: new Map(),
   pushImageScript: null,
+  caCertificates: null,
   propagateEnviron: [],
   proxyEnvVars: true,
   autoApplySysctl: false,
@@ -112,10 +120,12 @@ export type ReadSettings =
   | { readonly kind: 'settings'; readonly settings: Settings }
   | { readonly kind: 'refused'; readonly problems: readonly ConfigProblem[] };
 
+/** Settings that a project brings along, relative to its folder; the later wins. */
+export const projectSettingsFiles = ['.vagga.settings.yaml', '.vagga/settings.yaml'] as const;
+
 /** Reads all that there are; the later in the list of vagga 5.3 wins. */
 export function readSettings({ root, home, variable, read }: SettingsSources): ReadSettings {
   const ofHome = ['.config/vagga/settings.yaml', '.vagga/settings.yaml', '.vagga.yaml'];
-  const ofProject = ['.vagga.settings.yaml', '.vagga/settings.yaml'];
   const problems: ConfigProblem[] = [];
   let settings: Settings = defaultSettings;
 
@@ -131,7 +141,7 @@ export function readSettings({ root, home, variable, read }: SettingsSources): R
     return null;
   };
   const ofUser = (file: string, bytes: Uint8Array): void => {
-    const value = take(readConfig(file, bytes, userSchema));
+    const value = take(readConfig(file, bytes, userSettingsSchema));
     if (value === null) return;
     const { siteSettings, ...own } = value;
     settings = overlaid(settings, own, home);
@@ -144,7 +154,7 @@ export function readSettings({ root, home, variable, read }: SettingsSources): R
     if (bytes !== null) ofUser(file, bytes);
   }
   if (variable !== null) ofUser('$VAGGA_SETTINGS', Buffer.from(variable));
-  for (const file of ofProject.map((name) => join(root, name))) {
+  for (const file of projectSettingsFiles.map((name) => join(root, name))) {
     // A home folder that is a project: it has been read, as the user's.
     if (home !== null && ofHome.some((name) => join(home, name) === file)) continue;
     const bytes = bytesOf(file);
@@ -162,7 +172,9 @@ function overlaid(
 ): Settings {
   const set = Object.fromEntries(Object.entries(above).filter(([, value]) => value !== null)) as Partial<Settings>;
   const paths = Object.fromEntries(
-    (['storageDir', 'cacheDir'] as const).flatMap((key) => (set[key] ? [[key, expanded(set[key], home)]] : [])),
+    (['storageDir', 'cacheDir', 'caCertificates'] as const).flatMap((key) =>
+      set[key] ? [[key, expanded(set[key], home)]] : [],
+    ),
   );
   const volumes = [...(set.externalVolumes ?? [])].map(([name, path]) => [name, expanded(path, home)] as const);
   return {

@@ -175,7 +175,7 @@ describe.skipIf(noRootless)('a command', () => {
     ]);
     expect([launch('bad').status, launch('bad').stderr]).toEqual([
       121,
-      `vagga: ${project.file('bad')}:1: Bad syntax: "${account}:200000"\n`,
+      `vagga: /etc/subuid:1: Bad syntax: "${account}:200000"\n`,
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/native/load.ts';
@@ -11,6 +11,10 @@ const noRootless = skipped(missing === null, 'supervise of vagga', missing ?? ''
 
 /** Of this run: processes of other tests may sleep too. */
 const nap = 100_000 + process.pid;
+
+const [shared, own] = [18_000 + (process.pid % 1000), 19_000 + (process.pid % 1000)];
+/** As /proc/net/tcp has it. */
+const hex = (port: number): string => port.toString(16).toUpperCase().padStart(4, '0');
 
 const yaml = `
 containers:
@@ -64,11 +68,11 @@ commands:
   single: !Command { container: c, run: 'grep -c : /proc/net/dev', isolate-network: true }
   sockets: !Supervise
     mode: wait-all-successful
-    pass-tcp-socket: 18${String(process.pid % 1000).padStart(3, '0')}
+    pass-tcp-socket: ${shared}
     children:
-      shared: !Command { container: c, run: 'readlink /proc/self/fd/3' }
-      shares: !Command { container: c, run: 'readlink /proc/self/fd/3' }
-      own: !Command { container: c, pass-tcp-socket: 19${String(process.pid % 1000).padStart(3, '0')}, run: 'readlink /proc/self/fd/3' }
+      a: !Command { container: c, run: &listening 'i=$(readlink /proc/self/fd/3 | tr -dc 0-9); awk -v i=$i "\\$10 == i && \\$4 == \\"0A\\" { print i, \\$2 }" /proc/net/tcp' }
+      b: !Command { container: c, run: *listening }
+      own: !Command { container: c, pass-tcp-socket: "*:${own}", run: *listening }
   opts: !Supervise
     description: Serve it
     mode: wait-all-successful
@@ -181,9 +185,12 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('a supervise, as %s'
 
   it('hands its socket to children that have none of their own', () => {
     const { status, stdout } = vagga('sockets');
-    const sockets = stdout.trim().split('\n');
-    expect([status, sockets.length, new Set(sockets).size]).toEqual([0, 3, 2]);
-    for (const socket of sockets) expect(socket).toMatch(/^socket:\[\d+\]$/);
+    const sockets = sorted(stdout).map((line) => line.split(' '));
+    expect([status, sockets.map(([, address]) => address).sort()]).toEqual([
+      0,
+      [`00000000:${hex(own)}`, `0100007F:${hex(shared)}`, `0100007F:${hex(shared)}`],
+    ]);
+    expect(new Set(sockets.map(([inode]) => inode)).size).toBe(2);
   });
 
   it('reads options for its children, and names of children beside them', () => {
@@ -228,6 +235,64 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('a supervise, as %s'
     expect(await ended).toBe(code);
     await until('their end', () => sleepers() === '');
     expect(output).toBe('up\nup\n');
+  });
+});
+
+describe.skipIf(noRootless)('a supervise of a user to whom no ids are granted', () => {
+  it('has one network for all children too', () => {
+    const project = host.project('user', yaml, { late: '' });
+    const nothing = { subuid: '/dev/null', subgid: '/dev/null' };
+    const { status, stdout } = project.vagga(['--isolate-network', '--no-prerequisites', 'plain'], nothing);
+    const lines = sorted(stdout);
+    expect([status, lines.length, new Set(lines).size, lines[0]]).toEqual([0, 4, 2, '1']);
+  });
+});
+
+describe.skipIf(noRootless)('a command', () => {
+  const expected = (limit: number): string => `
+containers: { c: { setup: [!Tar { url: ./root.tar.gz }] } }
+commands:
+  watch: !Command { container: c, expect-inotify-limit: ${limit}, run: 'true' }
+  both: !Supervise
+    mode: wait-all-successful
+    expect-inotify-limit: 1
+    children: { a: !Command { container: c, expect-inotify-limit: ${limit}, run: 'true' } }
+  later: !Command { container: c, banner: "It is up.", banner-delay: 0.1, run: 'while ! [ -e /work/go ]; do sleep 0.1; done' }
+  soon: !Command { container: c, banner: "Never told.", banner-delay: 3600, run: 'true' }
+`;
+  const limit = Number(readFileSync('/proc/sys/fs/inotify/max_user_watches', 'utf8'));
+
+  it('tells its banner after a while, unless it has ended by then', async () => {
+    const project = host.project('user', expected(1));
+    const soon = project.vagga(['soon']);
+    expect([soon.status, soon.stderr]).toEqual([0, expect.not.stringContaining('Never told.')]);
+    const launcher = project.start(['later']);
+    let told = '';
+    launcher.stderr?.on('data', (text) => {
+      told += text;
+    });
+    const ended = new Promise((resolve) => launcher.once('exit', resolve));
+    await until('the banner', () => told === 'It is up.\n');
+    writeFileSync(project.file('go'), '');
+    expect(await ended).toBe(0);
+  });
+
+  it('that watches many files says so where it may not, and runs', () => {
+    const project = host.project('user', expected(limit + 1));
+    const warning = `WARNING: fs.inotify.max_user_watches is ${limit}, the command expects ${limit + 1}: sudo -k sysctl fs.inotify.max_user_watches=${limit + 1}\n`;
+    expect(project.vagga(['_build', 'c']).status).toBe(0);
+    for (const name of ['watch', 'both']) expect(project.vagga([name])).toMatchObject({ status: 0, stderr: warning });
+  });
+
+  it.skipIf(limit + 1 > 524_288)('has the limit raised by sudo where settings allow it', () => {
+    const project = host.project('user', expected(limit + 1), { 'bin/sudo': '#!/bin/sh\necho "sudo: $*"\nexit 1\n' });
+    chmodSync(project.file('bin/sudo'), 0o755);
+    expect(project.vagga(['_build', 'c']).status).toBe(0);
+    const env = { PATH: `${project.file('bin')}:${process.env.PATH}`, VAGGA_SETTINGS: 'auto-apply-sysctl: true' };
+    const sysctl = `-k sysctl fs.inotify.max_user_watches=${limit + 1}\n`;
+    expect(project.vagga(['watch'], { env }).stderr).toBe(
+      `sudo ${sysctl}sudo: ${sysctl}WARNING: fs.inotify.max_user_watches stays ${limit}, the command expects ${limit + 1}\n`,
+    );
   });
 });
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { builtInNames } from '../../src/vagga/command-line/built-ins.ts';
+import { shapesOf } from '../../src/vagga/command-line/built-in-shape.ts';
+import { type BuiltInContext, builtIns } from '../../src/vagga/command-line/built-ins.ts';
 import { optionsText, parseOptions, shellQuoted } from '../../src/vagga/command-line/command-options.ts';
 import { complete } from '../../src/vagga/command-line/completion.ts';
 import { parseGlobal } from '../../src/vagga/command-line/global-options.ts';
@@ -169,7 +170,9 @@ describe('options of a command', () => {
 });
 
 describe('completion', () => {
-  const offered = (before: readonly string[], current = '') => complete(project, builtInNames(), before, current);
+  const context = { project, workDir: '', print: () => {}, end: () => {} } as unknown as BuiltInContext;
+  const where = { project, builtIns: shapesOf(builtIns, context) };
+  const offered = (before: readonly string[], current = '') => complete(where, before, current).map(({ word }) => word);
 
   it('offers commands and options, hidden ones only after their first letter', () => {
     expect(offered([], 't')).toEqual(['test', 't']);
@@ -182,6 +185,24 @@ describe('completion', () => {
     expect(offered(['--no-net'], '--')).not.toContain('--isolate-network');
     expect(offered(['-E', 'A=b'], '-')).toContain('-E');
     expect(offered(['-E'])).toEqual([]);
+  });
+
+  it('offers a supervised command what it reads: docopt texts have no flags of builds', () => {
+    const offeredTo = (options: string) => {
+      const command = `containers: { c: {} }\ncommands: { s: !Supervise { options: ${JSON.stringify(options)}, children: { a: !Command { container: c, run: a } } } }`;
+      return complete({ ...where, project: projectOf(command) }, ['s'], '--').map(({ word }) => word);
+    };
+    expect(offered(['serve'], '--no')).toEqual(['--no-image-download', '--no-build', '--no-version-check']);
+    expect(offeredTo('Usage: vagga s [options] [--port=<n>]')).toEqual(['--port', '--only', '--exclude', '--help']);
+    expect(offeredTo('Usage: vagga s [--port=<n>]')).toEqual(['--port', '--help']);
+  });
+
+  it('knows what works in a capsule', () => {
+    expect(offered(['_capsule'])).toEqual(['build', 'run', 'script', 'download']);
+    expect(offered(['_capsule', 'build', '--force'])).toEqual(['--print-version', 'app', '_base']);
+    expect(offered(['_capsule', 'run', 'app'])).toEqual([]);
+    expect(offered(['_capsule', 'script', '--sha256'])).toEqual([]);
+    expect(offered(['_capsule', 'script', '--sha256', 'x'], '--')).toEqual(['--refresh']);
   });
 
   it('knows children and tags of a supervised command, and containers of built-in ones', () => {

@@ -15,14 +15,16 @@ import { join } from 'node:path';
 import { serialize } from 'node:v8';
 import { packageRoot } from '../../native/load.ts';
 import type { Container } from '../config/container.ts';
+import { takeImage } from '../image/take.ts';
 import { proxyVariables } from '../run/environment.ts';
 import { removeAsNamespaceRoot } from '../run/namespace-root.ts';
 import type { IdMaps } from '../run/own-id-maps.ts';
 import { plainSpec, runQuietly } from '../run/process.ts';
-import { commitBuild, describeBuild, keptBuild, linkBuild, useBuild } from '../store/commit.ts';
+import { commitBuild, describeBuild, keptBuild, linkBuild, newestBuild, useBuild } from '../store/commit.ts';
 import { buildLock, rootsFolder, type Store, shortHash, unfinishedFolder } from '../store/layout.ts';
 import { lockFile } from '../store/lock.ts';
-import type { BuildJob } from './job.ts';
+
+import type { BuildJob, Mirrors } from './job.ts';
 import type { BuildScreen } from './screen.ts';
 import { watched } from './watched.ts';
 
@@ -46,6 +48,13 @@ export interface BuildRequest {
   readonly waitForLock: boolean;
   /** Setting `proxy-env-vars`. */
   readonly proxies: boolean;
+  readonly mirrors: Mirrors;
+  /** Setting `ca-certificates`. */
+  readonly caCertificates: string | null;
+  /** Whether `image-cache-url` is asked first; default: no. */
+  readonly imageDownload?: boolean;
+  /** Whether the build that was the newest so far is removed once this one is there; default: no. */
+  readonly autoClean?: boolean;
   /** A line for stderr. */
   readonly tell: (message: string) => void;
   readonly screen: BuildScreen;
@@ -87,17 +96,19 @@ async function buildLocked(request: BuildRequest): Promise<BuildOutcome> {
   const since = Date.now();
   mkdirSync(unfinished);
   mkdirSync(store.cache, { recursive: true });
-  const exitCode = await runBuilder(request, unfinished);
+  const exitCode = (await takeImage(request, unfinished)) ? 0 : await runBuilder(request, unfinished);
   if (typeof exitCode === 'string') return failed(exitCode);
   if (exitCode !== 0) return failed(`Error building container ${name}; its unfinished root is left in ${unfinished}`);
 
   const hash = request.hash ?? (await request.versionAfter());
   describeBuild(unfinished, maps);
+  const before = request.autoClean === true ? newestBuild(store, name) : null;
   const { folder, old } = commitBuild(store, name, hash, unfinished);
   linkBuild(store, name, hash);
   tell(`Container ${name} (${shortHash(hash)}) built in ${Math.round((Date.now() - since) / 1000)} seconds.`);
-  if (old !== null) {
-    const left = await removeAsNamespaceRoot(maps, [old]);
+  for (const needless of new Set([old, before])) {
+    if (needless === null || needless === folder) continue;
+    const left = await removeAsNamespaceRoot(maps, [needless]);
     if (left !== null) tell(`WARNING: ${left}`);
   }
   return { kind: 'built', folder };
@@ -117,12 +128,18 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
     built: request.built,
     environment: request.proxies ? proxyVariables(env) : new Map(),
     unmaskedProc: process.geteuid?.() !== 0,
+    caCertificates: request.caCertificates,
+    mirrors: request.mirrors,
   };
   const stdin = asStdin(rootsFolder(request.store), serialize(job));
   try {
     const spec = plainSpec({
       argv: [process.execPath, '--enable-source-maps', join(packageRoot(), 'dist', 'vagga-builder.js')],
-      env: Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)),
+      env: Object.fromEntries(
+        Object.entries({ ...ofBundle(request.caCertificates), ...env }).filter(
+          (entry): entry is [string, string] => entry[1] !== undefined,
+        ),
+      ),
       cwd: request.project,
       namespaces: { user: true, mount: true, pid: true, ipc: true, uts: false, cgroup: false, net: false },
       ...request.maps,
@@ -136,6 +153,11 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
   } finally {
     closeSync(stdin);
   }
+}
+
+/** The builder itself downloads and clones too. */
+function ofBundle(bundle: string | null): Readonly<Record<string, string>> {
+  return bundle === null ? {} : { NODE_EXTRA_CA_CERTS: bundle, GIT_SSL_CAINFO: bundle };
 }
 
 /** What the programs of the build printed, beside its root. */

@@ -5,15 +5,21 @@
  */
 import { readFileSync } from 'node:fs';
 import { deserialize } from 'node:v8';
+import { finishDistribution } from './distro/packages.ts';
 import { executeStep } from './execute.ts';
 import { finishRoot, makeRoot } from './finish.ts';
 import { hostFiles } from './host-files.ts';
 import { type BuildJob, initialState } from './job.ts';
-import { report } from './report.ts';
+import { report, reportTo } from './report.ts';
 import { stepTitle } from './step-title.ts';
+import { timings } from './timings.ts';
+
+const eventsFd = 3;
 
 async function build(job: BuildJob): Promise<void> {
   process.umask(0o022);
+  reportTo(eventsFd);
+  const timing = timings(job.root);
   makeRoot(job.root);
   hostFiles(job.root, job.container);
   let state = initialState;
@@ -22,11 +28,14 @@ async function build(job: BuildJob): Promise<void> {
     report({ kind: 'step', number: index + 1, of: setup.length, title: stepTitle(step) });
     try {
       state = await executeStep(job, state, step);
+      timing.mark(`Step ${index + 1}: !${step.tag}`);
     } catch (error) {
       throw new Error(`step ${index + 1} of ${setup.length}, !${step.tag}: ${(error as Error).message}`);
     }
   }
+  await finishDistribution(job, state);
   finishRoot(job, state);
+  timing.mark('Finish');
 }
 
 try {

@@ -1,5 +1,4 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { cacheFolder } from '../store/cache-folder.ts';
 import { emptyFolder } from './files.ts';
 import type { BuildJob, BuildState } from './job.ts';
 import { ensureFolder } from './root-path.ts';
@@ -8,8 +7,7 @@ import { ensureFolder } from './root-path.ts';
 export function cacheDirs(job: BuildJob, state: BuildState, dirs: ReadonlyMap<string, string>): BuildState {
   const binds = new Map(state.binds);
   for (const [path, name] of dirs) {
-    const source = join(job.cache, name);
-    mkdirSync(source, { recursive: true });
+    const source = cacheFolder(job.cache, name);
     ensureFolder(job.root, path);
     emptyFolder(job.root, path);
     binds.set(path, { source, readonly: false });

@@ -1,24 +1,36 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { createReadStream, createWriteStream, existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { EnvHttpProxyAgent, fetch } from 'undici';
+import { fetch } from 'undici';
 import { hostPath } from '../run/mounts.ts';
+import { cacheFolder } from '../store/cache-folder.ts';
 import { lockFile } from '../store/lock.ts';
+import { proxyAgent } from './fetch.ts';
 import type { BuildJob } from './job.ts';
 import { report } from './report.ts';
 
-/** The host's path of what a step's `url` names: a file of the project, of an external volume, or a download. */
-export async function sourceFile(job: BuildJob, url: string, sha256: string | null): Promise<string> {
-  if (/^https?:\/\//.test(url)) return download(job, url, sha256);
+type SourcePlace = Pick<BuildJob, 'project' | 'cache' | 'externalVolumes' | 'environment'>;
+
+/**
+ * The host's path of what a step's `url` names: a file of the project, of an external volume, or a download. `refresh`:
+ * a download is made again although the cache has it.
+ */
+export async function sourceFile(
+  job: SourcePlace,
+  url: string,
+  sha256: string | null,
+  refresh = false,
+): Promise<string> {
+  if (/^https?:\/\//.test(url)) return download(job, url, sha256, refresh);
   const path = url.startsWith('file://') ? decodeURIComponent(new URL(url).pathname) : localPath(job, url);
   if (!existsSync(path)) throw new Error(`${url}: no such file`);
   if (sha256 !== null) checkSum(url, sha256, await sumOf(path));
   return path;
 }
 
-function localPath(job: BuildJob, url: string): string {
+function localPath(job: SourcePlace, url: string): string {
   if (url.startsWith('.')) return join(job.project, url);
   const path = url.startsWith('/') ? hostPath(url, job) : null;
   if (path === null)
@@ -27,15 +39,14 @@ function localPath(job: BuildJob, url: string): string {
 }
 
 /** What was downloaded once stays in the cache; its name has the sum that was asked for, or that of the address. */
-async function download(job: BuildJob, url: string, sha256: string | null): Promise<string> {
-  const folder = join(job.cache, 'downloads');
-  mkdirSync(folder, { recursive: true });
+async function download(job: SourcePlace, url: string, sha256: string | null, refresh: boolean): Promise<string> {
+  const folder = cacheFolder(job.cache, 'downloads');
   const key = (sha256 ?? createHash('sha256').update(url).digest('hex')).slice(0, 8);
   const file = join(folder, `${key}-${basename(new URL(url).pathname) || 'index'}`);
   const lock = await lockFile(`${file}.lock`, true, tell);
   if (lock.kind !== 'locked') throw new Error(`${file}.lock: ${lock.kind === 'failed' ? lock.problem : 'is held'}`);
   try {
-    if (!existsSync(file)) {
+    if (refresh || !existsSync(file)) {
       await fetchTo(url, `${file}.part`, job.environment);
       if (sha256 !== null) {
         const sum = await sumOf(`${file}.part`);
@@ -53,22 +64,28 @@ async function download(job: BuildJob, url: string, sha256: string | null): Prom
 }
 
 async function fetchTo(url: string, file: string, environment: ReadonlyMap<string, string>): Promise<void> {
-  const value = (name: string): string | undefined => environment.get(name) ?? process.env[name];
-  const all = value('all_proxy');
-  const httpProxy = value('http_proxy') ?? all;
-  const httpsProxy = value('https_proxy') ?? all;
-  const noProxy = value('no_proxy');
-  const dispatcher = new EnvHttpProxyAgent({
-    ...(httpProxy ? { httpProxy } : {}),
-    ...(httpsProxy ? { httpsProxy } : {}),
-    ...(noProxy ? { noProxy } : {}),
-  });
+  // What a killed vagga has left may be somebody else's.
+  rmSync(file, { force: true });
+  await readUrl(url, environment, (body) => pipeline(body, createWriteStream(file, { mode: 0o644 })));
+}
+
+/** Fetches, through the proxies that the environment names; throws with the address and what went wrong. */
+export async function readUrl(
+  url: string,
+  environment: ReadonlyMap<string, string>,
+  use: (body: Readable) => Promise<void>,
+): Promise<void> {
+  const dispatcher = proxyAgent(environment);
   try {
     tell(`Downloading ${url}`);
     const answer = await fetch(url, { dispatcher });
     if (!answer.ok || answer.body === null) throw new Error(`${url}: status ${answer.status} ${answer.statusText}`);
     const total = Number(answer.headers.get('content-length') ?? 0) || null;
-    await pipeline(Readable.fromWeb(answer.body), counted(url, total), createWriteStream(file));
+    const counter = counted(url, total);
+    const used = use(counter);
+    await Promise.allSettled([pipeline(Readable.fromWeb(answer.body), counter), used]);
+    // What broke the connection has broken the counter too.
+    await used;
   } catch (error) {
     const cause = (error as Error).cause as Error | undefined;
     throw new Error(`Error downloading ${url}: ${cause?.message ?? (error as Error).message}`);

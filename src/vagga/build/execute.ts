@@ -5,6 +5,7 @@ import { gitDescribe } from '../version/git-describe.ts';
 import { projectPath } from '../version/project-file.ts';
 import { compileRules } from '../version/rules.ts';
 import { cacheDirs } from './cache-dirs.ts';
+import { executeDistributionStep, isDistributionStep } from './distro/steps.ts';
 import { sourceFile } from './download.ts';
 import { copySelected, copyStep, emptyFolder, removePath, writeTexts } from './files.ts';
 import { checkOut } from './git.ts';
@@ -19,6 +20,7 @@ import { unpackZip } from './zip.ts';
 
 /** Does a step; what it leaves for later ones is in the state. Throws with what went wrong. */
 export async function executeStep(job: BuildJob, state: BuildState, step: Step): Promise<BuildState> {
+  if (isDistributionStep(step)) return executeDistributionStep(job, state, step);
   const { root } = job;
   switch (step.tag) {
     case 'Sh':

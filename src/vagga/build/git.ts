@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { cacheFolder } from '../store/cache-folder.ts';
 import { lockFile } from '../store/lock.ts';
 import type { BuildJob } from './job.ts';
 
@@ -13,8 +14,7 @@ export interface GitSource {
 
 /** Fills `folder` of the host with the files of the revision, or of the newest of the branch; without .git. */
 export async function checkOut(job: BuildJob, source: GitSource, folder: string): Promise<void> {
-  const folderOfClones = join(job.cache, 'git');
-  mkdirSync(folderOfClones, { recursive: true });
+  const folderOfClones = cacheFolder(job.cache, 'git');
   const key = createHash('sha256').update(source.url).digest('hex').slice(0, 8);
   const clone = join(folderOfClones, `${key}-${basename(source.url).replace(/\.git$/, '')}.git`);
   const url = source.url.startsWith('.') ? join(job.project, source.url) : source.url;

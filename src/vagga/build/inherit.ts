@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { Step } from '../config/steps.ts';
 import { cacheDirs } from './cache-dirs.ts';
+import { detectDistribution } from './distro/distribution.ts';
+import { withDistribution } from './distro/packages.ts';
 import type { BuildJob, BuildState } from './job.ts';
 import { subConfig } from './sub-config.ts';
 
@@ -56,5 +58,5 @@ function inheritSteps(job: BuildJob, state: BuildState, setup: readonly Step[]):
       default: // it has done its work, which was copied
     }
   }
-  return now;
+  return withDistribution(job, now, detectDistribution(job.root));
 }

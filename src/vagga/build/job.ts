@@ -1,5 +1,6 @@
 import type { Container } from '../config/container.ts';
 import type { StepOf } from '../config/steps.ts';
+import type { Distribution } from './distro/distribution.ts';
 
 /** All that the builder is told: plain data, it crosses a process border. Paths are the host's. */
 export interface BuildJob {
@@ -17,6 +18,18 @@ export interface BuildJob {
   /** Proxies. */
   readonly environment: ReadonlyMap<string, string>;
   readonly unmaskedProc: boolean;
+  /** Setting `ca-certificates`: a bundle of the host. */
+  readonly caCertificates: string | null;
+  readonly mirrors: Mirrors;
+}
+
+/** Where distributions come from: settings; null: the default. */
+export interface Mirrors {
+  readonly ubuntu: string | null;
+  readonly debian: string | null;
+  readonly alpine: string | null;
+  /** Setting `ubuntu-skip-locking`: builds that share a cache of apt do not take turns. */
+  readonly skipAptLocking: boolean;
 }
 
 /** What an earlier step leaves for later ones. */
@@ -27,6 +40,8 @@ export interface BuildState {
   readonly binds: ReadonlyMap<string, { readonly source: string; readonly readonly: boolean }>;
   /** Done again when the build ends, in this order. */
   readonly atEnd: readonly AtEnd[];
+  /** That a step selected; null: none did, the root may have one yet. */
+  readonly distro: Distribution | null;
 }
 
 export interface AtEnd {
@@ -34,6 +49,6 @@ export interface AtEnd {
   readonly path: string;
 }
 
-export const initialState: BuildState = { env: new Map(), binds: new Map(), atEnd: [] };
+export const initialState: BuildState = { env: new Map(), binds: new Map(), atEnd: [], distro: null };
 
 export type Copy = StepOf<'Copy'>;

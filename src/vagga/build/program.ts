@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { ContainerSpec, IdMapping } from '../../native/container.ts';
 import type { StepOf } from '../config/steps.ts';
 import { defaultPath } from '../run/environment.ts';
@@ -6,6 +7,7 @@ import { identityMap } from '../run/id-map.ts';
 import { baseMounts } from '../run/mounts.ts';
 import { plainSpec, runQuietly } from '../run/process.ts';
 import { programCandidates } from '../run/words.ts';
+import { certificatesOf } from './certificates.ts';
 import type { BuildJob, BuildState } from './job.ts';
 
 /** Environment of the steps: vagga 3. */
@@ -15,6 +17,7 @@ export function buildEnvironment(job: BuildJob, state: BuildState): Readonly<Rec
     ['HOME', '/tmp'],
     ['PATH', defaultPath],
     ...job.environment,
+    ...Object.entries(certificatesOf(job.caCertificates).environment),
     ...state.env,
   ]);
 }
@@ -39,6 +42,7 @@ export async function runInRoot(
       namespaces: { user: false, mount: true, pid: true, ipc: true, uts: false, cgroup: false, net: false },
       mounts: [
         ...baseMounts(job.project, job.unmaskedProc),
+        ...certificatesOf(job.caCertificates).mounts,
         ...[...state.binds].map(
           ([target, { source, readonly }]) => ({ kind: 'bind', source, target, readonly, exec: true }) as const,
         ),
@@ -52,6 +56,39 @@ export async function runInRoot(
     throw new Error(absent ? `${program}: no such program in the container` : end.message);
   }
   if (end.exitCode !== 0) throw new Error(`${words.join(' ')}: ended with exit code ${end.exitCode}`);
+}
+
+/** What such a program says on stdout; its stderr is ours. */
+export async function captureInRoot(job: BuildJob, state: BuildState, words: readonly string[]): Promise<string> {
+  const { output, problem } = await withOutput(job, (fd) => runInRoot(job, state, words, { stdio: [-1, fd, 2] }));
+  if (problem !== null) throw problem;
+  return output;
+}
+
+/** A talkative program inside: what it says comes to stderr only where it fails. */
+export async function runSilently(job: BuildJob, state: BuildState, words: readonly string[]): Promise<void> {
+  const { output, problem } = await withOutput(job, (fd) => runInRoot(job, state, words, { stdio: [-1, fd, fd] }));
+  if (problem === null) return;
+  process.stderr.write(output);
+  throw problem;
+}
+
+async function withOutput(
+  job: BuildJob,
+  run: (fd: number) => Promise<void>,
+): Promise<{ readonly output: string; readonly problem: Error | null }> {
+  const file = join(dirname(job.root), '.output');
+  const fd = openSync(file, 'a+');
+  rmSync(file);
+  try {
+    const problem = await run(fd).then(
+      () => null,
+      (error: Error) => error,
+    );
+    return { output: readFileSync(`/proc/self/fd/${fd}`, 'utf8'), problem };
+  } finally {
+    closeSync(fd);
+  }
 }
 
 export const shellWords = (script: string): readonly string[] => ['/bin/sh', '-exc', script];

@@ -8,8 +8,9 @@ import { containersOf, type Workplace } from '../ready.ts';
 import { Refusal } from '../refusal.ts';
 import { removeAsNamespaceRoot } from '../run/namespace-root.ts';
 import { maximumIdMaps } from '../run/own-id-maps.ts';
-import { survey, toRemove } from '../store/clean.ts';
+import { type Circumstances, survey, toRemove, type Wanted } from '../store/clean.ts';
 import type { BuiltIn, BuiltInContext } from './built-ins.ts';
+import { everythingGlobal, everythingOf, storesIn } from './clean-global.ts';
 
 interface CleanFlags {
   tmp?: true;
@@ -50,9 +51,10 @@ const noStorage = 2;
 const notRemoved = 3;
 
 async function clean({ place, print, options }: BuiltInContext, flags: CleanFlags): Promise<number> {
-  const { store, tell } = place;
-  if (flags.global === true) {
-    tell('vagga: --global needs the setting storage-dir, which this version does not use yet');
+  const { settings, tell } = place;
+  const global = flags.global ?? false;
+  if (global && settings.storageDir === null) {
+    tell('vagga: _clean: --global needs the setting storage-dir');
     return noStorage;
   }
   const unfinished = flags.tmp ?? flags.tmpFolders ?? false;
@@ -67,18 +69,25 @@ async function clean({ place, print, options }: BuiltInContext, flags: CleanFlag
     tell('vagga: _clean: --at-least is for --unused');
     return usage;
   }
-  const paths = everything
-    ? [store.storage].filter((path) => existsSync(path))
-    : toRemove(
-        survey(store),
-        { unfinished, old, unused: unused ? { atLeastMs: atLeast } : null, transient, volumes },
-        {
-          nowMs: Date.now(),
-          current: unused && atLeast === 0 ? await currentVersions(place, options) : new Set(),
-          volumes: volumesOf(place),
-          isAlive,
-        },
-      );
+  if (global && (old || volumes === 'unused' || (unused && atLeast === 0))) {
+    tell('vagga: _clean: with --global only --everything, --tmp, --transient, --volumes and --unused --at-least …');
+    tell('hint: what is old or unused otherwise is known in a project only');
+    return usage;
+  }
+  const wanted: Wanted = { unfinished, old, unused: unused ? { atLeastMs: atLeast } : null, transient, volumes };
+  const now: Circumstances = {
+    nowMs: Date.now(),
+    current: unused && atLeast === 0 ? await currentVersions(place, options) : new Set(),
+    volumes: volumesOf(place),
+    isAlive,
+  };
+  const { storageDir, cacheDir } = settings;
+  const stores = global && storageDir !== null ? storesIn(storageDir, cacheDir) : [place.store];
+  const paths = !everything
+    ? stores.flatMap((store) => toRemove(survey(store), wanted, now))
+    : global && storageDir !== null
+      ? everythingGlobal(storageDir, cacheDir)
+      : everythingOf(place.store);
   const maps = maximumIdMaps();
   if ('problem' in maps) throw new Refusal('launcher', maps.problem);
   let code = 0;

@@ -1,70 +1,76 @@
+import type { Command } from '../config/command.ts';
 import type { Project } from '../config/project.ts';
+import type { BuiltInShape, OptionShape } from './built-in-shape.ts';
+import { completeCapsule } from './capsule-completion.ts';
 import { findCommand } from './find-command.ts';
 import { isHidden } from './listing.ts';
 
-/** Options before the command; those of one group exclude each other once one is there. */
-const globalOptions: readonly { readonly names: readonly string[]; readonly many: boolean; readonly value: boolean }[] =
-  [
-    { names: ['-V', '--version'], many: false, value: false },
-    { names: ['-h', '--help'], many: false, value: false },
-    { names: ['-E', '--env', '--environ'], many: true, value: true },
-    { names: ['-e', '--use-env'], many: true, value: true },
-    { names: ['--ignore-owner-check'], many: false, value: false },
-    { names: ['--no-prerequisites'], many: false, value: false },
-    { names: ['--containers-only'], many: false, value: false },
-    { names: ['--isolate-network', '--no-network', '--no-net'], many: false, value: false },
-    { names: ['--no-image-download'], many: false, value: false },
-    { names: ['--no-build'], many: false, value: false },
-    { names: ['--no-version-check'], many: false, value: false },
-    { names: ['-m', '--run-multi'], many: false, value: false },
-  ];
+// What a word on vagga's command line may become: vagga 5.2, Completion.
 
-const builtInOptions: Readonly<Record<string, readonly string[]>> = {
-  _list: ['-A', '--all', '--builtin', '--hidden', '--no-aliases', '--containers', '--zsh', '-v', '--verbose'],
-  _build: ['--force'],
-  _clean: [
-    ...['--tmp', '--tmp-folders', '--old', '--old-containers', '--unused', '--at-least', '--transient'],
-    ...['--unused-volumes', '--volumes', '--everything', '--global', '-n', '--dry-run'],
-  ],
-  _run: ['-W', '--writeable'],
-  _version_hash: ['-s', '--short', '--debug-versioning', '--dump-version-data'],
-};
-
-const takesContainer = new Set([
-  '_build',
-  '_run',
-  '_version_hash',
-  '_pack_image',
-  '_push_image',
-  '_verify',
-  '_explain',
-]);
-
-/** What `current` may become after the words `before` (vagga 5.2, Completion): each candidate begins with `current`. */
-export function complete(
-  project: Project,
-  builtIns: readonly string[],
-  before: readonly string[],
-  current: string,
-): readonly string[] {
-  return candidates(project, builtIns, before, current).filter((word) => word.startsWith(current));
+export interface Candidate {
+  readonly word: string;
+  /** One line; empty: the word says it. */
+  readonly about: string;
 }
 
-function candidates(
-  project: Project,
-  builtIns: readonly string[],
-  before: readonly string[],
-  current: string,
-): readonly string[] {
-  const used = new Set<string>();
+const option = (names: readonly string[], about: string, more: Partial<OptionShape> = {}): OptionShape => ({
+  ...{ names, about, value: false, many: false },
+  ...more,
+});
+
+/** Options before the command: vagga 5.1. */
+const globalOptions: readonly OptionShape[] = [
+  option(['-V', '--version'], 'print the version'),
+  option(['-h', '--help'], 'tell of all options'),
+  option(['-E', '--env', '--environ'], 'set a variable for the command', { many: true, value: true }),
+  option(['-e', '--use-env'], 'let a variable of this shell through', { many: true, value: true }),
+  option(['--ignore-owner-check'], 'do not look at who owns the project'),
+  option(['--no-prerequisites'], 'run only the command itself'),
+  option(['--containers-only'], 'build containers and run nothing'),
+  option(['--isolate-network', '--no-network', '--no-net'], 'run with loopback only'),
+  option(['--no-image-download'], 'do not ask image-cache-url'),
+  option(['--no-build'], 'fail where a build is needed'),
+  option(['--no-version-check'], 'take what was built last'),
+  option(['-m', '--run-multi'], 'run several commands'),
+];
+
+const childrenOptions: readonly OptionShape[] = [
+  option(['--only'], 'run only these processes and tags', { many: true }),
+  option(['--exclude'], 'run all but these processes and tags', { many: true }),
+];
+
+const buildingOptions: readonly OptionShape[] = [
+  option(['--no-image-download'], 'do not ask image-cache-url'),
+  option(['--no-build'], 'fail where a build is needed'),
+  option(['--no-version-check'], 'take what was built last'),
+];
+
+const helpOption = option(['-h', '--help'], 'tell of the command');
+
+/** Where completion looks. */
+export interface Completing {
+  readonly project: Project;
+  readonly builtIns: ReadonlyMap<string, BuiltInShape>;
+}
+
+/** What `current` may become after the words `before`: each candidate begins with `current`. */
+export function complete(where: Completing, before: readonly string[], current: string): readonly Candidate[] {
+  const seen = new Set<string>();
+  return candidates(where, before, current).filter(({ word }) => {
+    if (!word.startsWith(current) || seen.has(word)) return false;
+    seen.add(word);
+    return true;
+  });
+}
+
+function candidates(where: Completing, before: readonly string[], current: string): readonly Candidate[] {
+  const { project, builtIns } = where;
   let index = 0;
   for (; index < before.length; index++) {
     const word = before[index] ?? '';
     if (!word.startsWith('-')) break;
-    const option = globalOptions.find(({ names }) => names.includes(word.split('=', 1)[0] ?? word));
-    if (option === undefined) continue;
-    if (!option.many) for (const name of option.names) used.add(name);
-    if (option.value && !word.includes('=')) {
+    const found = globalOptions.find(({ names }) => names.includes(word.split('=', 1)[0] ?? word));
+    if (found?.value === true && !word.includes('=')) {
       // Its value comes next: nobody knows which.
       if (index === before.length - 1) return [];
       index++;
@@ -73,45 +79,78 @@ function candidates(
   }
   const word = before[index];
   if (word === undefined) {
-    const options = globalOptions.flatMap(({ names }) => names).filter((name) => !used.has(name));
-    return [...options, ...commandNames(project, current), ...(current.startsWith('_') ? builtIns : [])];
+    const named = current.startsWith('_') ? [...builtIns.values()] : [];
+    return [
+      ...commandNames(project, current),
+      ...optionWords(globalOptions, before),
+      ...named.map(({ name, about }) => ({ word: name, about })),
+    ];
   }
-  return ofCommand(project, builtIns, word, before.slice(index + 1));
+  const rest = before.slice(index + 1);
+  const builtIn = builtIns.get(word);
+  if (builtIn !== undefined) return ofBuiltIn(where, builtIn, rest);
+  const found = findCommand(project, word);
+  return found === null ? [] : ofCommand(found.command, rest);
 }
 
 /** Hidden ones only once their first letter is there. */
-function commandNames(project: Project, current: string): readonly string[] {
+function commandNames(project: Project, current: string): readonly Candidate[] {
   return [...project.commands]
-    .flatMap(([name, { value }]) => [name, ...value.aliases])
-    .filter((name) => !isHidden(name) || current.startsWith('_'));
+    .flatMap(([name, { value }]) => [name, ...value.aliases].map((word) => ({ word, about: firstLine(value) })))
+    .filter(({ word }) => !isHidden(word) || current.startsWith('_'));
 }
 
-function ofCommand(
-  project: Project,
-  builtIns: readonly string[],
-  word: string,
+const firstLine = ({ description }: Command['value']): string => (description ?? '').trim().split('\n', 1)[0] ?? '';
+
+/** Those that were not said yet, or may be said again. */
+function optionWords(options: readonly OptionShape[], used: readonly string[]): readonly Candidate[] {
+  const words = new Set(used.map((word) => (word.startsWith('--') ? (word.split('=', 1)[0] ?? word) : word)));
+  return options
+    .filter(({ names, many }) => many || !names.some((name) => words.has(name)))
+    .flatMap(({ names, about }) => names.map((word) => ({ word, about })));
+}
+
+function ofBuiltIn(
+  { project, builtIns }: Completing,
+  shape: BuiltInShape,
   rest: readonly string[],
-): readonly string[] {
-  if (builtIns.includes(word)) {
-    const options = (builtInOptions[word] ?? []).filter((option) => !rest.includes(option));
-    const named = rest.some((each) => !each.startsWith('-'));
-    const containers = takesContainer.has(word) && !named ? [...project.containers.keys()] : [];
-    return [...options, ...containers];
+): readonly Candidate[] {
+  if (shape.name === '_capsule') return completeCapsule(project, rest).map((word) => ({ word, about: '' }));
+  const takesValue = (word: string | undefined): boolean =>
+    word !== undefined && shape.options.some(({ names, value }) => value && names.includes(word));
+  if (takesValue(rest.at(-1))) return [];
+  const given = rest.filter((word, index) => !word.startsWith('-') && !takesValue(rest[index - 1])).length;
+  const argument = shape.arguments[given];
+  // What follows a program's name is the program's.
+  const options =
+    shape.arguments[given - 1]?.name === 'program' ? [] : optionWords([...shape.options, helpOption], rest);
+  switch (argument?.name) {
+    case undefined:
+      return options;
+    case 'container':
+      return [...[...project.containers.keys()].map((word) => ({ word, about: 'a container' })), ...options];
+    case 'command': {
+      const named = [...builtIns.values()].map(({ name, about }) => ({ word: name, about }));
+      return [...commandNames(project, '_'), ...named, ...options];
+    }
+    default:
+      return [...argument!.choices.map((word) => ({ word, about: '' })), ...options];
   }
-  const found = findCommand(project, word);
-  if (found === null) return [];
-  const { command } = found;
-  const own = command.value.options === null ? [] : (command.value.options.match(/--[a-z][\w-]*/g) ?? []);
-  if (command.tag !== 'Supervise') return fresh([...own, '--help'], rest);
-  const last = rest.findLast((each) => each === '--only' || each === '--exclude');
-  const children = [...command.value.children];
-  const names = [...children.map(([name]) => name), ...children.flatMap(([, { value }]) => value.tags)];
-  const flags = fresh(
-    [...own, '--only', '--exclude', '--no-image-download', '--no-build', '--no-version-check', '--help'],
-    rest,
-  );
-  return last === undefined ? flags : [...flags, ...fresh(names, rest)];
 }
 
-const fresh = (words: readonly string[], used: readonly string[]): readonly string[] =>
-  [...new Set(words)].filter((word) => !used.includes(word));
+function ofCommand(command: Command, rest: readonly string[]): readonly Candidate[] {
+  const described = command.value.options?.match(/(?<![\w-])--[a-z][\w-]*/g) ?? [];
+  const own = [...new Set(described)].map((name) => option([name], ''));
+  if (command.tag !== 'Supervise') return optionWords([...own, helpOption], rest);
+  const { options } = command.value;
+  const choice = (options?.includes('[options]') ?? true) ? childrenOptions : [];
+  const building = options === null ? buildingOptions : [];
+  const flags = optionWords([...own, ...choice, ...building, helpOption], rest);
+  if (!rest.some((word) => word === '--only' || word === '--exclude')) return flags;
+  const children = [...command.value.children];
+  const names = [
+    ...children.map(([word, { value }]) => ({ word, about: firstLine({ ...command.value, ...value }) })),
+    ...children.flatMap(([, { value }]) => value.tags).map((word) => ({ word, about: 'a tag' })),
+  ];
+  return [...names.filter(({ word }) => !rest.includes(word)), ...flags];
+}

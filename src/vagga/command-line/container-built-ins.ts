@@ -10,7 +10,11 @@ import { runInside } from './run-inside.ts';
 // Built-in commands that work on containers: vagga 5.2.
 
 const containersFor = ({ place, options }: BuiltInContext, more: Partial<Readiness> = {}): Containers =>
-  containersOf(place, { force: false, build: options.build, versionCheck: options.versionCheck, ...more });
+  containersOf(place, { force: false, ...pickReadiness(options), ...more });
+
+const pickReadiness = ({ build, versionCheck, imageDownload }: BuiltInContext['options']) => ({
+  ...{ build, versionCheck, imageDownload },
+});
 
 /** The version, with what it stands on built. */
 async function knownVersion(

@@ -39,6 +39,7 @@ const words = checked(texts, (list) =>
 
 export const run: Schema<Run> = {
   expected: 'a text for the shell, or a list of a program and its arguments',
+  shape: { kind: 'either', of: [text, words] },
   read(reading, given, key) {
     const node = reading.resolve(given, key);
     if (node === invalid) return invalid;

@@ -139,6 +139,14 @@ export function mapWithin(outer: readonly IdMapping[], map: readonly IdMapping[]
   return within;
 }
 
+/** The other way round: what is an id inside `outer` in `map` becomes the id of the host behind it. */
+export function mapThrough(outer: readonly IdMapping[], map: readonly IdMapping[]): readonly IdMapping[] | null {
+  return mapWithin(
+    outer.map(({ inside, outside, count }) => ({ inside: outside, outside: inside, count })),
+    map,
+  );
+}
+
 const total = (spans: readonly IdSpan[]): number => spans.reduce((sum, { count }) => sum + count, 0);
 
 /** Without id 0 and without what an earlier span has: the kernel refuses maps that overlap. */

@@ -3,6 +3,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { NumberRange } from '../../config/ids.ts';
 import type { IdMapping } from '../../native/container.ts';
+import { otherIds } from '../capsule/own-capsule.ts';
 import {
   type IdKind,
   type IdSpan,
@@ -44,6 +45,8 @@ export function containerIdMaps(
   gids: readonly NumberRange[],
   sources: IdSources = idSources(),
 ): Outcome<IdMaps> {
+  const problem = otherIds(uids, gids);
+  if (problem !== null) return { problem };
   return bothMaps(sources, (kind, granted, own) => requestedMap(kind === 'uid' ? uids : gids, granted, own, kind));
 }
 

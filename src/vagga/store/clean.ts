@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { rootsFolder, type Store } from './layout.ts';
+import { lnk } from './place.ts';
 
 // What `_clean` removes: vagga 4, the last table.
 
@@ -63,7 +64,10 @@ export function survey(store: Store): Holdings {
     linked: new Set(
       entries(store.links).flatMap((name) => {
         const target = linkOf(join(store.links, name));
-        return target === null ? [] : [resolve(store.links, target, '..')];
+        if (target === null || name === lnk) return [];
+        // The name of a build is the same on both sides of `.lnk`.
+        const below = target.startsWith(`${lnk}/`) ? resolve(store.storage, target.slice(lnk.length + 1)) : target;
+        return [resolve(store.links, below, '..')];
       }),
     ),
   };

@@ -3,15 +3,17 @@ import {
   lstatSync,
   mkdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { hostMaps } from '../capsule/own-capsule.ts';
 import { mapText } from '../run/id-map.ts';
 import type { IdMaps } from '../run/own-id-maps.ts';
-import { buildName, builtFolder, type Store } from './layout.ts';
+import { buildName, builtFolder, rootsFolder, type Store } from './layout.ts';
 
 // A build is there once its folder has its final name; before, nothing takes it for one, whenever the process is killed.
 
@@ -32,14 +34,16 @@ export function keptBuild(store: Store, name: string, hash: string, maps: IdMaps
       return false;
     }
   };
-  const current = same('uid_map', maps.uidMap) && same('gid_map', maps.gidMap);
+  const { uidMap, gidMap } = hostMaps(maps);
+  const current = same('uid_map', uidMap) && same('gid_map', gidMap);
   return { kind: current ? 'current' : 'other-ids', folder };
 }
 
 /** What the folder of a build says beside its root; to be written before it is committed. */
 export function describeBuild(folder: string, maps: IdMaps): void {
-  writeFileSync(join(folder, 'uid_map'), mapText(maps.uidMap));
-  writeFileSync(join(folder, 'gid_map'), mapText(maps.gidMap));
+  const { uidMap, gidMap } = hostMaps(maps);
+  writeFileSync(join(folder, 'uid_map'), mapText(uidMap));
+  writeFileSync(join(folder, 'gid_map'), mapText(gidMap));
   touchLastUse(folder);
 }
 
@@ -69,6 +73,16 @@ export function useBuild(store: Store, name: string, hash: string): string {
   touchLastUse(folder);
   linkBuild(store, name, hash);
   return folder;
+}
+
+/** The folder in `.roots` of the build that `.vagga/NAME` leads to; null: there is none. */
+export function newestBuild(store: Store, name: string): string | null {
+  try {
+    const folder = dirname(realpathSync(join(store.links, name)));
+    return dirname(folder) === realpathSync(rootsFolder(store)) ? folder : null;
+  } catch {
+    return null;
+  }
 }
 
 /** `.vagga/NAME` leads to the root of this build from now on. */

@@ -1,7 +1,6 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { containerAddon, isFailure } from '../../native/container.ts';
+import { lockable } from './cache-folder.ts';
 
 export type LockOutcome =
   | { readonly kind: 'locked'; release(): void }
@@ -18,7 +17,11 @@ const tellAfterMs = 1_000;
  */
 export async function lockFile(path: string, wait: boolean, tell: (message: string) => void): Promise<LockOutcome> {
   const addon = containerAddon();
-  mkdirSync(dirname(path), { recursive: true });
+  try {
+    lockable(path);
+  } catch (error) {
+    return { kind: 'failed', problem: (error as Error).message };
+  }
   const since = Date.now();
   let told = false;
   for (;;) {

@@ -49,6 +49,7 @@ interface LaunchOptions {
   /** Stand in the places of /etc/subuid and /etc/subgid. */
   readonly subuid?: string;
   readonly subgid?: string;
+  readonly timeoutMs?: number;
 }
 
 /** A user of its own with ids of its own, projects of it and of root, and a base root as `root.tar.gz`. */
@@ -89,7 +90,12 @@ export async function vaggaHost() {
       file: (path) => join(folder, path),
       vagga: (args, more = {}) => {
         const { program, rest, options } = withOptions(args, more);
-        return spawnSync(program, rest, { ...options, encoding: 'utf8', timeout: deadlineMs, input: '' });
+        return spawnSync(program, rest, {
+          ...options,
+          encoding: 'utf8',
+          timeout: more.timeoutMs ?? deadlineMs,
+          input: '',
+        });
       },
       start: (args, more = {}) => {
         const { program, rest, options } = withOptions(args, more);
