@@ -139,7 +139,9 @@ vagga _network status
       });
     });
 
-    it.runIf(who === 'user')('loses a share of the packets on demand', () => {
+    // The filter is the same for both.
+    const once = who === 'user' ? it : () => {};
+    once('loses a share of the packets on demand', () => {
       const { lines, stderr } = run(`
 vagga _network loss 100 two
 echo lost $(mute one two) $(ask one three) $(wget -q -O - http://172.23.0.2:7000/name)
