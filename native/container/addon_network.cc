@@ -102,8 +102,8 @@ Napi::Value setFilter(const Napi::CallbackInfo& info) {
   PacketFilter filter;
   if (info.Length() < 2 || !info[0].IsNumber() || !info[1].IsObject() ||
       !readChain(info[1].As<Napi::Object>().Get("input"), filter.input) ||
-      !readChain(info[1].As<Napi::Object>().Get("output"), filter.output)) {
-    return refuse(info.Env(), "container: filterPackets: expected a descriptor and {input, output}");
+      !readChain(info[1].As<Napi::Object>().Get("forward"), filter.forward)) {
+    return refuse(info.Env(), "container: filterPackets: expected a descriptor and {input, forward}");
   }
   const auto done = filterPackets(filter, info[0].As<Napi::Number>().Int32Value());
   return done ? Napi::Boolean::New(info.Env(), true) : wrapFailure(info.Env(), done.failure());

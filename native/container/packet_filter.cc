@@ -22,7 +22,6 @@ constexpr std::uint32_t kPercent = 100;
 // nf_tables.h has them as enumerators of several types.
 constexpr std::uint32_t kRegister = NFT_REG_1;
 constexpr std::uint32_t kSourceOffset = 12; // in the IPv4 header (RFC 791)
-constexpr std::uint32_t kDestinationOffset = 16;
 
 constexpr std::uint16_t ofTables(int message) noexcept {
   return static_cast<std::uint16_t>((NFNL_SUBSYS_NFTABLES << 8) | message);
@@ -112,11 +111,11 @@ void matchInterface(NetlinkRequest& request, std::uint32_t key, std::string_view
   compare(request, NFT_CMP_EQ, name, sizeof name);
 }
 
-void matchAddress(NetlinkRequest& request, std::uint32_t offset, in_addr address) noexcept {
+void matchSource(NetlinkRequest& request, in_addr address) noexcept {
   expression(request, "payload", [&] {
     number(request, NFTA_PAYLOAD_DREG, kRegister);
     number(request, NFTA_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
-    number(request, NFTA_PAYLOAD_OFFSET, offset);
+    number(request, NFTA_PAYLOAD_OFFSET, kSourceOffset);
     number(request, NFTA_PAYLOAD_LEN, sizeof address);
   });
   compare(request, NFT_CMP_EQ, &address, sizeof address);
@@ -190,48 +189,31 @@ template <class Fill> void rule(Batch& batch, std::string_view chain, std::uint3
   });
 }
 
-struct Hook {
-  std::string_view name;
-  std::uint32_t number;
-  std::uint32_t interfaceKey;
-  std::uint32_t addressOffset;
-};
-
-constexpr Hook kInput = {"input", NF_INET_LOCAL_IN, NFT_META_IIFNAME, kSourceOffset};
-constexpr Hook kOutput = {"output", NF_INET_LOCAL_OUT, NFT_META_OIFNAME, kDestinationOffset};
-
-void fillChain(Batch& batch, const Hook& hook, const PacketChain& wanted) {
+void fillChain(Batch& batch, std::string_view name, std::uint32_t hook, const PacketChain& wanted) {
   chain(batch, {.table = kFilterTable,
-                .name = hook.name,
+                .name = name,
                 .type = "filter",
-                .hook = hook.number,
+                .hook = hook,
                 .priority = 0,
                 .pass = wanted.pass});
-  rule(batch, hook.name, NF_ACCEPT, [&](NetlinkRequest& request) { matchInterface(request, hook.interfaceKey, "lo"); });
+  rule(batch, name, NF_ACCEPT, [](NetlinkRequest& request) { matchInterface(request, NFT_META_IIFNAME, "lo"); });
   const auto addresses = [&](const std::vector<in_addr>& list, std::uint32_t code) {
     for (const in_addr address : list) {
-      rule(batch, hook.name, code,
-           [&](NetlinkRequest& request) { matchAddress(request, hook.addressOffset, address); });
+      rule(batch, name, code, [&](NetlinkRequest& request) { matchSource(request, address); });
     }
   };
   addresses(wanted.accept, NF_ACCEPT);
   addresses(wanted.drop, NF_DROP);
   if (wanted.lossPercent > 0) {
-    rule(batch, hook.name, NF_DROP, [&](NetlinkRequest& request) { matchShare(request, wanted.lossPercent); });
+    rule(batch, name, NF_DROP, [&](NetlinkRequest& request) { matchShare(request, wanted.lossPercent); });
   }
 }
 
 Batch batchOf(const PacketFilter& filter) {
   Batch batch;
   table(batch, kFilterTable);
-  fillChain(batch, kInput, filter.input);
-  fillChain(batch, kOutput, filter.output);
-  chain(batch, {.table = kFilterTable,
-                .name = "forward",
-                .type = "filter",
-                .hook = NF_INET_FORWARD,
-                .priority = 0,
-                .pass = false});
+  fillChain(batch, "input", NF_INET_LOCAL_IN, filter.input);
+  fillChain(batch, "forward", NF_INET_FORWARD, filter.forward);
   batch.acknowledge();
   batch.end();
   return batch;

@@ -181,10 +181,10 @@ export interface PacketChain {
   readonly pass: boolean;
 }
 
-/** IPv4. Sources of what comes in, destinations of what goes out; `lo` is always open. */
+/** Of IPv4, by source; `lo` is always open. */
 export interface PacketFilter {
   readonly input: PacketChain;
-  readonly output: PacketChain;
+  readonly forward: PacketChain;
 }
 
 /** A TCP socket that listens. */

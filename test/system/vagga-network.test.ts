@@ -113,6 +113,7 @@ echo mesh $(ask one two) $(ask two three) $(ask three one)
 vagga _network isolate two
 vagga _network isolate two
 echo isolated $(mute one two) $(mute two one) $(ask one three) $(ask two two) $(wget -q -O - http://two:7000/name)
+echo told $(vagga _network run two ping -q -c 1 -W 1 172.23.0.1 2>&1 | grep -o 'not permitted\\|100% packet loss')
 vagga _network disjoint one two -- three
 echo disjoint $(ask one two) $(mute two three) $(mute three one)
 vagga _network split one two -- two three
@@ -128,6 +129,7 @@ vagga _network status
         lines: [
           'mesh zwei three one',
           'isolated silence silence three zwei zwei',
+          'told 100% packet loss',
           'disjoint zwei silence silence',
           'split zwei three silence',
           'rest zwei silence',

@@ -2,13 +2,14 @@
 
 #include "base/failure_text.hpp"
 #include "base/fd.hpp"
-#include "container/network.hpp"
+#include "container/bridge.hpp"
 #include "container/test_network.hpp"
 
 #include <arpa/inet.h>
 #include <cstdio>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sched.h>
 #include <string>
 #include <sys/socket.h>
@@ -21,6 +22,41 @@ in_addr address(const char* text) {
   in_addr bytes = {};
   EXPECT_EQ(inet_pton(AF_INET, text, &bytes), 1);
   return bytes;
+}
+
+constexpr std::uint16_t kPort = 4000;
+
+sockaddr_in at(const char* host) { return {.sin_family = AF_INET, .sin_port = htons(kPort), .sin_addr = address(host)}; }
+
+Fd newNetwork() {
+  const Fd before(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(unshare(CLONE_NEWNET), 0);
+  Fd made(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(setns(before.get(), CLONE_NEWNET), 0);
+  return made;
+}
+
+Fd receive(const Fd& netns, const char* host) {
+  auto visit = Visit::enter(netns.get());
+  EXPECT_TRUE(visit);
+  Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in self = at(host);
+  EXPECT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&self), sizeof self), 0);
+  return fd;
+}
+
+// Out of this thread's network. The sender is never told that it does not arrive.
+void sendTo(const char* host) {
+  const Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in peer = at(host);
+  EXPECT_EQ(sendto(fd.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&peer), sizeof peer), 1);
+}
+
+// Takes it. What arrives is there within a moment; what is dropped is not waited for long.
+bool hasPacket(const Fd& receiver) {
+  pollfd waiting = {.fd = receiver.get(), .events = POLLIN, .revents = 0};
+  char byte = 0;
+  return poll(&waiting, 1, 300) == 1 && recv(receiver.get(), &byte, 1, 0) == 1;
 }
 
 // What nft(8) makes of the rules in this thread's network.
@@ -65,12 +101,9 @@ const std::string kOpen = "table ip vagga {\n"
                           "\t\ttype filter hook input priority filter; policy accept;\n"
                           "\t\tiifname \"lo\" accept\n"
                           "\t}\n\n"
-                          "\tchain output {\n"
-                          "\t\ttype filter hook output priority filter; policy accept;\n"
-                          "\t\toifname \"lo\" accept\n"
-                          "\t}\n\n"
                           "\tchain forward {\n"
-                          "\t\ttype filter hook forward priority filter; policy drop;\n"
+                          "\t\ttype filter hook forward priority filter; policy accept;\n"
+                          "\t\tiifname \"lo\" accept\n"
                           "\t}\n"
                           "}\n";
 
@@ -82,7 +115,7 @@ TEST_F(Filter, IsWhatNftReads) {
                                          .drop = {address("172.23.0.2"), address("172.23.0.3")},
                                          .lossPercent = 30,
                                          .pass = true},
-                               .output = {.accept = {address("172.23.0.254")}, .drop = {}, .lossPercent = 0, .pass = false}};
+                               .forward = {.accept = {address("172.23.0.254")}, .drop = {}, .lossPercent = 0, .pass = false}};
   const auto done = filterPackets(filter, own_.get());
   ASSERT_TRUE(done) << describe(done.failure());
   EXPECT_EQ(ruleset(), "table ip vagga {\n"
@@ -94,13 +127,10 @@ TEST_F(Filter, IsWhatNftReads) {
                        "\t\tip saddr 172.23.0.3 drop\n"
                        "\t\tnumgen random mod 100 < 30 drop\n"
                        "\t}\n\n"
-                       "\tchain output {\n"
-                       "\t\ttype filter hook output priority filter; policy drop;\n"
-                       "\t\toifname \"lo\" accept\n"
-                       "\t\tip daddr 172.23.0.254 accept\n"
-                       "\t}\n\n"
                        "\tchain forward {\n"
                        "\t\ttype filter hook forward priority filter; policy drop;\n"
+                       "\t\tiifname \"lo\" accept\n"
+                       "\t\tip saddr 172.23.0.254 accept\n"
                        "\t}\n"
                        "}\n");
 }
@@ -112,7 +142,7 @@ TEST_F(Filter, ReplacesItselfAsAWhole) {
   PacketFilter most;
   for (int last = 1; last <= 253; last++) {
     most.input.drop.push_back(address(("172.23.0." + std::to_string(last)).c_str()));
-    most.output.drop.push_back(most.input.drop.back());
+    most.forward.drop.push_back(most.input.drop.back());
   }
   for (const PacketFilter& filter : {PacketFilter{}, most, most, PacketFilter{}}) {
     const auto done = filterPackets(filter, own_.get());
@@ -120,7 +150,7 @@ TEST_F(Filter, ReplacesItselfAsAWhole) {
     if (filter.input.drop.empty()) {
       EXPECT_EQ(ruleset(), kOpen);
     } else {
-      EXPECT_NE(ruleset().find("ip daddr 172.23.0.253 drop"), std::string::npos);
+      EXPECT_NE(ruleset().find("ip saddr 172.23.0.253 drop"), std::string::npos);
     }
   }
 }
@@ -149,22 +179,39 @@ TEST_F(Filter, RefusesADescriptorThatIsNoNetwork) {
   EXPECT_STREQ(done.failure().step, "enter network");
 }
 
-TEST_F(Filter, LetsNothingThroughWhereNothingPasses) {
-  ASSERT_TRUE(raiseLoopback());
-  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  const sockaddr_in self = {.sin_family = AF_INET, .sin_port = htons(4000), .sin_addr = address("127.0.0.1")};
-  const auto send = [&] {
-    return sendto(socket.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&self), sizeof self);
-  };
-  // lo is open in any case; a bridge's own address is of lo too.
-  ASSERT_TRUE(filterPackets({.input = {.pass = false}, .output = {.pass = false}}, own_.get()));
-  EXPECT_EQ(send(), 1);
+TEST_F(Filter, IsOfOneNetworkAloneAndItsLoStaysOpen) {
+  const Fd inner = newNetwork();
   ASSERT_TRUE(createBridge("children", "172.23.0.254", 24));
-  const sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(4000), .sin_addr = address("172.23.0.1")};
-  EXPECT_EQ(sendto(socket.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&peer), sizeof peer), -1);
-  EXPECT_EQ(errno, EPERM);
-  ASSERT_TRUE(filterPackets({.input = {.pass = false}, .output = {.accept = {peer.sin_addr}, .pass = false}}, own_.get()));
-  EXPECT_EQ(sendto(socket.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&peer), sizeof peer), 1);
+  ASSERT_TRUE(connectBridge({.bridge = "children",
+                             .outer = "ch1",
+                             .inner = "eth0",
+                             .address = "172.23.0.1",
+                             .prefix = 24,
+                             .gateway = "172.23.0.254"},
+                            inner.get()));
+  const Fd receiver = receive(inner, "172.23.0.1");
+  const Fd ofLoopback = receive(inner, "127.0.0.1");
+  const auto arrives = [&] {
+    sendTo("172.23.0.1");
+    return hasPacket(receiver);
+  };
+  EXPECT_TRUE(arrives());
+  ASSERT_TRUE(filterPackets({.input = {.pass = false}, .forward = {}}, inner.get()));
+  EXPECT_FALSE(arrives());
+  {
+    auto visit = Visit::enter(inner.get());
+    ASSERT_TRUE(visit);
+    sendTo("127.0.0.1");
+    EXPECT_TRUE(hasPacket(ofLoopback));
+  }
+  ASSERT_TRUE(filterPackets({.input = {.accept = {address("172.23.0.254")}, .pass = false}, .forward = {}}, inner.get()));
+  EXPECT_TRUE(arrives());
+  ASSERT_TRUE(filterPackets({.input = {.drop = {address("172.23.0.254")}}, .forward = {}}, inner.get()));
+  EXPECT_FALSE(arrives());
+  ASSERT_TRUE(filterPackets({.input = {.lossPercent = 100}, .forward = {}}, inner.get()));
+  EXPECT_FALSE(arrives());
+  ASSERT_TRUE(filterPackets({}, inner.get()));
+  EXPECT_TRUE(arrives());
 }
 
 TEST_F(Filter, BridgeIsRefusedWithWhatIsWrong) {

@@ -2,7 +2,7 @@ import { createServer, type Socket } from 'node:net';
 import type { PacketFilter } from '../../native/container.ts';
 import { isFailure, type NativeFailure } from '../../native/container.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { decide, filterOf, initialState, type NetworkState, type Node } from './partition.ts';
+import { bridgeFilter, decide, filterOf, initialState, type NetworkState, type Node } from './partition.ts';
 
 const sunPathBytes = 108; // unix(7)
 /**
@@ -12,7 +12,8 @@ const sunPathBytes = 108; // unix(7)
 const controlSocket = '\0vagga-network'.padEnd(sunPathBytes, '\0');
 const mostBytes = 1 << 20;
 
-export type Apply = (node: Node, filter: PacketFilter) => true | NativeFailure;
+/** Null: the network of the bridge. */
+export type Apply = (node: Node | null, filter: PacketFilter) => true | NativeFailure;
 
 /** What holds for the nodes, and the answers to `vagga _network …`. */
 export function networkControl(nodes: readonly Node[], apply: Apply): (words: readonly string[]) => string {
@@ -43,15 +44,18 @@ export function networkControl(nodes: readonly Node[], apply: Apply): (words: re
 
 const answer = (code: number, text: string): string => `exit ${code}\n${text}`;
 
-/** All nodes or, as far as the kernel lets it, none. */
+/** All networks or, as far as the kernel lets it, none. */
 function change(nodes: readonly Node[], before: NetworkState, after: NetworkState, apply: Apply): string | null {
-  const changed: Node[] = [];
-  for (const node of nodes) {
-    const done = apply(node, filterOf(nodes, after, node.name));
+  const write = (node: Node | null, state: NetworkState): true | NativeFailure =>
+    apply(node, node === null ? bridgeFilter(nodes, state) : filterOf(nodes, state, node.name));
+  const changed: (Node | null)[] = [];
+  for (const node of [null, ...nodes]) {
+    const done = write(node, after);
     if (isFailure(done)) {
-      for (const each of changed) apply(each, filterOf(nodes, before, each.name));
+      for (const each of changed) write(each, before);
       const absent = ['EOPNOTSUPP', 'EPROTONOSUPPORT', 'EAFNOSUPPORT', 'ENOENT'].includes(done.code);
-      return `node ${node.name}: ${done.message}${absent ? '; the kernel has no nf_tables (modprobe nf_tables)' : ''}`;
+      const hint = absent ? '; the kernel has no nf_tables (modprobe nf_tables)' : '';
+      return `${node === null ? 'bridge' : `node ${node.name}`}: ${done.message}${hint}`;
     }
     changed.push(node);
   }

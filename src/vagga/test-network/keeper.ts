@@ -3,7 +3,7 @@
  * the bridge, connects the nodes, forwards ports and answers `vagga _network`, until it is killed. Descriptor 3 holds a
  * KeeperJob (v8.serialize); to descriptor 4 it writes `ready`, or what went wrong, and closes it.
  */
-import { closeSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { deserialize } from 'node:v8';
 import { containerAddon, isFailure } from '../../native/container.ts';
 import { networkControl, serveControl } from './control.ts';
@@ -60,8 +60,9 @@ if (problem !== null) {
 }
 for (const relay of job.relays) relayPort(relay);
 const nets = new Map(job.nodes.map(({ name, net }) => [name, net]));
-const control = networkControl(job.nodes, ({ name }, filter) =>
-  containerAddon().filterPackets(nets.get(name) ?? -1, filter),
+const own = openSync('/proc/self/ns/net', 'r');
+const control = networkControl(job.nodes, (node, filter) =>
+  containerAddon().filterPackets(node === null ? own : (nets.get(node.name) ?? -1), filter),
 );
 serveControl(control, (failed) => {
   report(failed ?? 'ready');

@@ -57,7 +57,8 @@ export function decide(nodes: readonly Node[], state: NetworkState, words: reado
     case 'isolate': {
       if (rest.length === 0) return refused('isolate needs the name of a node');
       const problem = unknown(nodes, rest);
-      return problem ?? links((name) => ({ kind: rest.includes(name) ? 'isolated' : 'full' }));
+      const hidden = new Set(rest);
+      return problem ?? links((name) => (hidden.has(name) ? { kind: 'isolated' } : { kind: 'some', hidden }));
     }
     case 'disjoint':
     case 'split':
@@ -158,10 +159,28 @@ function areConnected({ links }: NetworkState, one: string, other: string): bool
   return lets(links.get(one), other) && lets(links.get(other), one);
 }
 
+const open: PacketChain = { accept: [], drop: [], lossPercent: 0, pass: true };
+const closed: PacketChain = { ...open, pass: false };
+
+const addressesOf = (nodes: readonly Node[], wanted: (node: Node) => boolean): readonly string[] =>
+  nodes.filter(wanted).map(({ ip }) => ip);
+
 /** What is written into the network of one node. The bridge reaches every node at all times: ports and tests go through it. */
 export function filterOf(nodes: readonly Node[], { links, loss }: NetworkState, name: string): PacketFilter {
   const at = links.get(name) ?? { kind: 'full' };
-  const open: PacketChain = { accept: [bridgeAddress], drop: [], lossPercent: 0, pass: at.kind !== 'isolated' };
-  const hidden = at.kind === 'some' ? nodes.filter((node) => at.hidden.has(node.name)).map(({ ip }) => ip) : [];
-  return { input: { ...open, drop: hidden, lossPercent: loss.get(name) ?? 0 }, output: open };
+  return {
+    input: {
+      accept: [bridgeAddress],
+      drop: at.kind === 'some' ? addressesOf(nodes, (node) => at.hidden.has(node.name)) : [],
+      lossPercent: loss.get(name) ?? 0,
+      pass: at.kind !== 'isolated',
+    },
+    forward: closed,
+  };
+}
+
+/** And into that of the bridge, through which nodes reach the outside. */
+export function bridgeFilter(nodes: readonly Node[], { links }: NetworkState): PacketFilter {
+  const isolated = addressesOf(nodes, ({ name }) => links.get(name)?.kind === 'isolated');
+  return { input: open, forward: { ...open, drop: isolated } };
 }
