@@ -51,6 +51,7 @@ async function bundle() {
       'dist/vagga-builder.js',
       'dist/vagga-network-keeper.js',
       'dist/vagga-image.js',
+      'dist/vagga-store-worker.js',
     ],
     make() {
       build = true;
@@ -68,6 +69,7 @@ async function bundle() {
       'vagga-builder': 'src/vagga/build/builder.ts',
       'vagga-network-keeper': 'src/vagga/test-network/keeper.ts',
       'vagga-image': 'src/vagga/image/worker.ts',
+      'vagga-store-worker': 'src/vagga/store/worker.ts',
       'replay-process': 'src/verwalter/replay/replay-process.ts',
       bench: 'bench/main.ts',
       sim: 'src/sim/main.ts',

@@ -1,6 +1,7 @@
 // Node-API face of the container core; src/native/container.ts is its contract.
 #include "base/failure_object.hpp"
 #include "base/fd.hpp"
+#include "container/addon_layers.hpp"
 #include "container/addon_namespaces.hpp"
 #include "container/addon_network.hpp"
 #include "container/addon_spec.hpp"
@@ -271,6 +272,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("setXattr", Napi::Function::New(env, setXattr));
   exportNetworkCalls(env, exports);
   exportTreeCalls(env, exports);
+  exportLayerCalls(env, exports);
   exportTerminalCalls(env, exports);
   exportNamespaceCalls(env, exports);
   exports.Set("probe", Napi::Function::New(env, probe));

@@ -173,6 +173,9 @@ Mount readMount(Reader& reader, const Napi::Value& value, const std::string& fie
   } else if (kind == "copy") {
     mount.kind = Mount::Kind::copy;
     mount.source = reader.string(entry.Get("source"), field + ".source");
+    if (const Napi::Value overlay = entry.Get("overlay"); !overlay.IsUndefined()) {
+      mount.overlay = reader.boolean(overlay, field + ".overlay");
+    }
     readOwner(reader, entry, field, mount);
   } else {
     reader.fail(field + ".kind", "bind, tmpfs, proc, dev, pts, sys, folder, file or copy");
@@ -295,6 +298,14 @@ bool readSpec(const Napi::Value& value, Spec& spec) {
   }
   if (const Napi::Value writable = object.Get("writableRoot"); !writable.IsUndefined()) {
     spec.writableRoot = reader.boolean(writable, "writableRoot");
+  }
+  if (const Napi::Value overlay = object.Get("overlay"); !overlay.IsUndefined()) {
+    const Napi::Object folders = reader.object(overlay, "overlay");
+    spec.overlayUpper = reader.string(folders.Get("upper"), "overlay.upper");
+    spec.overlayWork = reader.string(folders.Get("work"), "overlay.work");
+    if (spec.root.empty() || spec.overlayUpper.empty()) {
+      reader.fail("overlay", "a root, an upper folder and a work folder");
+    }
   }
   readPlace(reader, object, spec);
   spec.uid = static_cast<uid_t>(reader.number(object.Get("uid"), "uid", 0, kMostId));

@@ -2,6 +2,7 @@
 
 #include "container/fill.hpp"
 #include "container/kernel.hpp"
+#include "container/overlay.hpp"
 #include "container/path.hpp"
 #include "container/special.hpp"
 
@@ -107,7 +108,7 @@ Result<Done> MountPlan::takeAsStarter() noexcept {
   if (api_ == MountApi::classic || !spec_.namespaces.mount) {
     return Done{};
   }
-  if (!spec_.root.empty()) {
+  if (!spec_.root.empty() && spec_.overlayUpper.empty()) {
     auto tree = takeTree(api_, AT_FDCWD, spec_.root.c_str(), rootFlags(spec_), "bind root");
     if (!tree) {
       return tree.failure().error == EPERM ? Result<Done>(Done{}) : tree.failure();
@@ -159,7 +160,11 @@ Result<Done> MountPlan::takeAsChild() noexcept {
     entry.tree = std::move(tree).value();
   }
   const char* root = spec_.root.empty() ? "/" : spec_.root.c_str();
-  if (!spec_.root.empty()) {
+  if (!spec_.overlayUpper.empty()) {
+    if (auto done = overlayRoot(); !done) {
+      return done;
+    }
+  } else if (!spec_.root.empty()) {
     if (!rootTree_.fd) {
       auto tree = takeTree(api_, AT_FDCWD, root, rootFlags(spec_), "bind root");
       if (!tree) {
@@ -183,6 +188,19 @@ Result<Done> MountPlan::takeAsChild() noexcept {
   return Done{};
 }
 
+// The working folder is left at the root: the program's own is entered later.
+Result<Done> MountPlan::overlayRoot() const noexcept {
+  const char* root = spec_.root.c_str();
+  const auto folder = [](const char* path) noexcept { return Fd(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)); };
+  const Fd lower = folder(root);
+  const Fd upper = folder(spec_.overlayUpper.c_str());
+  const Fd work = folder(spec_.overlayWork.c_str());
+  if (!lower || !upper || !work) {
+    return Failure::of("mount overlay", "open", root);
+  }
+  return mountOverlayOver(lower.get(), upper.get(), work.get(), lower.get(), root);
+}
+
 Result<Done> MountPlan::mountOne(Entry& entry) noexcept {
   const Mount& mount = *entry.mount;
   const char* step = stepOf(mount.kind);
@@ -197,6 +215,16 @@ Result<Done> MountPlan::mountOne(Entry& entry) noexcept {
     return target.failure();
   }
   if (mount.kind == Mount::Kind::copy) {
+    if (mount.overlay) {
+      // Not every kernel makes an overlay of a tree that the starter took: then of the folder itself, if it may be passed.
+      const Fd folder(open(entry.source, O_PATH | O_DIRECTORY | O_CLOEXEC));
+      for (const int lower : {entry.tree.fd.get(), folder.get()}) {
+        if (lower >= 0 && mountOverlayWithin(lower, target.value().get(), mount.target.c_str())) {
+          entry.tree.fd.reset();
+          return Done{};
+        }
+      }
+    }
     auto done = copyTree(entry.tree.fd.get(), target.value().get(), mount);
     entry.tree.fd.reset();
     return done;

@@ -40,6 +40,7 @@ private:
   };
 
   Result<Tree> take(const Entry& entry) const noexcept;
+  Result<Done> overlayRoot() const noexcept;
   Result<Done> mountOne(Entry& entry) noexcept;
 
   const Spec& spec_;

@@ -35,6 +35,7 @@ struct Mount {
   unsigned mode = 01777;       // tmpfs, folder, file
   bool sealed = false;         // tmpfs: read-only
   bool unmasked = false;       // proc: all of it, as outside
+  bool overlay = false;        // copy: over a file system of its own, an overlay does where the kernel lets it
   std::optional<std::string> text;        // file: what it holds; nothing: only that it is there
   std::optional<std::uint32_t> owner;     // folder, copy: instead of the ids as they are
   std::optional<std::uint32_t> ownerGroup;
@@ -90,6 +91,9 @@ struct Spec {
   std::string root; // empty: the host's own root, no pivot_root
   bool writableRoot = false;
   bool idMappedRoot = false; // as Mount::idMapped
+  // Not empty: the root can be written to, and what is written goes to the one folder, whose file system has the other.
+  std::string overlayUpper;
+  std::string overlayWork;
   Namespaces namespaces;
   Joined join;
   std::vector<IdMapping> uidMap; // outside: in join.user, where there is one

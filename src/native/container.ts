@@ -67,6 +67,8 @@ export type Filling =
       readonly target: string;
       readonly uid?: number;
       readonly gid?: number;
+      /** `target` is an empty file system of its own: an overlay of it does, where the kernel makes one. */
+      readonly overlay?: boolean;
     };
 
 /** Descriptors of namespaces; `user` owns the others, unless those belong to this process's own. */
@@ -87,6 +89,11 @@ export interface ContainerSpec {
   /** Host folder that becomes `/`; bound read-only unless `writableRoot`. Absent: the host's own root, no pivot. */
   readonly root?: string;
   readonly writableRoot?: boolean;
+  /**
+   * The root can be written to, and what is written goes to the folder `upper` (overlayfs.rst). Both are empty, of one
+   * file system. Where the kernel refuses, the failure's step is "mount overlay". Needs a user namespace.
+   */
+  readonly overlay?: { readonly upper: string; readonly work: string };
   readonly namespaces: {
     readonly user: boolean;
     readonly mount: boolean;
@@ -272,6 +279,18 @@ export interface ContainerAddon {
   makeFolder(base: string, path: string, mode: number, uid: number, gid: number): true | NativeFailure;
   /** lsetxattr(2): an extended attribute of the file at `path`, of a symbolic link itself. */
   setXattr(path: string, name: string, value: Buffer): true | NativeFailure;
+  /**
+   * Mounts the overlay of folders (`lowers`: the uppermost first, at most 150) over `target`, as root of a user
+   * namespace (overlayfs.rst, userxattr). `upper` and `work` are of one file system, `work` is empty.
+   */
+  mountOverlay(lowers: readonly string[], upper: string, work: string, target: string): true | NativeFailure;
+  unmount(target: string): true | NativeFailure;
+  /** Fills the empty folder `target` with hard links to what upper folders of overlays (the uppermost first) show together. */
+  mergeLayers(layers: readonly string[], target: string): true | NativeFailure;
+  /** All below a folder; bytes as the disk has them. The fingerprint moves when one of the files is written to. */
+  measureTree(
+    folder: string,
+  ): { readonly entries: number; readonly bytes: number; readonly fingerprint: string } | NativeFailure;
   /** Which kernel features are there, by probe: clone3, cloneIntoCgroup, pidfd, newMountApi, mountSetattr, userNamespaces, seccomp … with a reason where not. */
   probe(): readonly { readonly feature: string; readonly available: boolean; readonly detail: string }[];
 }

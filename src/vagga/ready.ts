@@ -8,10 +8,13 @@ import { buildScreen } from './build/screen.ts';
 import type { Container } from './config/container.ts';
 import type { Project } from './config/project.ts';
 import { containersOfVolumes } from './config/references.ts';
+import { collectPolicy } from './layers/collect.ts';
+import { forgetLayers } from './layers/request.ts';
 import { Refusal } from './refusal.ts';
 import { containerIdMaps, type IdMaps } from './run/own-id-maps.ts';
 import type { Settings } from './settings.ts';
 import { keptBuild, touchLastUse, useBuild } from './store/commit.ts';
+import { indexingOf } from './store/indexing.ts';
 import type { Store } from './store/layout.ts';
 import { folderCache } from './version/cache.ts';
 import { explainDifference } from './version/diff.ts';
@@ -154,14 +157,25 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
       },
       imageDownload: how.imageDownload ?? true,
       autoClean: container.autoClean && !settings.disableAutoClean,
+      layers: settings.buildLayers && before !== null ? { fields: before, collect: collectPolicy(settings) } : null,
+      indexing: indexingOf(settings, store),
       tell: screen.tell,
     });
     if (outcome.kind === 'failed') throw new Refusal('launcher', outcome.problem);
+    if (outcome.kind === 'built' && hash !== null) await checkVersion(name, hash, outcome.folder);
     const fields = before ?? (await fieldsOf(version(name, true)));
     if (outcome.kind === 'built' && fields !== null) {
       writeFileSync(join(outcome.folder, fieldsFile), JSON.stringify(fields));
     }
     return outcome.folder;
+  };
+
+  /** What was changed while the build read it is told, and nothing of it is kept for others. */
+  const checkVersion = async (name: string, hash: string, folder: string): Promise<void> => {
+    const after = await version(name, false);
+    if (after.kind === 'known' && after.hash === hash) return;
+    screen.tell(`WARNING: files that ${name} depends on have changed while it was built`);
+    await forgetLayers(store, folder);
   };
 
   /** Why there is a new version: what differs from the last build. */

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import { parseHumanDuration } from '../config/duration.ts';
 import { type LoadedConfig, type RefusedConfig, readConfig } from '../config/load.ts';
 import { normalPath } from '../config/paths.ts';
 import { type ConfigProblem, sortProblems } from '../config/problem.ts';
 import { type Field, list, mapping, optional, record } from '../config/record.ts';
-import { boolean, matching, nullable, path, type Schema, text, type ValueOf } from '../config/schema.ts';
-import { environment } from './config/common.ts';
+import { boolean, checked, matching, nullable, path, type Schema, text, type ValueOf } from '../config/schema.ts';
+import { bytes, environment } from './config/common.ts';
 import type { ReadFile } from './config/include.ts';
 
 // Settings of a user and of a project: vagga 5.3.
@@ -16,6 +17,7 @@ const everywhere = {
   'version-check': maybe(boolean),
   'run-symlinks-as-commands': maybe(boolean),
   'build-lock-wait': maybe(boolean),
+  'build-layers': maybe(boolean),
   'ubuntu-mirror': maybe(text),
   'debian-mirror': maybe(text),
   'alpine-mirror': maybe(text),
@@ -24,6 +26,11 @@ const everywhere = {
   'disable-auto-clean': maybe(boolean),
   'versioned-build-dir': maybe(boolean),
 } as const satisfies Record<string, Field<unknown>>;
+
+const age = checked(text, (value) => {
+  const duration = parseHumanDuration(value);
+  return 'problem' in duration ? duration : { value: duration.ms };
+});
 
 const ofUsers = {
   'storage-dir': maybe(path),
@@ -38,6 +45,8 @@ const ofUsers = {
   'index-all-images': maybe(boolean),
   'hard-link-identical-files': maybe(boolean),
   'hard-link-between-projects': maybe(boolean),
+  'layers-max-age': maybe(age),
+  'layers-max-size': maybe(bytes),
 } as const satisfies Record<string, Field<unknown>>;
 
 const userFields = { ...everywhere, ...ofUsers } as const;
@@ -66,9 +75,14 @@ export interface Settings {
   readonly indexAllImages: boolean;
   readonly hardLinkIdenticalFiles: boolean;
   readonly hardLinkBetweenProjects: boolean;
+  /** Of what steps have made, in ms and bytes; null: the default. */
+  readonly layersMaxAge: number | null;
+  readonly layersMaxSize: number | null;
   readonly versionCheck: boolean;
   readonly runSymlinksAsCommands: boolean;
   readonly buildLockWait: boolean;
+  /** What each step has made is kept for later builds. */
+  readonly buildLayers: boolean;
   readonly ubuntuMirror: string | null;
   readonly debianMirror: string | null;
   readonly alpineMirror: string | null;
@@ -92,9 +106,12 @@ export const defaultSettings: Settings = {
   indexAllImages: false,
   hardLinkIdenticalFiles: false,
   hardLinkBetweenProjects: false,
+  layersMaxAge: null,
+  layersMaxSize: null,
   versionCheck: true,
   runSymlinksAsCommands: true,
   buildLockWait: true,
+  buildLayers: true,
   ubuntuMirror: null,
   debianMirror: null,
   alpineMirror: null,

@@ -341,13 +341,12 @@ containers:
   });
 
   it('that finds another at work ends with 121, or waits for it and takes its root', async () => {
-    const project = host.project('user', yaml('touch /data/begun; while ! test -e /work/go; do sleep 0.1; done'));
-    const first = project.start(['_build', 'c']);
-    await until('the first build to be at its step', () =>
-      (existsSync(project.file('.vagga/.roots')) ? readdirSync(project.file('.vagga/.roots')) : []).some((name) =>
-        existsSync(project.file(`.vagga/.roots/${name}/root/data/begun`)),
-      ),
+    const project = host.project(
+      'user',
+      yaml('touch /data/begun /work/begun; while ! test -e /work/go; do sleep 0.1; done'),
     );
+    const first = project.start(['_build', 'c']);
+    await until('the first build to be at its step', () => existsSync(project.file('begun')));
     const second = project.vagga(['_build', 'c'], { env: { VAGGA_SETTINGS: 'build-lock-wait: false' } });
     expect([second.status, second.stderr]).toEqual([121, expect.stringContaining('Other process is doing build')]);
     const third = project.start(['_build', 'c']);

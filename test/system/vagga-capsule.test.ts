@@ -208,6 +208,37 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('the capsule, as %s'
   });
 });
 
+describe.skipIf(noRootless)('the capsule of a project whose builds are kept elsewhere', () => {
+  it('builds there, and has the settings and volumes of the one outside', () => {
+    const project = host.project(
+      'user',
+      `
+containers: { c: { setup: [!Tar { url: ./root.tar.gz }], volumes: { /data: !BindRO /volumes/v } } }
+commands:
+  outside: !Command { container: c, run: 'cat /data/file; echo "$SET"' }
+  inside: !CapsuleCommand { run: 'vagga _capsule run c sh -c "cat /data/file; echo \\$SET"; cat /volumes/v/file' }
+`,
+      { 'elsewhere/storage/.keep': '', 'elsewhere/v/file': 'of the volume\n' },
+    );
+    const inner = host.project('user', 'containers: {}');
+    spawnSync('mv', [project.file('elsewhere'), inner.file('elsewhere')]);
+    const settings = {
+      'storage-dir': inner.file('elsewhere/storage'),
+      'storage-subdir-from-env-var': 'SUB',
+      'external-volumes': { v: inner.file('elsewhere/v') },
+      environ: { SET: 'by settings' },
+    };
+    const env = { VAGGA_SETTINGS: JSON.stringify(settings), SUB: 'part' };
+    const inside = project.vagga(['inside'], { env });
+    expect([inside.status, inside.stdout]).toEqual([0, 'of the volume\nby settings\nof the volume\n']);
+    expect(existsSync(inner.file('elsewhere/storage/part/.roots'))).toBe(true);
+    expect(project.vagga(['--no-build', 'outside'], { env })).toMatchObject({
+      status: 0,
+      stdout: 'of the volume\nby settings\n',
+    });
+  });
+});
+
 describe.skipIf(noRootless)('at a terminal', () => {
   it('the shell of the capsule has job control, and containers run in it as jobs', () => {
     const project = host.project('user', yaml);

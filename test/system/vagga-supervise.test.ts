@@ -219,11 +219,12 @@ describe.skipIf(noRootless).each(['user', 'root'] as const)('a supervise, as %s'
   });
 
   it.each([
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGKILL', null],
-  ] as const)('leaves no process after %s', async (signal, code) => {
-    const launcher = project.start(['sleepers']);
+    ['SIGINT', 130, []],
+    ['SIGTERM', 143, []],
+    ['SIGKILL', null, []],
+    ['SIGKILL', null, ['--isolate-network']],
+  ] as const)('leaves no process after %s', async (signal, code, options) => {
+    const launcher = project.start([...options, 'sleepers']);
     let output = '';
     launcher.stdout?.on('data', (text) => {
       output += text;

@@ -50,6 +50,13 @@ describe('a capsule', () => {
     expect(plan.folders).toEqual(expect.arrayContaining(['/storage/project', '/cache']));
     expect(mountsAt(plan, '/storage/project')).toHaveLength(1);
     expect(planCapsule(places, hostWith({})).folders).not.toContain(places.storage);
+    const inTmp = planCapsule({ ...places, storage: '/tmp/s/project' }, hostWith({})).mounts('/skeleton');
+    const made = inTmp.filter(({ target }) => target.startsWith('/tmp/'));
+    expect(made.map(({ kind, target }) => [kind, target])).toEqual([
+      ['folder', '/tmp/s'],
+      ['folder', '/tmp/s/project'],
+      ['bind', '/tmp/s/project'],
+    ]);
   });
 
   it('has a mount point for each mount, made before those within it', () => {
@@ -124,6 +131,7 @@ describe('a vagga in a capsule', () => {
           .filter(([name]) => name !== 'sharedCache')
           .map(([name, value]) => [name, typeof value === 'boolean' ? fc.boolean() : fc.constant(value)]),
       ),
+      storageSubdirFromEnvVar: fc.option(key),
       storageDir: fc.option(fc.constantFrom('/storage', '/s t')),
       ubuntuMirror: maybeText,
       pushImageScript: fc.option(fc.string({ minLength: 1 }).map((text) => `echo ${JSON.stringify(text)}`)),
@@ -136,7 +144,8 @@ describe('a vagga in a capsule', () => {
       fc.property(settings, (given) => {
         const read = readSettings({ root: '/work', home: null, variable: settingsText(given), read: () => null });
         const inside = new Map([...given.externalVolumes.keys()].map((name) => [name, `/volumes/${name}`]));
-        expect(read).toEqual({ kind: 'settings', settings: { ...given, externalVolumes: inside } });
+        const settled = { externalVolumes: inside, storageSubdirFromEnvVar: null };
+        expect(read).toEqual({ kind: 'settings', settings: { ...given, ...settled } });
       }),
     );
   });

@@ -16,11 +16,13 @@ import { serialize } from 'node:v8';
 import { packageRoot } from '../../native/load.ts';
 import type { Container } from '../config/container.ts';
 import { takeImage } from '../image/take.ts';
+import { collectUnused, type LayerRequest, layerPlan } from '../layers/request.ts';
 import { proxyVariables } from '../run/environment.ts';
 import { removeAsNamespaceRoot } from '../run/namespace-root.ts';
 import type { IdMaps } from '../run/own-id-maps.ts';
 import { plainSpec, runQuietly } from '../run/process.ts';
 import { commitBuild, describeBuild, keptBuild, linkBuild, newestBuild, useBuild } from '../store/commit.ts';
+import { type Indexing, indexAndLink } from '../store/indexing.ts';
 import { buildLock, rootsFolder, type Store, shortHash, unfinishedFolder } from '../store/layout.ts';
 import { lockFile } from '../store/lock.ts';
 
@@ -55,6 +57,9 @@ export interface BuildRequest {
   readonly imageDownload?: boolean;
   /** Whether the build that was the newest so far is removed once this one is there; default: no. */
   readonly autoClean?: boolean;
+  /** What each step makes is kept; null: it is not. */
+  readonly layers: LayerRequest | null;
+  readonly indexing: Indexing;
   /** A line for stderr. */
   readonly tell: (message: string) => void;
   readonly screen: BuildScreen;
@@ -103,6 +108,8 @@ async function buildLocked(request: BuildRequest): Promise<BuildOutcome> {
   const hash = request.hash ?? (await request.versionAfter());
   describeBuild(unfinished, maps);
   const before = request.autoClean === true ? newestBuild(store, name) : null;
+  const indexed = await indexAndLink(unfinished, maps, request.indexing);
+  if (indexed.told !== null) tell(indexed.told);
   const { folder, old } = commitBuild(store, name, hash, unfinished);
   linkBuild(store, name, hash);
   tell(`Container ${name} (${shortHash(hash)}) built in ${Math.round((Date.now() - since) / 1000)} seconds.`);
@@ -111,6 +118,7 @@ async function buildLocked(request: BuildRequest): Promise<BuildOutcome> {
     const left = await removeAsNamespaceRoot(maps, [needless]);
     if (left !== null) tell(`WARNING: ${left}`);
   }
+  if (request.layers !== null) await collectUnused(store, request.layers.collect, tell);
   return { kind: 'built', folder };
 }
 
@@ -130,6 +138,7 @@ async function runBuilder(request: BuildRequest, unfinished: string): Promise<nu
     unmaskedProc: process.geteuid?.() !== 0,
     caCertificates: request.caCertificates,
     mirrors: request.mirrors,
+    layers: request.layers === null ? null : layerPlan(request, request.layers),
   };
   const stdin = asStdin(rootsFolder(request.store), serialize(job));
   try {

@@ -5,12 +5,13 @@
  */
 import { readFileSync } from 'node:fs';
 import { deserialize } from 'node:v8';
+import { layeredStage } from '../layers/stage.ts';
 import { finishDistribution } from './distro/packages.ts';
 import { executeStep } from './execute.ts';
-import { finishRoot, makeRoot } from './finish.ts';
-import { hostFiles } from './host-files.ts';
-import { type BuildJob, initialState } from './job.ts';
+import { finishRoot } from './finish.ts';
+import type { BuildJob } from './job.ts';
 import { report, reportTo } from './report.ts';
+import { plainStage, type Stage } from './stage.ts';
 import { stepTitle } from './step-title.ts';
 import { timings } from './timings.ts';
 
@@ -20,22 +21,36 @@ async function build(job: BuildJob): Promise<void> {
   process.umask(0o022);
   reportTo(eventsFd);
   const timing = timings(job.root);
-  makeRoot(job.root);
-  hostFiles(job.root, job.container);
-  let state = initialState;
-  const { setup } = job.container;
-  for (const [index, step] of setup.entries()) {
-    report({ kind: 'step', number: index + 1, of: setup.length, title: stepTitle(step) });
-    try {
-      state = await executeStep(job, state, step);
-      timing.mark(`Step ${index + 1}: !${step.tag}`);
-    } catch (error) {
-      throw new Error(`step ${index + 1} of ${setup.length}, !${step.tag}: ${(error as Error).message}`);
+  const stage = await openStage(job);
+  try {
+    let { state } = stage;
+    const { setup } = job.container;
+    for (const [index, step] of setup.entries()) {
+      if (index < stage.done) continue;
+      report({ kind: 'step', number: index + 1, of: setup.length, title: stepTitle(step) });
+      try {
+        state = await stage.step(index, state, (now) => executeStep(now, state, step));
+        timing.mark(`Step ${index + 1}: !${step.tag}`);
+      } catch (error) {
+        throw new Error(`step ${index + 1} of ${setup.length}, !${step.tag}: ${(error as Error).message}`);
+      }
     }
+    await stage.finish(state, async () => {
+      await finishDistribution(job, state);
+      finishRoot(job, state);
+    });
+  } finally {
+    stage.close();
   }
-  await finishDistribution(job, state);
-  finishRoot(job, state);
   timing.mark('Finish');
+}
+
+async function openStage(job: BuildJob): Promise<Stage> {
+  const stage = job.layers === null ? null : await layeredStage(job, job.layers);
+  if (stage === null) return plainStage(job);
+  const of = job.container.setup.length;
+  if (stage.done > 0) process.stderr.write(`Steps 1 to ${stage.done} of ${of} are kept from an earlier build\n`);
+  return stage;
 }
 
 try {

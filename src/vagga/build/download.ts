@@ -30,6 +30,22 @@ export async function sourceFile(
   return path;
 }
 
+/** SHA-256 of the file behind a `url`; null: it is not there, or was not downloaded yet. Nothing is fetched. */
+export async function contentOf(job: SourcePlace, url: string, sha256: string | null): Promise<string | null> {
+  const fetched = /^https?:\/\//.test(url);
+  const file = fetched
+    ? downloadedFile(job, url, sha256)
+    : url.startsWith('file://')
+      ? decodeURIComponent(new URL(url).pathname)
+      : localPath(job, url);
+  return existsSync(file) ? sumOf(file) : null;
+}
+
+function downloadedFile(job: SourcePlace, url: string, sha256: string | null): string {
+  const key = (sha256 ?? createHash('sha256').update(url).digest('hex')).slice(0, 8);
+  return join(job.cache, 'downloads', `${key}-${basename(new URL(url).pathname) || 'index'}`);
+}
+
 function localPath(job: SourcePlace, url: string): string {
   if (url.startsWith('.')) return join(job.project, url);
   const path = url.startsWith('/') ? hostPath(url, job) : null;
@@ -40,9 +56,8 @@ function localPath(job: SourcePlace, url: string): string {
 
 /** What was downloaded once stays in the cache; its name has the sum that was asked for, or that of the address. */
 async function download(job: SourcePlace, url: string, sha256: string | null, refresh: boolean): Promise<string> {
-  const folder = cacheFolder(job.cache, 'downloads');
-  const key = (sha256 ?? createHash('sha256').update(url).digest('hex')).slice(0, 8);
-  const file = join(folder, `${key}-${basename(new URL(url).pathname) || 'index'}`);
+  cacheFolder(job.cache, 'downloads');
+  const file = downloadedFile(job, url, sha256);
   const lock = await lockFile(`${file}.lock`, true, tell);
   if (lock.kind !== 'locked') throw new Error(`${file}.lock: ${lock.kind === 'failed' ? lock.problem : 'is held'}`);
   try {

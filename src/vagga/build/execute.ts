@@ -92,7 +92,7 @@ export async function executeStep(job: BuildJob, state: BuildState, step: Step):
       // A container of the file that a !SubConfig names is no build of its own.
       const steps = job.built.has(step.value) ? undefined : job.containers.get(step.value)?.setup;
       if (steps !== undefined) return executeSteps(job, state, steps);
-      await takeRoot(job, step.value);
+      if (job.standsOn !== step.value) await takeRoot(job, step.value);
       hostFiles(root, job.container);
       return inherit(job, state, step.value);
     }

@@ -17,7 +17,13 @@ const systemFolders = [
 /** What every root has before its first step. */
 export function makeRoot(root: string): void {
   mkdirSync(root, { mode: 0o755 });
+  systemFoldersOf(root);
+}
+
+/** Those that it has not yet. */
+export function systemFoldersOf(root: string): void {
   for (const [name, mode] of systemFolders) {
+    if (lstatSync(join(root, name), { throwIfNoEntry: false }) !== undefined) continue;
     mkdirSync(join(root, name));
     chmodSync(join(root, name), mode); // whatever the umask is
   }

@@ -1,5 +1,6 @@
 import type { Container } from '../config/container.ts';
 import type { StepOf } from '../config/steps.ts';
+import type { LayerPlan } from '../layers/plan.ts';
 import type { Distribution } from './distro/distribution.ts';
 
 /** All that the builder is told: plain data, it crosses a process border. Paths are the host's. */
@@ -21,6 +22,10 @@ export interface BuildJob {
   /** Setting `ca-certificates`: a bundle of the host. */
   readonly caCertificates: string | null;
   readonly mirrors: Mirrors;
+  /** Null: the root is built in one go, no step's work is kept. */
+  readonly layers: LayerPlan | null;
+  /** The container whose root the root already is, so that !Container has nothing to copy. */
+  readonly standsOn?: string;
 }
 
 /** Where distributions come from: settings; null: the default. */

@@ -83,9 +83,18 @@ export function planCapsule(places: CapsulePlaces, host: CapsuleHost): CapsulePl
       ...resolver(host),
       bind(host.real(places.node), '/vagga/bin/node', true),
       bind(places.program, '/vagga/lib', true),
-      ...ours.map(([source, target]) => bind(source, target, false)),
+      ...ours.flatMap(([source, target]) => [...emptyFoldersTo(target), bind(source, target, false)]),
     ],
   };
+}
+
+/** A path in a folder that is empty inside has no mount point there yet. */
+function emptyFoldersTo(path: string): readonly Filling[] {
+  const top = ['/tmp', '/run'].find((folder) => path.startsWith(`${folder}/`));
+  if (top === undefined) return [];
+  const folders: string[] = [];
+  for (let folder = path; folder !== top; folder = dirname(folder)) folders.unshift(folder);
+  return folders.map((target) => ({ kind: 'folder', target, mode: 0o755 }));
 }
 
 /** Where /etc/resolv.conf is a link into /run, which is empty inside, its text is put there. */
@@ -94,10 +103,5 @@ function resolver(host: CapsuleHost): readonly Filling[] {
   if (!host.exists(file)) return [];
   const real = host.real(file);
   if (!real.startsWith('/run/')) return [];
-  const folders: string[] = [];
-  for (let folder = dirname(real); folder !== '/run'; folder = dirname(folder)) folders.unshift(folder);
-  return [
-    ...folders.map((target): Filling => ({ kind: 'folder', target, mode: 0o755 })),
-    { kind: 'file', target: real, mode: 0o644, text: host.text(real) },
-  ];
+  return [...emptyFoldersTo(dirname(real)), { kind: 'file', target: real, mode: 0o644, text: host.text(real) }];
 }

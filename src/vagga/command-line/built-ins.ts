@@ -14,6 +14,7 @@ import { dumpConfig } from './dump-config.ts';
 import { findCommand } from './find-command.ts';
 import type { GlobalOptions } from './global-options.ts';
 import { imageBuiltIns } from './image-built-ins.ts';
+import { indexBuiltIns } from './index-built-ins.ts';
 import { list, listForZsh } from './listing.ts';
 import { networkBuiltIns } from './network-built-ins.ts';
 import { type ProjectlessBuiltIn, projectlessBuiltIns } from './projectless.ts';
@@ -54,6 +55,7 @@ export const builtIns: Readonly<Record<string, BuiltIn>> = {
   ...imageBuiltIns,
   ...storageBuiltIns,
   ...projectlessBuiltIns,
+  ...indexBuiltIns,
   _clean: cleanBuiltIn,
   ...networkBuiltIns,
   _list: {

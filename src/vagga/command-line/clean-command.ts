@@ -11,19 +11,18 @@ import { maximumIdMaps } from '../run/own-id-maps.ts';
 import { type Circumstances, survey, toRemove, type Wanted } from '../store/clean.ts';
 import type { BuiltIn, BuiltInContext } from './built-ins.ts';
 import { everythingGlobal, everythingOf, storesIn } from './clean-global.ts';
+import { bytesOfText, cleanLayers, type LayerFlags } from './clean-layers.ts';
 
-interface CleanFlags {
+interface CleanFlags extends LayerFlags {
   tmp?: true;
   tmpFolders?: true;
   old?: true;
   oldContainers?: true;
   unused?: true;
-  atLeast?: number;
   transient?: true;
   everything?: true;
   unusedVolumes?: true;
   volumes?: true;
-  dryRun?: true;
   global?: true;
 }
 
@@ -43,12 +42,28 @@ export const cleanBuiltIn: BuiltIn = {
       .option('--everything', 'all that vagga keeps of this project')
       .option('--global', 'of all projects; needs the setting storage-dir')
       .option('-n, --dry-run', 'only tell what would be removed')
-      .action(async (flags: CleanFlags) => context.end(await clean(context, flags))),
+      .option('--layers', 'what the steps of builds have made; with --at-least: what was not used for so long')
+      .option(
+        '--layers-over <size>',
+        'of these the least recently used, until all have at most that, as 5G',
+        bytesOfText,
+      )
+      .action(async (flags: CleanFlags) => context.end(await cleanAll(context, flags))),
 };
 
 const usage = 1;
 const noStorage = 2;
 const notRemoved = 3;
+
+async function cleanAll(context: BuiltInContext, flags: CleanFlags): Promise<number> {
+  if (flags.layers === undefined && flags.layersOver === undefined) return clean(context, flags);
+  const problem = await cleanLayers(context, flags);
+  if (problem !== null) context.place.tell(`vagga: ${problem}`);
+  const { layers: _, layersOver: __, ...others } = flags;
+  const alone = Object.keys(others).every((key) => ['atLeast', 'dryRun', 'global'].includes(key));
+  const code = alone ? 0 : await clean(context, others);
+  return problem === null ? code : notRemoved;
+}
 
 async function clean({ place, print, options }: BuiltInContext, flags: CleanFlags): Promise<number> {
   const { settings, tell } = place;

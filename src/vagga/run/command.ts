@@ -13,7 +13,7 @@
  * message is told); 121 where an id is not mapped. Signals and job control are those of a shell's own child.
  */
 import { existsSync, lstatSync, mkdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import {
   type ContainerSpec,
   containerAddon,
@@ -26,11 +26,12 @@ import type { Volume } from '../config/volumes.ts';
 import { parseEnvironFile } from './environment.ts';
 import { outsideId } from './id-map.ts';
 import { planMounts, type VolumePlaces } from './mounts.ts';
-import { removeAsNamespaceRoot, runAsNamespaceRoot } from './namespace-root.ts';
+import { removeAsNamespaceRoot } from './namespace-root.ts';
 import type { IdMaps } from './own-id-maps.ts';
 import { plainSpec, runAtTerminal } from './process.ts';
 import { inNetwork, type SharedNetwork } from './shared-network.ts';
 import { programCandidates } from './words.ts';
+import { writableRoot } from './writable.ts';
 
 export interface RunRequest {
   /** Folder of the build, `.roots/NAME.HASH8`: it has `root/`. */
@@ -126,12 +127,10 @@ export async function prepareCommand(
       if (failed !== null) tell(failed);
     }
   };
-  if (transient !== null) {
-    const failed = await linkCopy(maps, image, transient);
-    if (failed !== null) {
-      await release();
-      return { problem: failed, exitCode: setUpFailed };
-    }
+  const root = transient === null ? { root: image } : await writableRoot(request, transient);
+  if (typeof root === 'string') {
+    await release();
+    return { problem: root, exitCode: setUpFailed };
   }
   const [program = ''] = request.words;
   return {
@@ -140,8 +139,7 @@ export async function prepareCommand(
       programs: programCandidates(program, request.path ?? request.env.PATH),
       env: request.env,
       cwd: request.cwd,
-      root: transient ?? image,
-      writableRoot: transient !== null,
+      ...root,
       namespaces: {
         user: true,
         mount: true,
@@ -214,13 +212,6 @@ function transientName({ storage, built }: RunRequest): string {
   let count = 0;
   while (existsSync(name(count))) count += 1;
   return name(count);
-}
-
-async function linkCopy(maps: IdMaps, from: string, to: string): Promise<string | null> {
-  mkdirSync(dirname(to), { recursive: true });
-  const end = await runAsNamespaceRoot(maps, ['cp', '-a', '-l', '--', from, to]);
-  if (!('kind' in end)) return end.message;
-  return end.exitCode === 0 ? null : `cp -a -l ${from} ended with exit code ${end.exitCode}`;
 }
 
 function wordFailure(failure: NativeFailure, program: string): string {

@@ -156,6 +156,8 @@ function planVolume(target: string, volume: Volume, { root, places }: MountReque
           target,
           ...(ownerUid === null ? {} : { uid: ownerUid }),
           ...(ownerGid === null ? {} : { gid: ownerGid }),
+          // Other owners are given to copies only.
+          overlay: ownerUid === null && ownerGid === null,
         },
       );
     }
