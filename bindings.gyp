@@ -16,6 +16,7 @@
         "native/container/addon.cc",
         "native/container/addon_layers.cc",
         "native/container/addon_namespaces.cc",
+        "native/container/addon_network.cc",
         "native/container/addon_spec.cc",
         "native/container/addon_terminal.cc",
         "native/container/addon_tree.cc",
@@ -39,6 +40,7 @@
         "native/container/netlink.cc",
         "native/container/network.cc",
         "native/container/overlay.cc",
+        "native/container/packet_filter.cc",
         "native/container/path.cc",
         "native/container/probe.cc",
         "native/container/replace.cc",
@@ -46,6 +48,7 @@
         "native/container/sockets.cc",
         "native/container/special.cc",
         "native/container/start.cc",
+        "native/container/test_network.cc",
         "native/container/tree.cc"
       ]
     },

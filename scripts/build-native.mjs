@@ -26,12 +26,12 @@ export function buildNative() {
   buildFfi(gyp);
   makeIfStale('knot', {
     inputs: ['native', 'CMakeLists.txt'],
-    outputs: ['build/knot/knot'],
+    outputs: ['build/knot/knot', 'build/knot/network/vagga'],
     make() {
       process.stdout.write('stellwerk: building knot\n');
       const program = cmake();
       run(program, ['-S', '.', '-B', 'build/knot', '-DCMAKE_BUILD_TYPE=Release'], { quiet: true });
-      run(program, ['--build', 'build/knot', '--target', 'knot', '--parallel', jobs], { quiet: true });
+      run(program, ['--build', 'build/knot', '--target', 'knot', 'vagga-network', '--parallel', jobs], { quiet: true });
     },
   });
 }

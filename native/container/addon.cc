@@ -3,6 +3,7 @@
 #include "base/fd.hpp"
 #include "container/addon_layers.hpp"
 #include "container/addon_namespaces.hpp"
+#include "container/addon_network.hpp"
 #include "container/addon_spec.hpp"
 #include "container/addon_terminal.hpp"
 #include "container/addon_tree.hpp"
@@ -269,6 +270,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("peerCredentials", Napi::Function::New(env, peerCredentials));
   exports.Set("makePipe", Napi::Function::New(env, makePipe));
   exports.Set("setXattr", Napi::Function::New(env, setXattr));
+  exportNetworkCalls(env, exports);
   exportTreeCalls(env, exports);
   exportLayerCalls(env, exports);
   exportTerminalCalls(env, exports);

@@ -30,9 +30,28 @@ Napi::Value makeNamespacesCall(const Napi::CallbackInfo& info) {
   return object;
 }
 
+Napi::Value openNamespacesCall(const Napi::CallbackInfo& info) {
+  if (info.Length() < 1 || !info[0].IsNumber()) {
+    Napi::TypeError::New(info.Env(), "container: openNamespaces: expected a pid").ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  auto opened = openNamespaces(info[0].As<Napi::Number>().Int32Value());
+  if (!opened) {
+    return wrapFailure(info.Env(), opened.failure());
+  }
+  auto object = Napi::Object::New(info.Env());
+  object.Set("user", opened.value().user.release());
+  object.Set("net", opened.value().net.release());
+  if (opened.value().uts) {
+    object.Set("uts", opened.value().uts.release());
+  }
+  return object;
+}
+
 } // namespace
 
 void exportNamespaceCalls(Napi::Env env, Napi::Object exports) {
+  exports.Set("openNamespaces", Napi::Function::New(env, openNamespacesCall));
   exports.Set("makeNamespaces", Napi::Function::New(env, makeNamespacesCall));
 }
 

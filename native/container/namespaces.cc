@@ -6,8 +6,11 @@
 #include "container/network.hpp"
 
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 namespace stellwerk {
 namespace {
@@ -68,6 +71,13 @@ Result<Done> keep(pid_t pid, const char* name, Fd& to) {
   return to ? Result<Done>(Done{}) : Failure::of(kStep, "open", path.c_str());
 }
 
+bool isSame(const Fd& one, const Fd& other) noexcept {
+  struct stat first = {};
+  struct stat second = {};
+  return fstat(one.get(), &first) == 0 && fstat(other.get(), &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
+
 Result<KeptNamespaces> openOf(const Spec& spec, pid_t pid, int channel) {
   if (spec.namespaces.user && !spec.join.any()) {
     if (auto done = writeIdMaps(pid, spec); !done) {
@@ -122,6 +132,24 @@ Result<KeptNamespaces> makeNamespaces(const Spec& spec) {
   auto kept = openOf(spec, clone.value().pid, channel.starter.get());
   killAndReap(pidfd.get());
   return kept;
+}
+
+Result<KeptNamespaces> openNamespaces(pid_t pid) {
+  KeptNamespaces opened;
+  for (const auto& [name, fd] : {std::pair("net", &opened.net), std::pair("uts", &opened.uts)}) {
+    if (auto done = keep(pid, name, *fd); !done) {
+      return Failure::of("open namespaces", "open", done.failure().subject, done.failure().error);
+    }
+  }
+  opened.user.reset(ioctl(opened.net.get(), NS_GET_USERNS));
+  if (!opened.user) {
+    return Failure::of("open namespaces", "NS_GET_USERNS", std::to_string(pid).c_str());
+  }
+  const Fd utsOwner(ioctl(opened.uts.get(), NS_GET_USERNS));
+  if (!utsOwner || !isSame(utsOwner, opened.user)) {
+    opened.uts.reset(); // it is not of that network: who enters its owner may not enter it
+  }
+  return opened;
 }
 
 } // namespace stellwerk

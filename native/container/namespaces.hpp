@@ -18,4 +18,7 @@ struct KeptNamespaces {
 // else. lo is up.
 Result<KeptNamespaces> makeNamespaces(const Spec& spec);
 
+// The network that a process is in, the user namespace that owns it (ioctl_ns(2)), and its host name's, if that owns it too.
+Result<KeptNamespaces> openNamespaces(pid_t pid);
+
 } // namespace stellwerk

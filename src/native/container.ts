@@ -167,6 +167,33 @@ export interface ExitStatus {
   readonly signal: number | null;
 }
 
+/** A node's end of a pair of interfaces whose other end is plugged into a bridge of this process's network. */
+export interface GuestNetwork {
+  readonly bridge: string;
+  /** The interfaces' names, at the bridge and in the node. */
+  readonly outer: string;
+  readonly inner: string;
+  readonly address: string;
+  /** Bits. */
+  readonly prefix: number;
+  readonly gateway: string;
+}
+
+/** In this order: addresses accepted, addresses dropped, a share of the packets that is lost, and the rest. */
+export interface PacketChain {
+  readonly accept: readonly string[];
+  readonly drop: readonly string[];
+  /** 0 to 100, whole. */
+  readonly lossPercent: number;
+  readonly pass: boolean;
+}
+
+/** Of IPv4, by source; `lo` is always open. */
+export interface PacketFilter {
+  readonly input: PacketChain;
+  readonly forward: PacketChain;
+}
+
 /** A TCP socket that listens. */
 export interface ListeningSocket {
   readonly host: string;
@@ -184,6 +211,11 @@ export interface ContainerAddon {
   makeNamespaces(
     spec: Pick<ContainerSpec, 'namespaces' | 'uidMap' | 'gidMap' | 'hostname' | 'join'>,
   ): JoinedNamespaces | NativeFailure;
+  /**
+   * The network that a process is in, `user` that owns it, and `uts` where `user` owns that too. Descriptors that are the
+   * caller's to close.
+   */
+  openNamespaces(pid: number): JoinedNamespaces | NativeFailure;
   /** Resolves when the process behind the pidfd has ended; for own children with status, else both null. */
   waitPidfd(pidfd: number): Promise<ExitStatus>;
   pidfdOpen(pid: number): number | NativeFailure;
@@ -195,6 +227,19 @@ export interface ContainerAddon {
   tryLock(path: string): number | null | NativeFailure;
   /** SO_PEERCRED of a connected unix socket. */
   peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number } | NativeFailure;
+  /** pipe2(2) with O_CLOEXEC. */
+  pipe(): { readonly read: number; readonly write: number } | NativeFailure;
+  /** A bridge that is up, in this process's network. */
+  createBridge(name: string, address: string, prefix: number): true | NativeFailure;
+  /**
+   * Connects the network namespace `net`, which has only lo, with a bridge of this process's network. It has IPv4 alone,
+   * routes nothing, and lets every user use every port and send pings. Needs CAP_SYS_ADMIN here and there.
+   */
+  plugGuest(net: number, guest: GuestNetwork): true | NativeFailure;
+  /** The one filter of a network namespace, replaced as a whole (nf_tables). */
+  filterPackets(net: number, filter: PacketFilter): true | NativeFailure;
+  /** What this process's network forwards out of the interface has the interface's own address as its source (nf_tables). */
+  masquerade(interfaceName: string): true | NativeFailure;
   /** Opens a listening TCP socket, close-on-exec. The host is a literal address; IPv6 sockets take IPv6 only. */
   listen(socket: {
     readonly host: string;

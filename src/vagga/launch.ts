@@ -6,6 +6,7 @@ import type { Containers, Workplace } from './ready.ts';
 import { Refusal } from './refusal.ts';
 import { type RunRequest, readEnvironFile, runCommand } from './run/command.ts';
 import { commandEnvironment } from './run/environment.ts';
+import type { SharedNetwork } from './run/shared-network.ts';
 
 export interface LaunchPlace {
   readonly place: Workplace;
@@ -48,8 +49,13 @@ export function fileVariables(built: string, { environFile }: Container): Readon
 }
 
 /** Runs words in a container that is ready; the exit code. */
-export function launch(where: LaunchPlace, ready: ReadyContainer, what: Launch): Promise<number> {
-  return runCommand(runRequest(where, ready, what));
+export function launch(
+  where: LaunchPlace,
+  ready: ReadyContainer,
+  what: Launch,
+  network: SharedNetwork | null = null,
+): Promise<number> {
+  return runCommand(runRequest(where, ready, what), network);
 }
 
 /** A container that is ready, with the variables of its `environ-file`. */

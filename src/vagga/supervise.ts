@@ -1,6 +1,7 @@
 import { suggestion } from '../config/suggest.ts';
 import { containerAddon, isFailure } from '../native/container.ts';
 import { showBanner } from './banner.ts';
+import { type ChildrenNetwork, type NetworkPlan, openNetwork, planNetwork, startOrder } from './children-network.ts';
 import {
   namesOf,
   readSuperviseLine,
@@ -17,7 +18,6 @@ import { performBefore } from './prerequisites.ts';
 import { containersOf } from './ready.ts';
 import { Refusal } from './refusal.ts';
 import { listen, prepareCommand, socketFd } from './run/command.ts';
-import { closeNetwork, inNetwork, makeIsolatedNetwork, type SharedNetwork } from './run/shared-network.ts';
 import { type ReadyChild, supervise } from './run/supervise/processes.ts';
 
 // A !Supervise: vagga 2.7.
@@ -44,7 +44,7 @@ export async function performSupervise(
   for (const warning of unknownNames(command, line.selection)) place.tell(`WARNING: ${name}: ${warning}`);
   const children = selectChildren(command.children, line.selection);
   if (children.size === 0) throw new Refusal('nothing', `${name}: no children to supervise match`);
-  refuseTestNetworks(name, children);
+  const network = planNetwork(name, children, command.isolateNetwork || options.isolateNetwork);
 
   const prerequisites = [...children.values()].flatMap(({ value }) => value.prerequisites);
   const before = await performBefore(performance, perform, [...command.prerequisites, ...prerequisites]);
@@ -70,7 +70,7 @@ export async function performSupervise(
       if (typeof ready === 'number') return ready;
       readied.push({ ...ready, name: childName, child });
     }
-    const code = await run(performance, command, readied);
+    const code = await run(performance, command, startOrder(readied), network);
     if (code === exitCodes.ok) {
       for (const { filling } of readied) filling.keep();
       if (command.epilog !== null) performance.print(command.epilog);
@@ -82,21 +82,21 @@ export async function performSupervise(
 }
 
 async function run(
-  { place, options, print }: Performance,
+  { place, print }: Performance,
   command: Supervise,
   readied: readonly ReadiedChild[],
+  plan: NetworkPlan,
 ): Promise<number> {
   const limits = [command, ...readied.map(({ child }) => child.value)].map((each) => each.expectInotifyLimit ?? 0);
   const limit = Math.max(...limits);
   expectInotifyLimit(limit === 0 ? null : limit, place);
-  // All children are in one isolated network, so that they reach each other.
-  const network = command.isolateNetwork || options.isolateNetwork ? makeIsolatedNetwork() : null;
-  if (network !== null && 'problem' in network) throw new Refusal('container', network.problem);
   const socket = command.passTcpSocket === null ? null : listen(command.passTcpSocket);
   if (isFailure(socket)) throw new Refusal('launcher', socket.message);
   const releases: (() => Promise<void>)[] = [];
   const withdrawals: (() => void)[] = [];
   try {
+    const network = await openNetwork(plan, place.store.storage, place.tell);
+    releases.push(network.close);
     const children: ReadyChild[] = [];
     for (const each of readied) {
       const prepared = await prepareChild(each, network);
@@ -120,18 +120,16 @@ async function run(
     for (const withdraw of withdrawals) withdraw();
     for (const release of releases) await release();
     if (socket !== null) containerAddon().closeFd(socket);
-    if (network !== null) closeNetwork(network);
   }
 }
 
 /** A child that cannot be made ready is one that cannot be started. Throws a Refusal. */
 async function prepareChild(
-  { name, request }: ReadiedChild,
-  network: SharedNetwork | null,
+  { name, child, request }: ReadiedChild,
+  network: ChildrenNetwork,
 ): ReturnType<typeof preparedOrRefused> {
-  const prepared = await preparedOrRefused(name, request);
-  if (network === null) return prepared;
-  const spec = inNetwork(prepared.spec, network);
+  const prepared = await preparedOrRefused(name, network.request(child, request));
+  const spec = network.place(name, child, prepared.spec);
   if (!('problem' in spec)) return { ...prepared, spec };
   await prepared.release();
   throw new Refusal('nothing', `child ${name} cannot be started: ${spec.problem}`);
@@ -161,11 +159,4 @@ function unknownNames({ children }: Supervise, { only, exclude }: Selection): re
   return [...only, ...exclude]
     .filter((word) => !known.has(word))
     .map((word) => `there is no child and no tag ${word}${suggestion(word, [...known])}`);
-}
-
-function refuseTestNetworks(name: string, children: ReadonlyMap<string, Child>): void {
-  for (const [childName, child] of children) {
-    if (child.tag === 'Command' && child.value.network === null) continue;
-    throw new Refusal('launcher', `${name}: child ${childName} wants a network of tests, which is not there yet`);
-  }
 }

@@ -18,6 +18,7 @@ import { imageBuiltIns } from './image-built-ins.ts';
 import { indexBuiltIns } from './index-built-ins.ts';
 import { list, listForZsh } from './listing.ts';
 import { lockBuiltIn } from './lock-command.ts';
+import { networkBuiltIns } from './network-built-ins.ts';
 import { type ProjectlessBuiltIn, projectlessBuiltIns } from './projectless.ts';
 import { storageBuiltIns } from './storage-built-ins.ts';
 
@@ -60,6 +61,7 @@ export const builtIns: Readonly<Record<string, BuiltIn>> = {
   _clean: cleanBuiltIn,
   _export: exportBuiltIn,
   _lock: lockBuiltIn,
+  ...networkBuiltIns,
   _list: {
     summary: 'list commands, or containers',
     command: ({ project, print }) =>

@@ -1,6 +1,7 @@
 import { fileVariables, launch, readyContainer } from '../launch.ts';
 import type { Containers } from '../ready.ts';
 import { defaultPath } from '../run/environment.ts';
+import type { SharedNetwork } from '../run/shared-network.ts';
 import { workFolder } from '../run/words.ts';
 import type { BuiltInContext } from './built-ins.ts';
 
@@ -11,6 +12,7 @@ export async function runInside(
   name: string,
   words: readonly string[],
   writeMode: 'read-only' | 'transient-hard-link-copy',
+  network: SharedNetwork | null = null,
 ): Promise<number> {
   const where = { place, containers, options };
   const { built, container } = await readyContainer(where, name);
@@ -34,5 +36,6 @@ export async function runInside(
       writeMode,
       tcpSocket: null,
     },
+    network,
   );
 }

@@ -29,6 +29,7 @@ import { planMounts, type VolumePlaces } from './mounts.ts';
 import { removeAsNamespaceRoot } from './namespace-root.ts';
 import type { IdMaps } from './own-id-maps.ts';
 import { plainSpec, runAtTerminal } from './process.ts';
+import { inNetwork, type SharedNetwork } from './shared-network.ts';
 import { programCandidates } from './words.ts';
 import { writableRoot } from './writable.ts';
 
@@ -48,6 +49,9 @@ export interface RunRequest {
   readonly places: VolumePlaces;
   readonly resolvConf: string | null;
   readonly hostsFile: string | null;
+  /** What is mounted there; default: the host's files in /etc. */
+  readonly resolverSource?: string;
+  readonly hostsSource?: string;
   readonly userId: number;
   readonly groupId: number;
   readonly supplementaryGids: readonly number[];
@@ -77,12 +81,15 @@ export interface PreparedCommand {
   readonly release: () => Promise<void>;
 }
 
-export async function runCommand(request: RunRequest): Promise<number> {
+/** `network`: it runs there instead of in the host's. */
+export async function runCommand(request: RunRequest, network: SharedNetwork | null = null): Promise<number> {
   const { tell } = request;
   const prepared = await prepareCommand(request);
   if ('exitCode' in prepared) return told(tell, prepared.problem, prepared.exitCode);
   try {
-    const end = await runAtTerminal(prepared.spec);
+    const spec = network === null ? prepared.spec : inNetwork(prepared.spec, network);
+    if ('problem' in spec) return told(tell, spec.problem, setUpFailed);
+    const end = await runAtTerminal(spec);
     return 'kind' in end ? end.exitCode : told(tell, prepared.problem(end), setUpFailed);
   } finally {
     await prepared.release();
@@ -101,6 +108,8 @@ export async function prepareCommand(
     volumes: request.volumes,
     resolvConf: request.resolvConf,
     hostsFile: request.hostsFile,
+    ...(request.resolverSource === undefined ? {} : { resolverSource: request.resolverSource }),
+    ...(request.hostsSource === undefined ? {} : { hostsSource: request.hostsSource }),
     unmaskedProc: process.geteuid?.() !== 0,
     places: request.places,
     exists: (path) => existsSync(path) && (!path.startsWith(image) || !lstatSync(path).isSymbolicLink()),

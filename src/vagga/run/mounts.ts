@@ -29,6 +29,9 @@ export interface MountRequest {
   readonly volumes: ReadonlyMap<string, Volume>;
   readonly resolvConf: string | null;
   readonly hostsFile: string | null;
+  /** What is mounted there; default: the host's files in /etc. */
+  readonly resolverSource?: string;
+  readonly hostsSource?: string;
   /** All of /proc, so that vagga runs inside too; not for real root, who could steer the machine through it. */
   readonly unmaskedProc: boolean;
   readonly places: VolumePlaces;
@@ -84,8 +87,8 @@ export function planMounts(request: MountRequest): MountPlan {
   }
   const writable = all.filter(([, volume]) => isWritable(volume)).map(([target]) => target);
   for (const [source, target] of [
-    ['/etc/resolv.conf', request.resolvConf],
-    ['/etc/hosts', request.hostsFile],
+    [request.resolverSource ?? '/etc/resolv.conf', request.resolvConf],
+    [request.hostsSource ?? '/etc/hosts', request.hostsFile],
   ] as const) {
     if (target === null || !request.exists(source)) continue;
     const coveredBy = all
