@@ -9,9 +9,12 @@ import { executeStep } from './execute.ts';
 import { finishRoot, makeRoot } from './finish.ts';
 import { hostFiles } from './host-files.ts';
 import { type BuildJob, initialState } from './job.ts';
+import { writeLanguageLists } from './languages/lists.ts';
+import { checkLanguageSteps } from './languages/steps.ts';
 
 async function build(job: BuildJob): Promise<void> {
   process.umask(0o022);
+  checkLanguageSteps(job.container.setup);
   makeRoot(job.root);
   hostFiles(job.root, job.container);
   let state = initialState;
@@ -23,6 +26,7 @@ async function build(job: BuildJob): Promise<void> {
       throw new Error(`step ${index + 1} of ${setup.length}, !${step.tag}: ${(error as Error).message}`);
     }
   }
+  await writeLanguageLists(job, state);
   await finishDistribution(job, state);
   finishRoot(job, state);
 }

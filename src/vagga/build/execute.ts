@@ -9,6 +9,7 @@ import { checkOut } from './git.ts';
 import { hostFiles } from './host-files.ts';
 import { inherit, takeRoot } from './inherit.ts';
 import type { AtEnd, BuildJob, BuildState } from './job.ts';
+import { languageStep } from './languages/steps.ts';
 import { runAs, runInRoot, shellWords } from './program.ts';
 import { ensureFolder, pathInRoot } from './root-path.ts';
 import { unpackTar } from './tar.ts';
@@ -93,6 +94,22 @@ export async function executeStep(job: BuildJob, state: BuildState, step: Step):
       return addPackages(job, state, { debian: step.value, alpine: step.value }, { keep: true });
     case 'BuildDeps':
       return addPackages(job, state, { debian: step.value, alpine: step.value }, { keep: false });
+    case 'PipConfig':
+    case 'Py2Install':
+    case 'Py3Install':
+    case 'Py2Requirements':
+    case 'Py3Requirements':
+    case 'NpmConfig':
+    case 'NpmInstall':
+    case 'NpmDependencies':
+    case 'YarnDependencies':
+    case 'GemConfig':
+    case 'GemInstall':
+    case 'GemBundle':
+    case 'ComposerConfig':
+    case 'ComposerInstall':
+    case 'ComposerDependencies':
+      return languageStep(job, state, step);
     default:
       throw new Error(`!${step.tag} cannot be built by this version`);
   }

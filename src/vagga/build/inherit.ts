@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { cacheDirs } from './cache-dirs.ts';
 import { detectDistribution } from './distro/distribution.ts';
 import type { BuildJob, BuildState } from './job.ts';
+import { withSettings } from './languages/steps.ts';
 
 /** Copies the built root of another container, with owners, modes, times and hard links; blocks shared where they can be. */
 export async function takeRoot(job: BuildJob, name: string): Promise<void> {
@@ -43,7 +44,8 @@ export function inherit(job: BuildJob, state: BuildState, name: string): BuildSt
       case 'CacheDirs':
         now = cacheDirs(job, now, step.value);
         break;
-      default: // it has done its work, which was copied
+      default: // it has done its work, which was copied; only settings are for later steps
+        now = withSettings(now, step);
     }
   }
   return { ...now, distro: detectDistribution(job.root) };
