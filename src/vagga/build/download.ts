@@ -3,9 +3,10 @@ import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync,
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { EnvHttpProxyAgent, fetch } from 'undici';
+import { fetch } from 'undici';
 import { hostPath } from '../run/mounts.ts';
 import { lockFile } from '../store/lock.ts';
+import { proxyAgent } from './fetch.ts';
 import type { BuildJob } from './job.ts';
 
 /** The host's path of what a step's `url` names: a file of the project, of an external volume, or a download. */
@@ -52,16 +53,7 @@ async function download(job: BuildJob, url: string, sha256: string | null): Prom
 }
 
 async function fetchTo(url: string, file: string, environment: ReadonlyMap<string, string>): Promise<void> {
-  const value = (name: string): string | undefined => environment.get(name) ?? process.env[name];
-  const all = value('all_proxy');
-  const httpProxy = value('http_proxy') ?? all;
-  const httpsProxy = value('https_proxy') ?? all;
-  const noProxy = value('no_proxy');
-  const dispatcher = new EnvHttpProxyAgent({
-    ...(httpProxy ? { httpProxy } : {}),
-    ...(httpsProxy ? { httpsProxy } : {}),
-    ...(noProxy ? { noProxy } : {}),
-  });
+  const dispatcher = proxyAgent(environment);
   try {
     tell(`Downloading ${url}`);
     const answer = await fetch(url, { dispatcher });

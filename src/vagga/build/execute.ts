@@ -2,14 +2,14 @@ import { chmodSync, copyFileSync, lstatSync, mkdtempSync, readdirSync, rmSync } 
 import { basename, dirname, join } from 'node:path';
 import type { Step, StepOf } from '../config/steps.ts';
 import { cacheDirs } from './cache-dirs.ts';
-import { addPackages } from './distro/packages.ts';
+import { executeDistributionStep, isDistributionStep } from './distro/steps.ts';
 import { sourceFile } from './download.ts';
 import { copySelected, copyStep, emptyFolder, removePath, writeTexts } from './files.ts';
 import { checkOut } from './git.ts';
 import { hostFiles } from './host-files.ts';
 import { inherit, takeRoot } from './inherit.ts';
 import type { AtEnd, BuildJob, BuildState } from './job.ts';
-import { languageStep } from './languages/steps.ts';
+import { executeLanguageStep, isLanguageStep } from './languages/steps.ts';
 import { runAs, runInRoot, shellWords } from './program.ts';
 import { ensureFolder, pathInRoot } from './root-path.ts';
 import { unpackTar } from './tar.ts';
@@ -17,6 +17,8 @@ import { unpackZip } from './zip.ts';
 
 /** Does a step; what it leaves for later ones is in the state. Throws with what went wrong. */
 export async function executeStep(job: BuildJob, state: BuildState, step: Step): Promise<BuildState> {
+  if (isDistributionStep(step)) return executeDistributionStep(job, state, step);
+  if (isLanguageStep(step)) return executeLanguageStep(job, state, step);
   const { root } = job;
   switch (step.tag) {
     case 'Sh':
@@ -90,26 +92,6 @@ export async function executeStep(job: BuildJob, state: BuildState, step: Step):
       return inherit(job, state, step.value);
     case 'Build':
       return useBuild(job, state, step.value);
-    case 'Install':
-      return addPackages(job, state, { debian: step.value, alpine: step.value }, { keep: true });
-    case 'BuildDeps':
-      return addPackages(job, state, { debian: step.value, alpine: step.value }, { keep: false });
-    case 'PipConfig':
-    case 'Py2Install':
-    case 'Py3Install':
-    case 'Py2Requirements':
-    case 'Py3Requirements':
-    case 'NpmConfig':
-    case 'NpmInstall':
-    case 'NpmDependencies':
-    case 'YarnDependencies':
-    case 'GemConfig':
-    case 'GemInstall':
-    case 'GemBundle':
-    case 'ComposerConfig':
-    case 'ComposerInstall':
-    case 'ComposerDependencies':
-      return languageStep(job, state, step);
     default:
       throw new Error(`!${step.tag} cannot be built by this version`);
   }

@@ -57,23 +57,28 @@ export async function unpackTar(file: string, target: Target): Promise<void> {
   if (target.subdir !== '' && entries === 0) throw new Error(`${file}: no ${target.subdir} in the archive`);
 }
 
-interface Decompressed {
+export interface Decompressed {
   readonly stream: Readable;
   /** Rejects where the program that decompresses fails. */
   readonly ended: Promise<void>;
 }
 
-async function decompressed(file: string): Promise<Decompressed> {
+/** What is compressed in a file, or in the `part` of it that begins at a byte. */
+export async function decompressed(
+  file: string,
+  part: () => Readable = () => createReadStream(file),
+  startsAt = 0,
+): Promise<Decompressed> {
   const handle = await open(file);
   const start = new Uint8Array(8);
-  await handle.read(start, 0, start.length, 0);
+  await handle.read(start, 0, start.length, startsAt);
   await handle.close();
   const compression = compressionOf(start);
   switch (compression) {
     case 'none':
-      return { stream: createReadStream(file), ended: Promise.resolve() };
+      return { stream: part(), ended: Promise.resolve() };
     case 'gzip': {
-      const from = createReadStream(file);
+      const from = part();
       const stream = from.pipe(createGunzip());
       from.on('error', (error) => stream.destroy(error));
       return { stream, ended: Promise.resolve() };
@@ -81,14 +86,14 @@ async function decompressed(file: string): Promise<Decompressed> {
     case 'xz':
     case 'bzip2':
     case 'zstd':
-      return throughProgram(compression, file);
+      return throughProgram(compression, part());
     default:
       return compression satisfies never;
   }
 }
 
-function throughProgram(program: string, file: string): Decompressed {
-  const child = spawn(program, ['-dc', '--', file], { stdio: ['ignore', 'pipe', 'inherit'] });
+function throughProgram(program: string, from: Readable): Decompressed {
+  const child = spawn(program, ['-dc'], { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = new Promise<void>((resolve, reject) => {
     child.on('error', (error: NodeJS.ErrnoException) => {
       const problem = error.code === 'ENOENT' ? new Error(`${program} is not installed on this host`) : error;
@@ -100,5 +105,8 @@ function throughProgram(program: string, file: string): Decompressed {
     );
   });
   ended.catch(() => undefined); // told by whoever awaits it, or by the stream first
+  child.stdin.on('error', () => undefined); // it has ended, and `ended` says how
+  from.on('error', (error) => child.stdout.destroy(error));
+  from.pipe(child.stdin);
   return { stream: child.stdout, ended };
 }

@@ -35,8 +35,6 @@ export const npmSurroundings: Surroundings = {
     npm_config_fund: 'false',
     npm_config_audit: 'false',
     npm_config_progress: 'false',
-    // npm 6 and earlier would run scripts of packages as nobody.
-    npm_config_unsafe_perm: 'true',
   },
   caches: new Map([['/tmp/npm-cache', 'npm-cache']]),
 };

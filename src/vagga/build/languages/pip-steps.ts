@@ -1,15 +1,19 @@
 import { requirementLines } from '../../version/requirements.ts';
 import type { BuildJob, BuildState } from '../job.ts';
+import { nothing, type Surroundings } from './ecosystem.ts';
 import {
   findPip,
+  hasSources,
   ownPip,
   ownPipInstall,
   type PipSource,
   type PythonVersion,
   pipInstall,
   pipNeeds,
+  pipReport,
   pipSurroundings,
   pipWords,
+  pythonCompilers,
   pythonOf,
 } from './pip.ts';
 import { capture, distributionId, insideProject, provide, run, used } from './workshop.ts';
@@ -44,18 +48,35 @@ async function install(
   version: PythonVersion,
   source: PipSource,
 ): Promise<BuildState> {
-  const state = await withPython(job, before, version, source);
+  let state = await withPython(job, before, version, source);
   if (source.kind === 'packages' && source.packages.length === 0) return state;
   const config = state.languages.settings.pip;
   const around = pipSurroundings(config, distributionId(job, state));
-  const pip = await pipInside(job, state, version);
-  if (config.getPipArgs.length === 0) {
-    await run(job, state, around, pipInstall(config, pip, source));
-  } else {
+  let pip = await pipInside(job, state, version);
+  if (config.getPipArgs.length > 0) {
     await run(job, state, around, ownPipInstall(config, pip));
-    await run(job, state, around, pipInstall(config, [pythonOf(config, version), `${ownPip}/pip`], source));
+    pip = [pythonOf(config, version), `${ownPip}/pip`];
   }
+  if (config.installPython && (await mayCompile(job, state, around, pipReport(config, pip, source)))) {
+    state = await provide(job, state, { keep: nothing, build: pythonCompilers[version] });
+  }
+  await run(job, state, around, pipInstall(config, pip, source));
   return used(state, `pip${version}`);
+}
+
+/** Compilers are hundreds of megabytes: where all comes as wheels they are not wanted. */
+async function mayCompile(
+  job: BuildJob,
+  state: BuildState,
+  around: Surroundings,
+  report: readonly string[],
+): Promise<boolean> {
+  try {
+    // What goes wrong here is said once more, and better, by the run that follows.
+    return hasSources(await capture(job, state, around, ['/bin/sh', '-c', 'exec "$@" 2>/dev/null', 'sh', ...report]));
+  } catch {
+    return true;
+  }
 }
 
 async function withPython(

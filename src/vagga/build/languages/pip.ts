@@ -21,10 +21,16 @@ export type PipSource =
 
 export const pythonOf = (config: PipConfig, version: PythonVersion): string => config.pythonExe ?? `python${version}`;
 
-const headers: Readonly<Record<PythonVersion, PackageNames>> = {
-  2: { debian: ['python2-dev', 'python-pip-whl'], alpine: ['python2-dev'] },
-  // pip itself is used from its wheel, so that what the image keeps never leans on what pip would bring along.
-  3: { debian: ['python3-dev', 'python3-pip-whl'], alpine: ['python3-dev'] },
+/** pip itself is used from its wheel, so that what the image keeps never leans on what pip would bring along. */
+const wheels: Readonly<Record<PythonVersion, PackageNames>> = {
+  2: { debian: ['python-pip-whl'], alpine: [] },
+  3: { debian: ['python3-pip-whl'], alpine: [] },
+};
+
+/** For what has to be compiled. */
+export const pythonCompilers: Readonly<Record<PythonVersion, PackageNames>> = {
+  2: together(compilers, { debian: ['python2-dev'], alpine: ['python2-dev'] }),
+  3: together(compilers, { debian: ['python3-dev'], alpine: ['python3-dev'] }),
 };
 
 const vcs = [
@@ -38,7 +44,7 @@ export function pipNeeds(config: PipConfig, version: PythonVersion, source: PipS
   const tools = vcs.filter(([scheme]) => lines.some((line) => line.includes(`${scheme}+`))).map(([, names]) => names);
   if (!config.installPython) return { keep: nothing, build: together(...tools) };
   const python = `python${version}`;
-  return { keep: { debian: [python], alpine: [python] }, build: together(headers[version], compilers, ...tools) };
+  return { keep: { debian: [python], alpine: [python] }, build: together(wheels[version], ...tools) };
 }
 
 const cacheFolder = '/tmp/pip-cache';
@@ -83,6 +89,22 @@ export const pipInstall = (config: PipConfig, pip: readonly string[], source: Pi
   ...(config.allowPreReleases ? ['--pre'] : []),
   ...(source.kind === 'packages' ? ['--', ...source.packages] : [`--requirement=${source.file}`]),
 ];
+
+/** The same, but only told: what would be installed, as JSON on stdout (pip 22.2 and later). */
+export const pipReport = (config: PipConfig, pip: readonly string[], source: PipSource): readonly string[] => {
+  const [start, rest] = [pip.length + 1, pipInstall(config, pip, source)];
+  return [...rest.slice(0, start), '--dry-run', '--quiet', '--report=-', ...rest.slice(start)];
+};
+
+/** Whether something of a report comes as source, and so may want a compiler; also where it cannot be read. */
+export function hasSources(report: string): boolean {
+  try {
+    const { install } = JSON.parse(report) as { install: readonly { download_info: { url: string } }[] };
+    return install.some(({ download_info }) => !new URL(download_info.url).pathname.endsWith('.whl'));
+  } catch {
+    return true;
+  }
+}
 
 /** Where `get-pip-args` puts a pip of its own; not part of the image. */
 export const ownPip = '/tmp/vagga-pip';

@@ -1,4 +1,4 @@
-import type { languageSteps as schemas } from '../../config/language-steps.ts';
+import { languageSteps } from '../../config/language-steps.ts';
 import type { Step } from '../../config/steps.ts';
 import type { BuildJob, BuildState } from '../job.ts';
 import { composerProblem } from './composer.ts';
@@ -10,7 +10,9 @@ import { pipPackages, pipRequirements } from './pip-steps.ts';
 import { configured } from './settings.ts';
 
 /** Steps of package managers of languages: vagga 3, the last table. */
-export type LanguageStep = Extract<Step, { readonly tag: keyof typeof schemas }>;
+export type LanguageStep = Extract<Step, { readonly tag: keyof typeof languageSteps }>;
+
+export const isLanguageStep = (step: Step): step is LanguageStep => Object.hasOwn(languageSteps, step.tag);
 
 /** Throws what is wrong with a step where it can be told before minutes went into those before it. */
 export function checkLanguageSteps(setup: readonly Step[]): void {
@@ -25,7 +27,7 @@ export function checkLanguageSteps(setup: readonly Step[]): void {
   }
 }
 
-export async function languageStep(job: BuildJob, state: BuildState, step: LanguageStep): Promise<BuildState> {
+export async function executeLanguageStep(job: BuildJob, state: BuildState, step: LanguageStep): Promise<BuildState> {
   switch (step.tag) {
     case 'PipConfig':
     case 'NpmConfig':

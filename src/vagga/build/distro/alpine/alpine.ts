@@ -16,3 +16,12 @@ export async function addAlpinePackages(
 }
 
 export async function finishAlpine(_job: BuildJob, _state: BuildState, _distro: AlpineDistribution): Promise<void> {}
+
+export async function addAlpineRepository(
+  _job: BuildJob,
+  _state: BuildState,
+  distro: AlpineDistribution,
+  _step: { url: string | null; branch: string | null; repo: string; tag: string | null },
+): Promise<BuildState> {
+  throw new Error(`packages of Alpine ${distro.version} cannot be installed by this version`);
+}

@@ -9,7 +9,7 @@ import type { AptDistribution } from '../distribution.ts';
 // apt and dpkg of the root itself do the work; what they download stays in the project's cache.
 
 /** Where a root has what apt downloads; both are folders of the cache while it is built. */
-const archives = '/var/cache/apt/archives';
+export const archives = '/var/cache/apt/archives';
 const lists = '/var/lib/apt/lists';
 
 /** Nobody answers questions; no user but root downloads: a namespace's folder may be closed to `_apt`. */
