@@ -58,7 +58,7 @@ async function withComposer(job: BuildJob, before: BuildState, sources: boolean)
 }
 
 /** How composer is started inside. */
-export function composerInside(job: BuildJob, state: BuildState): readonly string[] {
+function composerInside(job: BuildJob, state: BuildState): readonly string[] {
   const place = programInside(job, state, 'composer');
   if (place === null) {
     throw new Error('composer: no such program in the container; put one into /usr/local/bin by a step before');

@@ -67,3 +67,14 @@ export const composerInstall = (
   ...(step.optimizeAutoloader ? ['--optimize-autoloader'] : []),
   ...(step.classmapAuthoritative ? ['--classmap-authoritative'] : []),
 ];
+
+/** A line for each package of composer's `installed.json`; Composer 1 has the list itself there. Throws where it is none. */
+export function installedList(json: string): string {
+  const read = JSON.parse(json) as unknown;
+  const packages = Array.isArray(read) ? read : (read as { readonly packages?: unknown }).packages;
+  if (!Array.isArray(packages)) throw new Error('installed.json has no list of packages');
+  const lines = (packages as readonly { readonly name: string; readonly version: string }[]).map(
+    ({ name, version }) => `${name} ${version}\n`,
+  );
+  return lines.sort().join('');
+}

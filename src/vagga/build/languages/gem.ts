@@ -32,7 +32,7 @@ export const gemSurroundings = (gemFolder: string): Surroundings => ({
 });
 
 export const gemInstall = (config: GemConfig, packages: readonly string[]): readonly string[] => [
-  ...[config.gemExe, 'install', '--no-document', '--bindir=/usr/local/bin', '--', ...packages],
+  ...[config.gemExe, 'install', '--no-document', '--bindir=/usr/local/bin', ...packages],
 ];
 
 /** Older ones do not know today's index; a distribution's newer one is left as its packages need it. */

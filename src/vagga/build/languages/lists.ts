@@ -1,9 +1,8 @@
-import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BuildJob, BuildState } from '../job.ts';
-import { composerSurroundings } from './composer.ts';
-import { composerInside } from './composer-steps.ts';
-import type { Surroundings } from './ecosystem.ts';
+import { pathInRoot } from '../root-path.ts';
+import { installedList, vendorFolder } from './composer.ts';
 import { gemList } from './gem.ts';
 import { npmList, npmSurroundings } from './npm.ts';
 import { pipSurroundings } from './pip.ts';
@@ -31,31 +30,27 @@ export async function writeLanguageLists(job: BuildJob, state: BuildState): Prom
     }
   }
   for (const manager of state.languages.used) {
-    const [around, words] = await listing(job, state, manager);
-    // npm ends with 1 where it would have wished for other versions; it has listed them all the same.
-    const patient = ['/bin/sh', '-c', '"$@" || true', 'sh', ...words];
-    writeFileSync(join(folder, files[manager]), await capture(job, state, around, patient));
+    writeFileSync(join(folder, files[manager]), await listOf(job, state, manager));
   }
 }
 
-async function listing(
-  job: BuildJob,
-  state: BuildState,
-  manager: PackageManager,
-): Promise<readonly [Surroundings, readonly string[]]> {
+async function listOf(job: BuildJob, state: BuildState, manager: PackageManager): Promise<string> {
   const { pip, npm, gem, composer } = state.languages.settings;
   switch (manager) {
     case 'pip2':
     case 'pip3': {
       const words = await pipInside(job, state, manager === 'pip2' ? 2 : 3);
-      return [pipSurroundings(pip, distributionId(job, state)), [...words, 'freeze']];
+      return capture(job, state, pipSurroundings(pip, distributionId(job, state)), [...words, 'freeze']);
     }
     case 'npm':
-      return [npmSurroundings, npmList(npm)];
+      // It ends with 1 where it would have wished for other versions; it has listed them all the same.
+      return capture(job, state, npmSurroundings, ['/bin/sh', '-c', '"$@" || true', 'sh', ...npmList(npm)]);
     case 'gem':
-      return [{ env: {}, caches: new Map() }, gemList(gem)];
-    case 'composer':
-      return [composerSurroundings(composer), [...composerInside(job, state), 'global', 'show', '--no-ansi']];
+      return capture(job, state, { env: {}, caches: new Map() }, gemList(gem));
+    case 'composer': {
+      const file = pathInRoot(job.root, `${vendorFolder(composer)}/composer/installed.json`);
+      return existsSync(file) ? installedList(readFileSync(file, 'utf8')) : '';
+    }
     default:
       return manager satisfies never;
   }

@@ -1,5 +1,5 @@
-import { lstatSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, lstatSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { StepOf } from '../../config/steps.ts';
 import { npmDependencyList } from '../../version/node-packages.ts';
 import type { BuildJob, BuildState } from '../job.ts';
@@ -11,8 +11,9 @@ import {
   npmInstall,
   npmNeeds,
   npmSurroundings,
-  programLink,
+  yarnFolder,
   yarnInstall,
+  yarnLinks,
   yarnPackage,
   yarnSurroundings,
 } from './npm.ts';
@@ -60,25 +61,27 @@ export async function yarnDependenciesStep(
     state = await install(job, state, [yarnPackage(npm)], '/work');
   }
   await run(job, state, yarnSurroundings, yarnInstall(npm, step), { cwd: insideProject(step.dir) });
-  linkPrograms(job);
+  linkAll(job);
   return used(state, 'npm');
 }
 
-/** The programs of all packages come into /usr/bin; what the distribution has there stays. */
-function linkPrograms(job: BuildJob): void {
-  const folder = pathInRoot(job.root, `${modulesFolder}/.bin`);
-  if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return;
-  for (const name of readdirSync(folder)) {
-    const { path, to } = programLink(name);
+/** Makes what yarn installed known where npm's is; what is there already stays. */
+function linkAll(job: BuildJob): void {
+  const folder = pathInRoot(job.root, yarnFolder);
+  for (const { path, to } of yarnLinks(namesIn(join(folder, '.bin')), packagesIn(folder))) {
+    ensureFolder(job.root, dirname(path));
     const place = pathInRoot(job.root, path, false);
     const there = lstatSync(place, { throwIfNoEntry: false });
-    if (there !== undefined) {
-      if (!there.isSymbolicLink() || readlinkSync(place) !== to) {
-        warn(`${path} is there already: ${modulesFolder}/.bin/${name} is not linked to it`);
-        continue;
-      }
-      rmSync(place);
-    }
-    symlinkSync(to, place);
+    if (there?.isSymbolicLink() === true && readlinkSync(place) === to) continue;
+    if (there === undefined) symlinkSync(to, place);
+    else warn(`${path} is there already and is not replaced by ${to}`);
   }
+}
+
+const namesIn = (folder: string): readonly string[] => (existsSync(folder) ? readdirSync(folder).sort() : []);
+
+function packagesIn(folder: string): readonly string[] {
+  return namesIn(folder)
+    .filter((name) => !name.startsWith('.'))
+    .flatMap((name) => (name.startsWith('@') ? namesIn(join(folder, name)).map((each) => `${name}/${each}`) : [name]));
 }

@@ -7,10 +7,13 @@ import { compilers, git, type Needs, nothing, type Surroundings, together } from
 
 export type NpmConfig = StepOf<'NpmConfig'>;
 
-/** Folder inside of all that is installed. */
+/** Folder inside of all that is installed; NODE_PATH for who wants it. */
 export const modulesFolder = '/usr/lib/node_modules';
 
-const fromGit = /^(git[+:@]|git\+|(github|gitlab|bitbucket|gist):)|\.git(#|$)|^[\w.-]+\/[\w.-]+(#|$)/;
+/** Yarn removes from its folder what its lock does not name, npm and itself too: it has one of its own. */
+export const yarnFolder = '/usr/lib/yarn/node_modules';
+
+const fromGit = /^(git[+:@]|(github|gitlab|bitbucket|gist):)|\.git(#|$)|^[\w-][\w.-]*\/[\w.-]+(#|$)/;
 
 /** As npm takes it: `name`, `name@version`, or where it comes from. */
 function needsGit(spec: string): boolean {
@@ -68,13 +71,24 @@ export const yarnSurroundings: Surroundings = {
 
 export const yarnInstall = (config: NpmConfig, step: StepOf<'YarnDependencies'>): readonly string[] => [
   ...[config.yarnExe, 'install', '--non-interactive', '--no-progress', '--frozen-lockfile'],
-  `--modules-folder=${modulesFolder}`,
+  `--modules-folder=${yarnFolder}`,
   `--production=${step.production}`,
   ...(step.optional ? [] : ['--ignore-optional']),
 ];
 
-/** Where the program behind an entry of `.bin` is linked to from /usr/bin. */
-export const programLink = (name: string): { readonly path: string; readonly to: string } => ({
-  path: posix.join('/usr/bin', name),
-  to: posix.join('../lib/node_modules/.bin', name),
-});
+export interface Link {
+  readonly path: string;
+  readonly to: string;
+}
+
+/** What leads to yarn's folder: each program from /usr/bin, each package, `@scope/name` too, from npm's folder. */
+export function yarnLinks(programs: readonly string[], packages: readonly string[]): readonly Link[] {
+  const link = (from: string, path: string): Link => ({
+    path: posix.join(from, path.slice(path.startsWith('.bin/') ? '.bin/'.length : 0)),
+    to: posix.join(yarnFolder, path),
+  });
+  return [
+    ...programs.map((name) => link('/usr/bin', `.bin/${name}`)),
+    ...packages.map((name) => link(modulesFolder, name)),
+  ];
+}
