@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { cacheDirs } from './cache-dirs.ts';
 import { detectDistribution } from './distro/distribution.ts';
+import { withDistribution } from './distro/packages.ts';
 import type { BuildJob, BuildState } from './job.ts';
 import { withSettings } from './languages/steps.ts';
 
@@ -48,5 +49,5 @@ export function inherit(job: BuildJob, state: BuildState, name: string): BuildSt
         now = withSettings(now, step);
     }
   }
-  return { ...now, distro: detectDistribution(job.root) };
+  return withDistribution(job, now, detectDistribution(job.root));
 }

@@ -1,4 +1,4 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ContainerSpec, IdMapping } from '../../native/container.ts';
 import type { StepOf } from '../config/steps.ts';
@@ -55,17 +55,36 @@ export async function runInRoot(
   if (end.exitCode !== 0) throw new Error(`${words.join(' ')}: ended with exit code ${end.exitCode}`);
 }
 
-/** What such a program says on stdout. */
+/** What such a program says on stdout; its stderr is ours. */
 export async function captureInRoot(job: BuildJob, state: BuildState, words: readonly string[]): Promise<string> {
-  const folder = mkdtempSync(join(dirname(job.root), '.tmp.output-'));
-  const file = join(folder, 'output');
-  const fd = openSync(file, 'w');
+  const { output, problem } = await withOutput(job, (fd) => runInRoot(job, state, words, { stdio: [-1, fd, 2] }));
+  if (problem !== null) throw problem;
+  return output;
+}
+
+/** A talkative program inside: what it says comes to stderr only where it fails. */
+export async function runSilently(job: BuildJob, state: BuildState, words: readonly string[]): Promise<void> {
+  const { output, problem } = await withOutput(job, (fd) => runInRoot(job, state, words, { stdio: [-1, fd, fd] }));
+  if (problem === null) return;
+  process.stderr.write(output);
+  throw problem;
+}
+
+async function withOutput(
+  job: BuildJob,
+  run: (fd: number) => Promise<void>,
+): Promise<{ readonly output: string; readonly problem: Error | null }> {
+  const file = join(dirname(job.root), '.output');
+  const fd = openSync(file, 'a+');
+  rmSync(file);
   try {
-    await runInRoot(job, state, words, { stdio: [-1, fd, 2] });
-    return readFileSync(file, 'utf8');
+    const problem = await run(fd).then(
+      () => null,
+      (error: Error) => error,
+    );
+    return { output: readFileSync(`/proc/self/fd/${fd}`, 'utf8'), problem };
   } finally {
     closeSync(fd);
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

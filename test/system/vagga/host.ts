@@ -1,4 +1,4 @@
-import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessByStdio, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'esbuild';
 import { packageRoot } from '../../../src/native/load.ts';
@@ -40,11 +41,19 @@ export interface Project {
   launch(args: readonly string[], options?: LaunchOptions): SpawnSyncReturns<string>;
   /** The command line itself. */
   vagga(args: readonly string[], options?: LaunchOptions): SpawnSyncReturns<string>;
+  /** As `vagga`, while this process serves what it asks for; long: it may build a distribution. */
+  vaggaServed(args: readonly string[], options?: LaunchOptions): Promise<Ended>;
   /** As `launch`, without waiting. */
   start(args: readonly string[]): ReturnType<typeof spawn>;
   /** The words of a command line that launches, for a terminal. */
   words(args: readonly string[]): readonly string[];
   file(path: string): string;
+}
+
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 interface LaunchOptions {
@@ -97,6 +106,11 @@ export async function vaggaHost() {
       file: (path) => join(folder, path),
       launch: (args, options) => run(words(args), options),
       vagga: (args, options) => run(as(source('bin/stellwerk.js'), ['vagga', ...args]), options),
+      vaggaServed: (args, { cwd = folder, env = {} } = {}) => {
+        const [program = '', ...rest] = as(source('bin/stellwerk.js'), ['vagga', ...args]);
+        const options = { cwd, env: { ...environment, ...env }, timeout: 5 * deadlineMs } as const;
+        return ended(spawn(program, rest, { ...options, stdio: ['ignore', 'pipe', 'pipe'] }));
+      },
       start: (args) => {
         const [program = '', ...rest] = words(args);
         return spawn(program, rest, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -115,6 +129,19 @@ export async function vaggaHost() {
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+function ended(child: ChildProcessByStdio<null, Readable, Readable>): Promise<Ended> {
+  const texts = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (part: string) => {
+      texts[name] += part;
+    });
+  }
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status) => resolve({ status, ...texts }));
+  });
 }
 
 /** Whoever else adds a user at this moment holds the lock of /etc/passwd: useradd does not wait for it. */

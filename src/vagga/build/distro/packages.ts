@@ -10,7 +10,7 @@
  */
 import type { BuildJob, BuildState } from '../job.ts';
 import { addAlpinePackages, finishAlpine, startAlpine } from './alpine/alpine.ts';
-import { addAptPackages, finishApt } from './apt/apt.ts';
+import { addAptPackages, finishApt, withApt } from './apt/apt.ts';
 import { type Distribution, detectDistribution } from './distribution.ts';
 
 export interface PackageNames {
@@ -52,10 +52,15 @@ export function distributionOf(job: BuildJob, state: BuildState): Distribution |
   return state.distro ?? detectDistribution(job.root);
 }
 
+/** The state with a distribution that the root has already; caches of its tools are mounted for what follows. */
+export function withDistribution(job: BuildJob, state: BuildState, distro: Distribution | null): BuildState {
+  return distro === null || distro.kind === 'alpine' ? { ...state, distro } : withApt(job, state, distro);
+}
+
 /** The state with a distribution: what the root has, or a new Alpine. */
 export async function ensureDistribution(job: BuildJob, state: BuildState): Promise<BuildState> {
   const distro = distributionOf(job, state);
-  return distro === null ? startAlpine(job, state, implicitAlpine) : { ...state, distro };
+  return distro === null ? startAlpine(job, state, implicitAlpine) : withDistribution(job, state, distro);
 }
 
 /** At the end of a build, before the root is tidied: removes build-deps, writes the list of packages beside the root. */

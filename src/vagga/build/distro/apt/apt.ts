@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { lockFile } from '../../../store/lock.ts';
 import type { BuildJob, BuildState } from '../../job.ts';
-import { captureInRoot, runInRoot } from '../../program.ts';
-import { ensureFolder } from '../../root-path.ts';
+import { captureInRoot, runInRoot, runSilently } from '../../program.ts';
+import { ensureFolder, pathInRoot } from '../../root-path.ts';
 import type { AptDistribution } from '../distribution.ts';
 
 // apt and dpkg of the root itself do the work; what they download stays in the project's cache.
@@ -13,7 +13,10 @@ export const archives = '/var/cache/apt/archives';
 const lists = '/var/lib/apt/lists';
 
 /** Nobody answers questions; no user but root downloads: a namespace's folder may be closed to `_apt`. */
-const environment = ['DEBIAN_FRONTEND=noninteractive', 'DEBCONF_NONINTERACTIVE_SEEN=true', 'LC_ALL=C.UTF-8'];
+const environment = [
+  ...['DEBIAN_FRONTEND=noninteractive', 'DEBCONF_NONINTERACTIVE_SEEN=true', 'DEBCONF_NOWARNINGS=yes'],
+  'LC_ALL=C.UTF-8',
+];
 const options = [
   ...['APT::Sandbox::User=root', 'APT::Install-Recommends=false', 'Acquire::Retries=3'],
   // As the comment of a kept file is of no use: what is in the cache must outlast the build.
@@ -36,14 +39,21 @@ export function withApt(job: BuildJob, state: BuildState, distro: AptDistributio
 }
 
 /** Runs a program of apt or dpkg in the root. Two builds that share a cache take turns. */
-export async function runApt(job: BuildJob, state: BuildState, words: readonly string[]): Promise<void> {
-  await withLock(job, () => runInRoot(job, state, ['/usr/bin/env', ...environment, ...words]));
+export async function runApt(
+  job: BuildJob,
+  state: BuildState,
+  words: readonly string[],
+  run: typeof runSilently = runInRoot,
+): Promise<void> {
+  await withLock(job, () => run(job, state, ['/usr/bin/env', ...environment, ...words]));
 }
 
 async function withLock<T>(job: BuildJob, work: () => Promise<T>): Promise<T> {
   if (job.mirrors.skipAptLocking) return work();
   const path = join(job.cache, 'apt-cache.lock');
-  const lock = await lockFile(path, true, (message) => process.stderr.write(`${message}\n`));
+  const lock = await lockFile(path, true, (message) =>
+    tell(message.replace('of this container', 'with the same cache of apt')),
+  );
   if (lock.kind !== 'locked') throw new Error(`${path}: ${lock.kind === 'failed' ? lock.problem : 'is held'}`);
   try {
     return await work();
@@ -61,9 +71,12 @@ export async function addAptPackages(
 ): Promise<BuildState> {
   if (packages.length === 0) return { ...before, distro };
   const state = withApt(job, before, distro);
-  if (!distro.updated) await runApt(job, state, ['apt-get', ...options, 'update']);
+  if (!distro.updated) {
+    tell('Updating the lists of packages');
+    await runApt(job, state, ['apt-get', ...options, '--error-on=any', 'update'], runSilently);
+  }
   const present = keep ? new Set<string>() : await manualPackages(job, state);
-  await runApt(job, state, ['apt-get', ...options, 'install', '--yes', '--', ...packages]);
+  await runApt(job, state, ['apt-get', ...options, '-qq', 'install', '--yes', '--', ...packages]);
   const names = packages.map(packageName);
   const buildDeps = keep
     ? distro.buildDeps.filter((name) => !names.includes(name))
@@ -81,13 +94,20 @@ async function manualPackages(job: BuildJob, state: BuildState): Promise<Readonl
 
 export async function finishApt(job: BuildJob, state: BuildState, distro: AptDistribution): Promise<void> {
   if (distro.buildDeps.length > 0) {
-    await runApt(job, state, ['apt-mark', 'auto', '--', ...distro.buildDeps]);
+    await runApt(job, state, ['apt-mark', 'auto', '--', ...distro.buildDeps], runSilently);
     const important = ['Recommends', 'Suggests'].flatMap((kind) => ['-o', `APT::AutoRemove::${kind}Important=false`]);
-    await runApt(job, state, ['apt-get', ...options, ...important, 'autoremove', '--purge', '--yes']);
+    await runApt(job, state, ['apt-get', ...options, ...important, '-qq', 'autoremove', '--purge', '--yes']);
+  }
+  for (const name of ['pkgcache.bin', 'srcpkgcache.bin']) {
+    rmSync(pathInRoot(job.root, `/var/cache/apt/${name}`), { force: true }); // made anew whenever they are needed
   }
   if (existsSync(join(job.root, 'var/lib/dpkg/status'))) {
     const format = `\${Package} \${Version} \${Architecture}\\n`;
     const list = await captureInRoot(job, state, ['dpkg-query', '--show', `--showformat=${format}`]);
     writeFileSync(join(dirname(job.root), 'debian-packages.txt'), list);
   }
+}
+
+export function tell(message: string): void {
+  process.stderr.write(`${message}\n`);
 }

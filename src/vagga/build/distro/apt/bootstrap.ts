@@ -2,14 +2,15 @@ import { existsSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync,
 import { join } from 'node:path';
 import { type Fetcher, openFetcher } from '../../fetch.ts';
 import type { BuildJob, BuildState } from '../../job.ts';
-import { runInRoot } from '../../program.ts';
+import { runInRoot, runSilently } from '../../program.ts';
 import { ensureFolder, pathInRoot } from '../../root-path.ts';
+import { closed, closure } from '../closure.ts';
 import type { AptDistribution } from '../distribution.ts';
-import { archives, runApt, withApt } from './apt.ts';
+import { archives, runApt, tell, withApt } from './apt.ts';
 import { unpackDeb } from './deb.ts';
 import { isSound, readPackages, readRelease } from './indexes.ts';
 import { archiveKeyrings } from './keyrings.ts';
-import { type Closure, closure, type DebPackage, newest } from './package-index.ts';
+import { type DebPackage, dependenciesFirst, newest } from './package-index.ts';
 import { hasMergedUsr, type Suite } from './suites.ts';
 
 // A root of packages from a mirror, as debootstrap makes one, without any tool of Debian on the host but gpgv: the essential
@@ -114,11 +115,6 @@ export function basePackages(known: ReadonlyMap<string, DebPackage>, variant: Va
   return { essential, all };
 }
 
-function closed(result: Closure): readonly DebPackage[] {
-  if (result.kind === 'closed') return result.packages;
-  throw new Error(`no package for ${result.needed.join(' | ')}, which ${result.by} needs`);
-}
-
 /** As apt names it in its cache. */
 export const fileName = ({ name, version, architecture }: DebPackage): string =>
   `${name}_${version.replaceAll(':', '%3a')}_${architecture}.deb`;
@@ -192,8 +188,8 @@ async function install(
     throw new Error(`this machine does not run programs for ${architecture}: ${(error as Error).message}`);
   }
   tell(`Configuring ${packages.length} packages`);
-  const files = packages.map((each) => `${archives}/${fileName(each)}`);
-  await runApt(job, state, ['dpkg', '--force-depends', '--force-confold', '--install', ...files]);
+  const files = dependenciesFirst(packages).map((each) => `${archives}/${fileName(each)}`);
+  await runApt(job, state, ['dpkg', '--force-depends', '--force-confold', '--install', ...files], runSilently);
 }
 
 /** A package's files belong to several users. */
@@ -208,8 +204,4 @@ function refuseSingleId(): void {
   throw new Error(
     'a distribution needs more ids than one: grant some to the user in /etc/subuid and /etc/subgid (usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER) and install newuidmap (Debian: uidmap)',
   );
-}
-
-export function tell(message: string): void {
-  process.stderr.write(`${message}\n`);
 }

@@ -65,43 +65,22 @@ export function newest(packages: Iterable<DebPackage>): ReadonlyMap<string, DebP
   return known;
 }
 
-export type Closure =
-  | { readonly kind: 'closed'; readonly packages: readonly DebPackage[] }
-  /** `needed` by `by`, and no package has or provides it. */
-  | { readonly kind: 'missing'; readonly needed: readonly string[]; readonly by: string };
-
-/**
- * These packages with all that they need. Of alternatives the first that is chosen already is taken, else the first that
- * is there, else the first (by name) that provides one of them.
- */
-export function closure(known: ReadonlyMap<string, DebPackage>, names: readonly string[]): Closure {
-  const providers = new Map<string, DebPackage[]>();
-  for (const each of known.values()) {
-    for (const virtual of each.provides) providers.set(virtual, [...(providers.get(virtual) ?? []), each]);
-  }
-  const chosen = new Map<string, DebPackage>();
-  const provided = new Set<string>();
-  const pending: DebPackage[] = [];
-  const choose = (alternatives: readonly string[], by: string): Closure | null => {
-    if (alternatives.some((name) => chosen.has(name) || provided.has(name))) return null;
-    const found =
-      alternatives.map((name) => known.get(name)).find((each) => each !== undefined) ??
-      alternatives.flatMap((name) => providers.get(name) ?? [])[0];
-    if (found === undefined) return { kind: 'missing', needed: alternatives, by };
-    chosen.set(found.name, found);
-    for (const virtual of found.provides) provided.add(virtual);
-    pending.push(found);
-    return null;
-  };
-  for (const name of names) {
-    const missing = choose([name], 'the root');
-    if (missing !== null) return missing;
-  }
-  for (let each = pending.shift(); each !== undefined; each = pending.shift()) {
+/** What others of them need comes before them; a circle begins with the first of it. */
+export function dependenciesFirst(packages: readonly DebPackage[]): readonly DebPackage[] {
+  const byName = new Map<string, DebPackage>();
+  for (const each of packages) for (const virtual of each.provides) byName.set(virtual, each);
+  for (const each of packages) byName.set(each.name, each);
+  const order = new Set<DebPackage>();
+  const seen = new Set<DebPackage>();
+  const visit = (each: DebPackage): void => {
+    if (seen.has(each)) return;
+    seen.add(each);
     for (const alternatives of each.depends) {
-      const missing = choose(alternatives, each.name);
-      if (missing !== null) return missing;
+      const needed = alternatives.map((name) => byName.get(name)).find((other) => other !== undefined);
+      if (needed !== undefined) visit(needed);
     }
-  }
-  return { kind: 'closed', packages: [...chosen.values()] };
+    order.add(each);
+  };
+  for (const each of packages) visit(each);
+  return [...order];
 }

@@ -5,13 +5,13 @@ import { sourceFile } from '../../download.ts';
 import { openFetcher } from '../../fetch.ts';
 import { hostFiles } from '../../host-files.ts';
 import type { BuildJob, BuildState } from '../../job.ts';
-import { runInRoot } from '../../program.ts';
+import { runInRoot, runSilently } from '../../program.ts';
 import { pathInRoot } from '../../root-path.ts';
 import { decompressed } from '../../tar.ts';
 import { type AptDistribution, detectDistribution } from '../distribution.ts';
 import { unpackOwned } from '../unpack-owned.ts';
-import { addAptPackages, withApt } from './apt.ts';
-import { bootstrap, denyServices, tell } from './bootstrap.ts';
+import { addAptPackages, tell, withApt } from './apt.ts';
+import { bootstrap, denyServices } from './bootstrap.ts';
 import { writeAptConfig } from './config.ts';
 import { codenameOf, ownArchitecture } from './debian.ts';
 import { writeSources } from './repositories.ts';
@@ -91,13 +91,13 @@ async function resolvedMirror(job: BuildJob, setting: string): Promise<string> {
 async function withLocales(job: BuildJob, state: BuildState): Promise<BuildState> {
   const distro = state.distro as AptDistribution;
   const now = await addAptPackages(job, state, distro, ['locales'], true);
-  await runInRoot(job, now, ['locale-gen', 'en_US.UTF-8']);
+  await runSilently(job, now, ['locale-gen', 'en_US.UTF-8']);
   return now;
 }
 
 /** Scripts that make users call it; it cannot do its work in a user namespace. */
 async function withoutChfn(job: BuildJob, state: BuildState): Promise<void> {
   if (!existsSync(pathInRoot(job.root, '/usr/bin/chfn'))) return;
-  await runInRoot(job, state, ['dpkg-divert', '--local', '--rename', '--add', '/usr/bin/chfn']);
+  await runSilently(job, state, ['dpkg-divert', '--local', '--rename', '--add', '/usr/bin/chfn']);
   await runInRoot(job, state, ['ln', '-s', '/bin/true', '/usr/bin/chfn']);
 }
