@@ -34,22 +34,39 @@ const isNumber = noLanguages ? null : npmView('is-number@7.0.0');
 const noNpm = skipped(noLanguages || isNumber !== null, 'npm and yarn of vagga', 'the registry of npm does not answer');
 const noPip = skipped(noLanguages || pipAnswers(), 'pip of vagga', 'the index of pip does not answer');
 
+const mirror = 'http://deb.debian.org/debian/dists/bookworm/InRelease';
+const mirrorAnswers = await fetch(mirror, { method: 'HEAD', signal: AbortSignal.timeout(15_000) }).then(
+  (answer) => answer.ok,
+  () => false,
+);
+const noDebian = skipped(noLanguages || mirrorAnswers, 'pip of vagga on Debian', 'no mirror of Debian answers');
+
+/** Values that are files, such as certificates, are to be found in the project. */
+interface RegistrySettings {
+  readonly env: Readonly<Record<string, string>>;
+  readonly files: Readonly<Record<string, string>>;
+}
+
 /** What a user who needs more than defaults to reach a registry would set. */
-function registrySettings(): Readonly<Record<string, string>> {
+function registrySettings(): RegistrySettings {
   const pip = spawnSync('python3', ['-m', 'pip', 'config', 'list'], quick).stdout ?? '';
   const ofPip = [...pip.matchAll(/^\S+?\.(index-url|extra-index-url|cert|trusted-host)='(.*)'$/gm)].map(
     ([, key = '', value = '']) => [`PIP_${key.toUpperCase().replaceAll('-', '_')}`, value] as const,
   );
   const npm = (key: string): string => spawnSync('npm', ['config', 'get', key], quick).stdout.trim();
-  const ofNpm = ['registry', 'cafile']
-    .map((key) => [`npm_config_${key}`, npm(key)] as const)
-    .filter(([, value]) => value !== '' && value !== 'null');
-  const { NODE_EXTRA_CA_CERTS } = process.env;
-  return Object.fromEntries([
-    ...ofPip,
-    ...ofNpm,
-    ...(NODE_EXTRA_CA_CERTS === undefined ? [] : [['NODE_EXTRA_CA_CERTS', NODE_EXTRA_CA_CERTS] as const]),
-  ]);
+  const ofNpm = ['registry', 'cafile'].map((key) => [`npm_config_${key}`, npm(key)] as const);
+  const all = [...ofPip, ...ofNpm, ['NODE_EXTRA_CA_CERTS', process.env.NODE_EXTRA_CA_CERTS ?? ''] as const].filter(
+    ([, value]) => value !== '' && value !== 'null',
+  );
+  const isFile = (value: string): boolean => value.startsWith('/') && existsSync(value);
+  return {
+    env: Object.fromEntries(all.map(([key, value]) => [key, isFile(value) ? `/work/settings/${key}` : value])),
+    files: Object.fromEntries(
+      all
+        .filter(([, value]) => isFile(value))
+        .map(([key, value]) => [`settings/${key}`, readFileSync(value, 'utf8')] as const),
+    ),
+  };
 }
 
 const yarnLock = (registry: { readonly tarball: string; readonly integrity: string }): string => `# yarn lockfile v1
@@ -69,6 +86,7 @@ beforeAll(async () => {
   if (noLanguages) return;
   host = await vaggaHost();
   repositories = await serveRepositories();
+  const registry = registrySettings();
   const composerRepository = [{ type: 'composer', url: repositories.composer }, { packagist: false }];
   const insecure = { 'secure-http': false };
   project = host.project(
@@ -78,7 +96,7 @@ containers:
   base:
     setup:
     - !Tar { url: ./languages.tar }
-    - !Env ${JSON.stringify(registrySettings())}
+    - !Env ${JSON.stringify(registry.env)}
     - !PipConfig { install-python: false }
     - !NpmConfig { install-node: false }
     - !GemConfig { install-ruby: false }
@@ -112,11 +130,17 @@ containers:
     setup:
     - !Container base
     - !GemBundle { gemfile: locked/Gemfile }
+  debian:
+    setup:
+    - !Debian bookworm
+    - !Env ${JSON.stringify(registry.env)}
+    - !Py3Install [six==1.16.0]
   bad-policy: { setup: [!Sh 'echo never', !GemBundle { gemfile: ruby/Gemfile, trust-policy: Blind }] }
   bad-prefer: { setup: [!Sh 'echo never', !ComposerDependencies { working-dir: php, prefer: both }] }
   no-python: { setup: [!PipConfig { install-python: false, python-exe: python4 }, !Py3Install [six]] }
 commands:
   six: !Command { container: all, run: [python3, -c, "import six, toml; print(six.__version__, six.__file__)"] }
+  debian-six: !Command { container: debian, run: [python3, -c, "import six; print(six.__version__)"] }
   odd: !Command { container: all, run: [node, -p, "require('is-odd')(3)"] }
   semver: !Command { container: all, run: [semver, 1.2.3] }
   hello: !Command { container: all, run: [vagga-hello] }
@@ -129,6 +153,7 @@ commands:
   locked: !Command { container: locked, run: [ruby, -e, "require 'vagga-hello'; puts VERSION_OF_VAGGA_HELLO"] }
 `,
     {
+      ...registry.files,
       'python/requirements.txt': '# ours\ntoml==0.10.2\n-r more.txt\n',
       'python/more.txt': 'attrs == 23.1.0\n',
       'web/package.json': JSON.stringify({
@@ -211,6 +236,20 @@ describe.skipIf(noLanguages || noPip)('pip', () => {
     const done = project.vagga(['_build', 'no-python']);
     expect(done.status).toBe(121);
     expect(done.stderr).toContain('step 2 of 2, !Py3Install: python4: no such program in the container');
+  });
+});
+
+describe.skipIf(noLanguages || noPip || noDebian)('pip on a distribution', () => {
+  it('brings Python, which stays, and what only the build needs, which goes', { timeout: 600_000 }, () => {
+    expect(says('debian-six')).toBe('1.16.0');
+    expect(buildOf('debian')).toMatch(/python3-pip-whl/);
+    // All came as wheels.
+    expect(buildOf('debian')).not.toMatch(/build-essential/);
+    const packages = list('debian', 'debian-packages.txt');
+    expect(packages).toMatch(/^python3 /m);
+    expect(packages).not.toMatch(/^python3-pip-whl /m);
+    expect(list('debian', 'pip3-freeze.txt')).toBe('six==1.16.0\n');
+    expect(readdirSync(project.file('.vagga/.cache'))).toContain('pip-cache-wheels-debian-bookworm');
   });
 });
 
