@@ -132,6 +132,7 @@ containers:
   heir: { setup: [ !Container base, !Install [curl] ] }
   untrusted: { setup: [ !Alpine v3.22 ] }
   absent: { setup: [ !EnsureDir /etc/apk/keys, ${trusted}, !Alpine v3.21 ] }
+  misnamed: { setup: [ !Alpine latest ] }
   failing: { setup: [ !Container base, !Install [no-such] ] }
   of-debian: { setup: [ !Container base, !UbuntuUniverse ] }
 `);
@@ -198,6 +199,7 @@ containers:
   it.each([
     ['untrusted', 'signed by test@example.test-1.rsa.pub, a key that is not known'],
     ['absent', 'has no v3.21 for'],
+    ['misnamed', "Error checking alpine version: 'latest'"],
     ['failing', 'unable to select packages'],
     ['of-debian', 'the container is of Alpine; put !Debian bookworm or !Ubuntu noble before this step'],
   ])('container %s is refused: %s', async (name, message) => {

@@ -130,10 +130,10 @@ const gitDescribe = record('!GitDescribe', {
 });
 
 const repoName = scalar('REPO or BRANCH/REPO', (value) => (value.split('/').length <= 2 ? value : null));
-const alpineVersion = scalar('an Alpine version such as v3.15', (value) => (/^v\d+\.\d+$/.test(value) ? value : null));
 
 const distributionSteps = {
-  Alpine: alpineVersion,
+  // Checked when it is built, as the original does: exit code 121.
+  Alpine: text,
   AlpineRepo: record('!AlpineRepo', { url: maybe(text), branch: maybe(text), repo: required(text), tag: maybe(text) }),
   Ubuntu: text,
   UbuntuRelease: ubuntuRelease,

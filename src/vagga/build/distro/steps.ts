@@ -25,13 +25,13 @@ export async function executeDistributionStep(
 ): Promise<BuildState> {
   switch (step.tag) {
     case 'Debian':
-      return startDebian(job, withoutOther(state), step.value);
+      return startDebian(job, withoutOther(job, state), step.value);
     case 'Ubuntu':
-      return startUbuntu(job, withoutOther(state), step.value);
+      return startUbuntu(job, withoutOther(job, state), step.value);
     case 'UbuntuRelease':
-      return startUbuntuRelease(job, withoutOther(state), step.value);
+      return startUbuntuRelease(job, withoutOther(job, state), step.value);
     case 'Alpine':
-      return startAlpine(job, withoutOther(state), step.value);
+      return startAlpine(job, withoutOther(job, state), step.value);
     case 'UbuntuRepo':
       return addRepository(job, state, aptOf(job, state), step.value);
     case 'UbuntuPPA':
@@ -62,8 +62,8 @@ export async function executeDistributionStep(
   }
 }
 
-function withoutOther(state: BuildState): BuildState {
-  const { distro } = state;
+function withoutOther(job: BuildJob, state: BuildState): BuildState {
+  const distro = distributionOf(job, state);
   if (distro !== null) throw new Error(`the container is of ${distro.kind} already; a container has one distribution`);
   return state;
 }

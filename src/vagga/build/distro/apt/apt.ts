@@ -17,11 +17,14 @@ const environment = [
   ...['DEBIAN_FRONTEND=noninteractive', 'DEBCONF_NONINTERACTIVE_SEEN=true', 'DEBCONF_NOWARNINGS=yes'],
   'LC_ALL=C.UTF-8',
 ];
-const options = [
-  ...['APT::Sandbox::User=root', 'APT::Install-Recommends=false', 'Acquire::Retries=3'],
-  // As the comment of a kept file is of no use: what is in the cache must outlast the build.
-  ...['APT::Keep-Downloaded-Packages=true', 'Dpkg::Use-Pty=0', 'Dpkg::Options::=--force-confold'],
-].flatMap((option) => ['-o', option]);
+const options = (job: BuildJob): readonly string[] =>
+  [
+    ...['APT::Sandbox::User=root', 'APT::Install-Recommends=false', 'Acquire::Retries=3'],
+    // What is in the cache must outlast the build, and is there for others, who know other repositories.
+    ...['APT::Keep-Downloaded-Packages=true', 'APT::Get::List-Cleanup=false'],
+    ...['Dpkg::Use-Pty=0', 'Dpkg::Options::=--force-confold'],
+    ...(job.mirrors.skipAptLocking ? ['Debug::NoLocking=true'] : []),
+  ].flatMap((option) => ['-o', option]);
 
 /** The state with the distribution and its caches mounted. */
 export function withApt(job: BuildJob, state: BuildState, distro: AptDistribution): BuildState {
@@ -45,7 +48,14 @@ export async function runApt(
   words: readonly string[],
   run: typeof runSilently = runInRoot,
 ): Promise<void> {
-  await withLock(job, () => run(job, state, ['/usr/bin/env', ...environment, ...words]));
+  const all = ['/usr/bin/env', ...environment, ...words];
+  try {
+    await withLock(job, () => run(job, state, all));
+  } catch (error) {
+    // What it was told beside what it was asked for is of no interest to who reads it.
+    const asked = words.filter((word, index) => word !== '-o' && words[index - 1] !== '-o');
+    throw new Error((error as Error).message.replace(all.join(' '), asked.join(' ')));
+  }
 }
 
 async function withLock<T>(job: BuildJob, work: () => Promise<T>): Promise<T> {
@@ -73,10 +83,10 @@ export async function addAptPackages(
   const state = withApt(job, before, distro);
   if (!distro.updated) {
     tell('Updating the lists of packages');
-    await runApt(job, state, ['apt-get', ...options, '--error-on=any', 'update'], runSilently);
+    await runApt(job, state, ['apt-get', ...options(job), '-o', 'APT::Update::Error-Mode=any', 'update'], runSilently);
   }
   const present = keep ? new Set<string>() : await manualPackages(job, state);
-  await runApt(job, state, ['apt-get', ...options, '-qq', 'install', '--yes', '--', ...packages]);
+  await runApt(job, state, ['apt-get', ...options(job), '-qq', 'install', '--yes', '--', ...packages]);
   const names = packages.map(packageName);
   const buildDeps = keep
     ? distro.buildDeps.filter((name) => !names.includes(name))
@@ -96,7 +106,7 @@ export async function finishApt(job: BuildJob, state: BuildState, distro: AptDis
   if (distro.buildDeps.length > 0) {
     await runApt(job, state, ['apt-mark', 'auto', '--', ...distro.buildDeps], runSilently);
     const important = ['Recommends', 'Suggests'].flatMap((kind) => ['-o', `APT::AutoRemove::${kind}Important=false`]);
-    await runApt(job, state, ['apt-get', ...options, ...important, '-qq', 'autoremove', '--purge', '--yes']);
+    await runApt(job, state, ['apt-get', ...options(job), ...important, '-qq', 'autoremove', '--purge', '--yes']);
   }
   for (const name of ['pkgcache.bin', 'srcpkgcache.bin']) {
     rmSync(pathInRoot(job.root, `/var/cache/apt/${name}`), { force: true }); // made anew whenever they are needed

@@ -11,6 +11,8 @@ export function writeAptConfig(root: string): void {
     // Its own user cannot write to folders of the cache, which are the user's.
     'APT::Sandbox::User "root";',
     'APT::Keep-Downloaded-Packages "true";',
+    // Other roots use the same lists while they are built.
+    'APT::Get::List-Cleanup "false";',
   ];
   writeFileSync(join(ensureFolder(root, '/etc/apt/apt.conf.d'), '01vagga'), `${lines.join('\n')}\n`, { mode: 0o644 });
 }

@@ -37,27 +37,53 @@ export async function readPackages(
   folder: string,
 ): Promise<readonly DebPackage[]> {
   const path = `${component}/binary-${architecture}/Packages`;
-  const ending = compressions.find((each) => release.files.has(path + each));
-  const file = release.files.get(`${path}${ending}`);
-  if (ending === undefined || file === undefined) {
+  const offered = compressions.flatMap((ending) => {
+    const file = release.files.get(path + ending);
+    return file === undefined ? [] : [{ ending, sha256: file.sha256 }];
+  });
+  const [best] = offered;
+  if (best === undefined) {
     const has = `it has ${release.components.join(', ')} for ${release.architectures.join(', ')}`;
     throw new Error(`${mirror} ${suite}: no packages of ${component} for ${architecture}; ${has}`);
   }
-  const kept = join(folder, `${file.sha256.slice(0, 16)}-Packages${ending}`);
-  if (!isSound(kept, file.sha256)) {
-    const base = `${mirror}/dists/${suite}/${component}/binary-${architecture}`;
-    const url = release.byHash ? `${base}/by-hash/SHA256/${file.sha256}` : `${base}/Packages${ending}`;
-    const bytes = await fetcher.bytes(url);
-    if (bytes === null) throw new Error(`${url}: the mirror lacks it; it may be updating, try again later`);
-    if (sumOf(bytes) !== file.sha256) throw new Error(`Hashsum mismatch: ${url}: expected ${file.sha256}`);
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(`${kept}.${process.pid}.part`, bytes);
-    renameSync(`${kept}.${process.pid}.part`, kept);
-  }
-  const { stream, ended } = await decompressed(kept);
+  const places = offered.map(({ ending, sha256 }) => ({
+    sha256,
+    kept: join(folder, `${sha256.slice(0, 16)}-Packages${ending}`),
+    urls: [
+      ...(release.byHash
+        ? [`${mirror}/dists/${suite}/${component}/binary-${architecture}/by-hash/SHA256/${sha256}`]
+        : []),
+      `${mirror}/dists/${suite}/${path}${ending}`,
+    ],
+  }));
+  const sound = places.find(({ kept, sha256 }) => isSound(kept, sha256))?.kept;
+  const { stream, ended } = await decompressed(sound ?? (await downloadIndex(fetcher, places, folder)));
   const content = await readText(stream);
   await ended;
   return parsePackages(content, mirror);
+}
+
+interface IndexPlace {
+  readonly sha256: string;
+  readonly kept: string;
+  readonly urls: readonly string[];
+}
+
+/** The first that is there and right: a mirror in the middle of its update may lack some. Returns where it is kept. */
+async function downloadIndex(fetcher: Fetcher, places: readonly IndexPlace[], folder: string): Promise<string> {
+  for (const { urls, sha256, kept } of places) {
+    for (const url of urls) {
+      const bytes = await fetcher.bytes(url);
+      if (bytes === null || sumOf(bytes) !== sha256) continue;
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(`${kept}.${process.pid}.part`, bytes);
+      renameSync(`${kept}.${process.pid}.part`, kept);
+      return kept;
+    }
+  }
+  throw new Error(
+    `Hashsum mismatch: ${places[0]?.urls.at(-1)}: the mirror has no list of packages as its signed Release says; it may be updating, try again later or name another mirror`,
+  );
 }
 
 export const sumOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

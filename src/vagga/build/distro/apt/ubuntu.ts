@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StepOf } from '../../../config/steps.ts';
 import { sourceFile } from '../../download.ts';
@@ -91,6 +91,10 @@ async function resolvedMirror(job: BuildJob, setting: string): Promise<string> {
 async function withLocales(job: BuildJob, state: BuildState): Promise<BuildState> {
   const distro = state.distro as AptDistribution;
   const now = await addAptPackages(job, state, distro, ['locales'], true);
+  const file = pathInRoot(job.root, '/etc/locale.gen'); // where it is looked for depends on the release
+  const line = 'en_US.UTF-8 UTF-8\n';
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  if (!before.split('\n').includes(line.trim())) writeFileSync(file, before.replace(/([^\n])$/, '$1\n') + line);
   await runSilently(job, now, ['locale-gen', 'en_US.UTF-8']);
   return now;
 }
