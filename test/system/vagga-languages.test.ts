@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { skipped } from '../skipped.ts';
 import { missingForRootless, type Project, vaggaHost } from './vagga/host.ts';
 import { missingForLanguages, packLanguageBase } from './vagga/language-base.ts';
@@ -13,6 +13,9 @@ import { type Repositories, serveRepositories } from './vagga/language-repositor
 
 const missing = missingForRootless() ?? missingForLanguages();
 const noLanguages = skipped(missing === null, 'steps of languages', missing ?? '');
+
+const longMs = 600_000; // a busy machine, slow registries
+vi.setConfig({ testTimeout: longMs });
 
 const quick = { encoding: 'utf8', timeout: 30_000 } as const;
 
@@ -179,19 +182,19 @@ commands:
     },
   );
   packLanguageBase(project.file('languages.tar'));
-}, 240_000);
+}, longMs);
 afterAll(() => {
   repositories?.close();
   host?.remove();
-});
+}, longMs);
 
 const builds = new Map<string, string>();
 /** What the first command that needed a container let be told of its build. */
 const buildOf = (container: string): string => builds.get(container) ?? '';
 
 /** What a command prints; its container is built first. */
-function says(command: string): string {
-  const done = project.vagga([command]);
+async function says(command: string): Promise<string> {
+  const done = await project.vaggaServed([command]);
   if (done.status !== 0) throw new Error(`${command}: ${done.status}\n${done.stderr}`);
   for (const [, container = ''] of done.stderr.matchAll(/^Container (\S+) .* built in/gm)) {
     builds.set(container, done.stderr);
@@ -204,8 +207,8 @@ const list = (container: string, name: string): string =>
   readFileSync(join(realpathSync(image(container, '.')), '..', name), 'utf8');
 
 describe.skipIf(noLanguages)('steps of languages', () => {
-  it('leave nothing of theirs in /tmp of the image, and their caches for the next build', () => {
-    says('hello');
+  it('leave nothing of theirs in /tmp of the image, and their caches for the next build', async () => {
+    await says('hello');
     expect(readdirSync(image('all', 'tmp'))).toEqual([]);
     const caches = readdirSync(project.file('.vagga/.cache'));
     expect(caches).toEqual(expect.arrayContaining(['gems-cache', 'composer-cache']));
@@ -213,35 +216,35 @@ describe.skipIf(noLanguages)('steps of languages', () => {
     if (!noNpm) expect(readdirSync(project.file('.vagga/.cache/npm-cache'))).toContain('_cacache');
   });
 
-  it('list for an heir what the container it stands on has', () => {
-    expect(project.vagga(['_build', 'heir']).status).toBe(0);
+  it('list for an heir what the container it stands on has', async () => {
+    expect((await project.vaggaServed(['_build', 'heir'])).status).toBe(0);
     const names = ['gems-list.txt', 'composer-list.txt', ...(noPip ? [] : ['pip3-freeze.txt'])];
     for (const name of names) expect(list('heir', name)).toBe(list('all', name));
   });
 });
 
 describe.skipIf(noLanguages || noPip)('pip', () => {
-  it('installs packages and the requirements of files that name files', () => {
-    expect(says('six')).toMatch(/^1\.16\.0 \/usr\/local\//);
+  it('installs packages and the requirements of files that name files', async () => {
+    expect(await says('six')).toMatch(/^1\.16\.0 \/usr\/local\//);
     expect(list('all', 'pip3-freeze.txt')).toBe('attrs==23.1.0\nsix==1.16.0\ntoml==0.10.2\n');
   });
 
-  it('is one of the version that get-pip-args ask for, and is not kept', () => {
-    says('bundled');
+  it('is one of the version that get-pip-args ask for, and is not kept', async () => {
+    await says('bundled');
     expect(list('projects', 'pip3-freeze.txt')).toBe('six==1.16.0\n');
     expect(buildOf('projects')).toContain('Successfully installed pip-24.0');
   });
 
-  it('is told of a Python that is not there', () => {
-    const done = project.vagga(['_build', 'no-python']);
+  it('is told of a Python that is not there', async () => {
+    const done = await project.vaggaServed(['_build', 'no-python']);
     expect(done.status).toBe(121);
     expect(done.stderr).toContain('step 2 of 2, !Py3Install: python4: no such program in the container');
   });
 });
 
 describe.skipIf(noLanguages || noPip || noDebian)('pip on a distribution', () => {
-  it('brings Python, which stays, and what only the build needs, which goes', { timeout: 600_000 }, () => {
-    expect(says('debian-six')).toBe('1.16.0');
+  it('brings Python, which stays, and what only the build needs, which goes', async () => {
+    expect(await says('debian-six')).toBe('1.16.0');
     expect(buildOf('debian')).toMatch(/python3-pip-whl/);
     // All came as wheels.
     expect(buildOf('debian')).not.toMatch(/build-essential/);
@@ -254,51 +257,51 @@ describe.skipIf(noLanguages || noPip || noDebian)('pip on a distribution', () =>
 });
 
 describe.skipIf(noLanguages || noNpm)('npm', () => {
-  it('installs packages, and those of the sections of package.json that are asked for', () => {
-    expect(says('odd')).toBe('true');
-    expect(says('semver')).toBe('1.2.3');
+  it('installs packages, and those of the sections of package.json that are asked for', async () => {
+    expect(await says('odd')).toBe('true');
+    expect(await says('semver')).toBe('1.2.3');
     const listed = list('all', 'npm-list.txt');
     for (const each of ['is-odd@3.0.1', 'is-number@7.0.0', 'semver@7.5.4']) expect(listed).toContain(each);
   });
 });
 
 describe.skipIf(noLanguages || noNpm)('yarn', () => {
-  it('is installed by npm, and installs what the lock file names outside of the project', () => {
-    expect(says('number')).toBe('true');
+  it('is installed by npm, and installs what the lock file names outside of the project', async () => {
+    expect(await says('number')).toBe('true');
     expect(existsSync(image('projects', 'usr/bin/yarn'))).toBe(true);
     expect(readdirSync(project.file('yarn')).sort()).toEqual(['package.json', 'yarn.lock']);
   });
 });
 
 describe.skipIf(noLanguages)('gem', () => {
-  it('installs gems with their programs', () => {
-    expect(says('hello')).toBe('hello 1.0.0');
+  it('installs gems with their programs', async () => {
+    expect(await says('hello')).toBe('hello 1.0.0');
     expect(existsSync(image('all', 'usr/local/bin/vagga-hello'))).toBe(true);
     expect(list('all', 'gems-list.txt')).toContain('vagga-hello (1.0.0)');
   });
 });
 
 describe.skipIf(noLanguages)('bundler', () => {
-  it('installs the newest that fits where nothing is locked, without the groups that are left out', () => {
-    expect(says('bundled')).toBe('1.1.0');
+  it('installs the newest that fits where nothing is locked, without the groups that are left out', async () => {
+    expect(await says('bundled')).toBe('1.1.0');
     expect(list('projects', 'gems-list.txt')).not.toContain('vagga-extra');
   });
 
-  it('leaves no lock file in the project, so that what it built stays current', () => {
+  it('leaves no lock file in the project, so that what it built stays current', async () => {
     expect(buildOf('projects')).toContain('WARNING: there is no Gemfile.lock: each build takes the newest');
     expect(readdirSync(project.file('ruby'))).toEqual(['Gemfile']);
-    expect(project.vagga(['_build', 'projects']).stderr).not.toContain('built in');
+    expect((await project.vaggaServed(['_build', 'projects'])).stderr).not.toContain('built in');
   });
 
-  it('installs what the lock file names, from the cache where it was downloaded before', () => {
-    says('hello');
-    expect(says('locked')).toBe('1.0.0');
+  it('installs what the lock file names, from the cache where it was downloaded before', async () => {
+    await says('hello');
+    expect(await says('locked')).toBe('1.0.0');
     const downloads = repositories.asked().filter((path) => path.endsWith('/vagga-hello-1.0.0.gem'));
     expect(downloads).toHaveLength(1);
   });
 
-  it('refuses another trust policy before anything is built', () => {
-    const done = project.vagga(['_build', 'bad-policy']);
+  it('refuses another trust policy before anything is built', async () => {
+    const done = await project.vaggaServed(['_build', 'bad-policy']);
     expect(done.status).toBe(121);
     expect(done.stderr).toContain('step 2 of 2, !GemBundle: trust-policy "Blind": expected one of LowSecurity, Med');
     expect(done.stderr).not.toContain('never');
@@ -306,19 +309,19 @@ describe.skipIf(noLanguages)('bundler', () => {
 });
 
 describe.skipIf(noLanguages)('composer', () => {
-  it('installs packages for all, with their programs', () => {
-    expect(says('php-hello')).toBe('hello 1.0.0');
+  it('installs packages for all, with their programs', async () => {
+    expect(await says('php-hello')).toBe('hello 1.0.0');
     expect(list('all', 'composer-list.txt')).toBe('vagga/hello 1.0.0\n');
   });
 
-  it('installs the dependencies of a project outside of it, and finds the project’s own classes', () => {
-    expect(says('php')).toBe('1.1.0 own');
+  it('installs the dependencies of a project outside of it, and finds the project’s own classes', async () => {
+    expect(await says('php')).toBe('1.1.0 own');
     expect(readdirSync(project.file('php')).sort()).toEqual(['composer.json', 'src']);
     expect(list('projects', 'composer-list.txt')).toBe('vagga/hello 1.1.0\n');
   });
 
-  it('refuses to prefer something else before anything is built', () => {
-    const done = project.vagga(['_build', 'bad-prefer']);
+  it('refuses to prefer something else before anything is built', async () => {
+    const done = await project.vaggaServed(['_build', 'bad-prefer']);
     expect(done.status).toBe(121);
     expect(done.stderr).toContain('step 2 of 2, !ComposerDependencies: prefer "both": expected one of source, dist');
     expect(done.stderr).not.toContain('never');

@@ -17,11 +17,8 @@ import type { PackageManager } from './settings.ts';
 export async function provide(job: BuildJob, before: BuildState, { keep, build }: Needs): Promise<BuildState> {
   const none = distributionOf(job, before) === null;
   if (none && isNothing(keep)) return before;
-  let state = before;
-  if (none) {
-    state = await ensureDistribution(job, before);
-    warn(`no distribution is chosen; this step takes ${distributionId(job, state)}. A step before it chooses another`);
-  }
+  if (none) warn('no distribution is chosen before this step: it takes Alpine');
+  let state = none ? await ensureDistribution(job, before) : before;
   if (!isNothing(keep)) state = await addPackages(job, state, keep, { keep: true });
   if (!isNothing(build)) state = await addPackages(job, state, build, { keep: false });
   return state;
