@@ -10,6 +10,8 @@ import { finishDistribution } from './distro/packages.ts';
 import { executeStep } from './execute.ts';
 import { finishRoot } from './finish.ts';
 import type { BuildJob } from './job.ts';
+import { writeLanguageLists } from './languages/lists.ts';
+import { checkLanguageSteps } from './languages/steps.ts';
 import { report, reportTo } from './report.ts';
 import { plainStage, type Stage } from './stage.ts';
 import { stepTitle } from './step-title.ts';
@@ -20,6 +22,7 @@ const eventsFd = 3;
 async function build(job: BuildJob): Promise<void> {
   process.umask(0o022);
   reportTo(eventsFd);
+  checkLanguageSteps(job.container.setup);
   const timing = timings(job.root);
   const stage = await openStage(job);
   try {
@@ -36,6 +39,7 @@ async function build(job: BuildJob): Promise<void> {
       }
     }
     await stage.finish(state, async () => {
+      await writeLanguageLists(job, state);
       await finishDistribution(job, state);
       finishRoot(job, state);
     });

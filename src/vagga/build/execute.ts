@@ -13,6 +13,7 @@ import { checkOut } from './git.ts';
 import { hostFiles } from './host-files.ts';
 import { inherit, takeRoot } from './inherit.ts';
 import type { AtEnd, BuildJob, BuildState } from './job.ts';
+import { executeLanguageStep, isLanguageStep } from './languages/steps.ts';
 import { devcontainerStep, imageStep } from './oci/image-step.ts';
 import { runAs, runInRoot, shellWords } from './program.ts';
 import { ensureFolder, pathInRoot } from './root-path.ts';
@@ -23,6 +24,7 @@ import { unpackZip } from './zip.ts';
 /** Does a step; what it leaves for later ones is in the state. Throws with what went wrong. */
 export async function executeStep(job: BuildJob, state: BuildState, given: Step): Promise<BuildState> {
   if (isDistributionStep(given)) return executeDistributionStep(job, state, given);
+  if (isLanguageStep(given)) return executeLanguageStep(job, state, given);
   const { root } = job;
   const { step } = pinnedStep(job.lock, given);
   switch (step.tag) {

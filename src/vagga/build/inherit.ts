@@ -5,6 +5,7 @@ import { cacheDirs } from './cache-dirs.ts';
 import { detectDistribution } from './distro/distribution.ts';
 import { withDistribution } from './distro/packages.ts';
 import type { BuildJob, BuildState } from './job.ts';
+import { withSettings } from './languages/steps.ts';
 import { imageVariables, withImageVariables } from './oci/image-environment.ts';
 import { subConfig } from './sub-config.ts';
 
@@ -59,7 +60,8 @@ function inheritSteps(job: BuildJob, state: BuildState, setup: readonly Step[]):
       case 'CacheDirs':
         now = cacheDirs(job, now, step.value);
         break;
-      default: // it has done its work, which was copied
+      default: // it has done its work, which was copied; only settings are for later steps
+        now = withSettings(now, step);
     }
   }
   return withDistribution(job, now, detectDistribution(job.root));

@@ -3,6 +3,7 @@ import type { StepOf } from '../config/steps.ts';
 import type { LayerPlan } from '../layers/plan.ts';
 import type { Lock } from '../lock/lock-file.ts';
 import type { Distribution } from './distro/distribution.ts';
+import { initialLanguages, type LanguageState } from './languages/settings.ts';
 
 /** All that the builder is told: plain data, it crosses a process border. Paths are the host's. */
 export interface BuildJob {
@@ -49,6 +50,7 @@ export interface BuildState {
   readonly atEnd: readonly AtEnd[];
   /** That a step selected; null: none did, the root may have one yet. */
   readonly distro: Distribution | null;
+  readonly languages: LanguageState;
 }
 
 export interface AtEnd {
@@ -56,6 +58,12 @@ export interface AtEnd {
   readonly path: string;
 }
 
-export const initialState: BuildState = { env: new Map(), binds: new Map(), atEnd: [], distro: null };
+export const initialState: BuildState = {
+  env: new Map(),
+  binds: new Map(),
+  atEnd: [],
+  distro: null,
+  languages: initialLanguages,
+};
 
 export type Copy = StepOf<'Copy'>;

@@ -5,9 +5,25 @@ import { failed, notReady, type Stop } from './outcome.ts';
 import { byBytes, readProjectFile } from './project-file.ts';
 import type { VersionStream } from './stream.ts';
 
+/** One of a section of package.json. */
+export interface NpmDependency {
+  readonly section: string;
+  readonly name: string;
+  /** What its version is to be, or where it comes from. */
+  readonly version: string;
+}
+
 type Dependencies = readonly (readonly [name: string, version: string])[];
 
 export function npmDependencies(stream: VersionStream, root: string, step: StepOf<'NpmDependencies'>): Stop | null {
+  const dependencies = npmDependencyList(root, step);
+  if ('kind' in dependencies) return dependencies;
+  for (const { name, version } of dependencies) stream.value(name, version, step.file);
+  return null;
+}
+
+/** Those of the sections that the step asks for. */
+export function npmDependencyList(root: string, step: StepOf<'NpmDependencies'>): readonly NpmDependency[] | Stop {
   const file = jsonFile(root, step.file);
   if ('kind' in file) return file;
   const sections = [
@@ -17,10 +33,9 @@ export function npmDependencies(stream: VersionStream, root: string, step: StepO
     ...(step.bundled ? ['bundledDependencies', 'bundleDependencies'] : []),
     ...(step.optional ? ['optionalDependencies'] : []),
   ];
-  for (const section of sections) {
-    for (const [name, version] of dependenciesOf(file.value[section])) stream.value(name, version, step.file);
-  }
-  return null;
+  return sections.flatMap((section) =>
+    dependenciesOf(file.value[section]).map(([name, version]) => ({ section, name, version })),
+  );
 }
 
 export function yarnDependencies(stream: VersionStream, root: string, step: StepOf<'YarnDependencies'>): Stop | null {
