@@ -346,7 +346,7 @@ commands:
       ['type', '\x1a'],
       ['expect', 'Stopped'],
       ['expect', 'P> '],
-      ['repeat', `echo stopped=$(ps -o stat=,args= -u ${host.uid} | grep -c "^T.*[c]ounting")\n`, 'stopped=2'],
+      ['repeat', `echo running=$(ps -o stat=,args= -u ${host.uid} | grep "[c]ounting" | grep -vc "^T")\n`, 'running=0'],
       ['type', 'fg\n'],
       ['expect', 'count'],
       ['expect', '-AGAIN'],
