@@ -20,7 +20,7 @@ import { timingLine, timings } from '../../src/vagga/build/timings.ts';
 import { everythingOf } from '../../src/vagga/command-line/clean-global.ts';
 import { isTold, logLevel } from '../../src/vagga/log-level.ts';
 import { Refusal } from '../../src/vagga/refusal.ts';
-import { cacheFolder, lockable } from '../../src/vagga/store/cache-folder.ts';
+import { cacheFolder, lockable, ownCache } from '../../src/vagga/store/cache-folder.ts';
 import { initStorage, storeOf, subdirOf } from '../../src/vagga/store/place.ts';
 
 let folder: string;
@@ -112,6 +112,13 @@ describe('the place of builds', () => {
 });
 
 describe('a cache of several users', () => {
+  it('has a folder for each but its owner, for what belongs to the ids of one', () => {
+    const cache = made('cache');
+    const { uid } = lstatSync(cache);
+    expect([ownCache(cache, uid), ownCache(cache, uid + 1)]).toEqual([cache, join(cache, `of-${uid + 1}`)]);
+    expect(ownCache(join(cache, 'to-be-made'), 7)).toBe(join(cache, 'to-be-made'));
+  });
+
   it('has folders and locks for all who may write to it', () => {
     const cache = made('cache');
     const mode = (path: string): number => lstatSync(path).mode & 0o7777;

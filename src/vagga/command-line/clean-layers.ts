@@ -6,6 +6,7 @@ import { Refusal } from '../refusal.ts';
 import { removeAsNamespaceRoot } from '../run/namespace-root.ts';
 import { maximumIdMaps } from '../run/own-id-maps.ts';
 import { sizeText } from '../size-text.ts';
+import { ownCache } from '../store/cache-folder.ts';
 import type { BuiltInContext } from './built-ins.ts';
 
 export interface LayerFlags {
@@ -21,7 +22,7 @@ export async function cleanLayers(
   flags: LayerFlags,
 ): Promise<string | null> {
   const dryRun = flags.dryRun ?? false;
-  const store = layerStore(place.store.cache);
+  const store = layerStore(ownCache(place.store.cache));
   const { layers, trash } = await collectLayers(store, policyOf(flags), Date.now(), dryRun);
   if (dryRun) {
     for (const { name } of layers)

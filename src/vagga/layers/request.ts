@@ -2,6 +2,7 @@ import type { BuildRequest } from '../build/build.ts';
 import { mapText } from '../run/id-map.ts';
 import { removeAsNamespaceRoot } from '../run/namespace-root.ts';
 import { maximumIdMaps } from '../run/own-id-maps.ts';
+import { ownCache } from '../store/cache-folder.ts';
 import type { Store } from '../store/layout.ts';
 import type { Field } from '../version/field.ts';
 import { type CollectPolicy, collectLayers } from './collect.ts';
@@ -19,7 +20,7 @@ export interface LayerRequest {
 
 export function layerPlan({ store, container, maps, force }: BuildRequest, { fields }: LayerRequest): LayerPlan {
   return {
-    cache: store.cache,
+    cache: ownCache(store.cache),
     fields,
     force,
     world: {
@@ -38,7 +39,7 @@ export async function collectUnused(
   policy: CollectPolicy,
   tell: (message: string) => void,
 ): Promise<void> {
-  const { trash } = await collectLayers(layerStore(store.cache), policy, Date.now(), false);
+  const { trash } = await collectLayers(layerStore(ownCache(store.cache)), policy, Date.now(), false);
   // Other containers may have other ids.
   const maps = maximumIdMaps();
   const problem = 'problem' in maps ? maps.problem : await removeAsNamespaceRoot(maps.value, trash);
@@ -48,5 +49,5 @@ export async function collectUnused(
 /** What the build in the folder has made is not found any more: it was not made of what its keys say. */
 export async function forgetLayers(store: Store, built: string): Promise<void> {
   const layers = rootLayersOf(built);
-  if (layers !== null) await forgetKeys(layerStore(store.cache), layers.made);
+  if (layers !== null) await forgetKeys(layerStore(ownCache(store.cache)), layers.made);
 }

@@ -15,6 +15,15 @@ export function cacheFolder(cache: string, name: string): string {
   return folder;
 }
 
+/**
+ * Where in the cache is what no other user may have a hand in, and what belongs to the ids of one: the cache itself, or a
+ * folder of this user where it is somebody else's. For the process of the user, not in a namespace.
+ */
+export function ownCache(cache: string, uid = process.geteuid?.() ?? 0): string {
+  const owner = statSync(cache, { throwIfNoEntry: false })?.uid ?? uid;
+  return owner === uid ? cache : join(cache, `of-${uid}`);
+}
+
 /** A file to be locked, by everybody who may make files in its folder. */
 export function lockable(path: string): void {
   mkdirSync(dirname(path), { recursive: true });
