@@ -130,9 +130,7 @@ describe('vagga _compgen', () => {
   it('is what all of them ask: options vanish once said, hidden names come after their first letter', () => {
     expect(words('--', '')).toEqual(expect.arrayContaining(['hello', 'serve', '--no-build', '-E']));
     expect(words('--', '')).not.toContain('_hidden');
-    expect(words('--', '_h')).toEqual(
-      ['_hidden', '_help', '_hardlink'].filter((word) => words('--', '_').includes(word)),
-    );
+    expect(words('--', '_h')).toEqual(expect.arrayContaining(['_hidden', '_help']));
     expect(words('--no-build', '--', '--no-b')).toEqual([]);
     expect(words('-E', 'A=1', '--', '-E')).toEqual(['-E']);
     expect(words('_list', '--all', '--', '-')).not.toEqual(expect.arrayContaining(['-A']));
