@@ -13,6 +13,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { partName } from '../part-name.ts';
 
 /** Blobs of all images under their digests (sha256 in hex): what is there is whole, and was checked when it came. */
 export interface BlobCache {
@@ -36,7 +37,7 @@ export function blobCache(folder: string): BlobCache {
     sizeOf: (digest) => statSync(place(digest)).size,
     async keep(digest, what, mostBytes, bytes) {
       mkdirSync(folder, { recursive: true });
-      const part = join(folder, `${digest}.part.${process.pid}`);
+      const part = partName(place(digest));
       // Opened by now, so that no late open brings back what was removed.
       const fd = openSync(part, 'w');
       const hash = createHash('sha256');

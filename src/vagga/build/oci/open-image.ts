@@ -5,6 +5,7 @@ import { type ImageReference, isRemote, parseReference } from '../../../oci/refe
 import { openSource, type Source } from '../../../oci/source.ts';
 import { localFile, type SourcePlaces, sourceFile } from '../download.ts';
 import { type HttpClient, httpClient } from '../http.ts';
+import { partName } from '../part-name.ts';
 import { blobCache } from './blob-cache.ts';
 import { openRegistry, openWebLayout } from './remote-source.ts';
 
@@ -34,7 +35,7 @@ export async function openImage(places: SourcePlaces, image: string): Promise<Op
   const { place } = reference as Extract<ImageReference, { kind: 'files' }>;
   const path = isRemote(reference) ? await sourceFile(places, place, null) : localFile(places, place);
   if (!existsSync(path)) throw new Error(`${place}: no such file or folder`);
-  const scratch = join(places.cache, 'oci', `archive.${process.pid}`);
+  const scratch = partName(join(places.cache, 'oci', 'archive'));
   const close = async (): Promise<void> => rmSync(scratch, { recursive: true, force: true });
   try {
     const source = await openSource(path, scratch);

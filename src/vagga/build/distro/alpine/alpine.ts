@@ -7,6 +7,7 @@ import type { StepOf } from '../../../config/steps.ts';
 import { lockFile } from '../../../store/lock.ts';
 import { type Fetcher, openFetcher } from '../../fetch.ts';
 import type { BuildJob, BuildState } from '../../job.ts';
+import { partName } from '../../part-name.ts';
 import { captureInRoot, runInRoot } from '../../program.ts';
 import { ensureFolder, pathInRoot } from '../../root-path.ts';
 import { closed, closure } from '../closure.ts';
@@ -165,8 +166,9 @@ async function packageData(fetcher: Fetcher, each: ApkPackage, folder: string): 
   const bytes = await fetcher.bytes(each.url);
   if (bytes === null) throw new Error(`${each.url}: the mirror lacks it; it may be updating, try again later`);
   const data = await checkedData(bytes, each.checksum, each.url);
-  writeFileSync(`${file}.${process.pid}.part`, bytes);
-  renameSync(`${file}.${process.pid}.part`, file);
+  const part = partName(file);
+  writeFileSync(part, bytes);
+  renameSync(part, file);
   return data;
 }
 

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync,
 import { join } from 'node:path';
 import { type Fetcher, openFetcher } from '../../fetch.ts';
 import type { BuildJob, BuildState } from '../../job.ts';
+import { partName } from '../../part-name.ts';
 import { runInRoot, runSilently } from '../../program.ts';
 import { ensureFolder, pathInRoot } from '../../root-path.ts';
 import { closed, closure } from '../closure.ts';
@@ -130,7 +131,7 @@ async function downloadAll(fetcher: Fetcher, packages: readonly DebPackage[], fo
   const worker = async (): Promise<void> => {
     for (let each = pending.shift(); each !== undefined; each = pending.shift()) {
       const file = join(folder, fileName(each));
-      const part = join(folder, 'partial', `${fileName(each)}.${process.pid}`);
+      const part = partName(join(folder, 'partial', fileName(each)));
       await fetcher.toFile(each.url, part);
       if (!isSound(part, each.sha256)) throw new Error(`Hashsum mismatch: ${each.url}: expected ${each.sha256}`);
       renameSync(part, file);

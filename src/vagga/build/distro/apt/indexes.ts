@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import type { Fetcher } from '../../fetch.ts';
+import { partName } from '../../part-name.ts';
 import { decompressed } from '../../tar.ts';
 import { type DebPackage, parsePackages } from './package-index.ts';
 import { parseRelease, type Release, signedText } from './release.ts';
@@ -76,8 +77,9 @@ async function downloadIndex(fetcher: Fetcher, places: readonly IndexPlace[], fo
       const bytes = await fetcher.bytes(url);
       if (bytes === null || sumOf(bytes) !== sha256) continue;
       mkdirSync(folder, { recursive: true });
-      writeFileSync(`${kept}.${process.pid}.part`, bytes);
-      renameSync(`${kept}.${process.pid}.part`, kept);
+      const part = partName(kept);
+      writeFileSync(part, bytes);
+      renameSync(part, kept);
       return kept;
     }
   }
