@@ -166,12 +166,13 @@ describe.skipIf(noImages)('an image that is not to be had', () => {
       /^121 .*2 images for linux\/\w+ in it; expected one: name one of the tags v1, v2/,
     );
     expect(problem('"./layout:v9"')).toMatch(/^121 .*no tag v9 in it; there is v1, v2/);
-    expect(problem('./absent')).toMatch(/^29 .*\.\/absent does not exist/);
+    // The build might have made it.
+    expect(problem('./absent')).toMatch(/^121 .*\.\/absent: no such file or folder/s);
     expect(problem('"oci:layout"')).toMatch(
       /^126 vagga\.yaml:1:\d+: containers\.c\.setup\[0\]: image "oci:layout": expected/,
     );
     expect(problem('{ image: "./layout:v2", platform: linux/riscv64 }')).toMatch(
-      /^121 .*it is for linux\/\w+; expected linux\/riscv64/,
+      /^121 .*it is for linux\/\w+; expected linux\/riscv64/s,
     );
     expect(problem(`"oci:http://${web.host}/none"`)).toMatch(/^121 .*none\/index\.json: status 404/s);
   });
