@@ -26,7 +26,14 @@ export function peers(place: Place, caller: Caller): readonly Contender[] {
     ...['bwrap', '--unshare-user', '--unshare-pid', '--unshare-ipc', '--ro-bind', root, '/'],
     ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '/bin/now'],
   ];
-  const podman = ['podman', 'run', '--rm', '--network=host', '--cgroups=disabled', '--read-only', '--log-driver=none'];
+  const store = [
+    '--root',
+    join(dirname(caller.project), 'podman'),
+    '--runroot',
+    join(dirname(caller.project), 'run/podman'),
+  ];
+  const plain = ['--rm', '--network=host', '--cgroups=disabled', '--read-only', '--log-driver=none'];
+  const podman = ['podman', ...store, 'run', ...plain];
   const candidates: Contender[] = [
     { name: 'bubblewrap', words: bubblewrap },
     { name: 'podman', words: [...podman, '--rootfs', root, '/bin/now'] },
@@ -47,6 +54,7 @@ function crunBundle(root: string, { project, uid, gid }: Caller): string | null 
   const config = JSON.parse(readFileSync(file, 'utf8'));
   config.process.args = ['/bin/now'];
   config.process.terminal = false;
+  delete config.hostname;
   config.root = { path: root, readonly: true };
   const devices = { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755'] };
   config.mounts = [

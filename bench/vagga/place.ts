@@ -1,7 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { packageRoot } from '../../src/native/load.ts';
 import { must } from '../container/starts.ts';
 
@@ -70,8 +80,15 @@ export function makePlace(): Place {
   return {
     ...{ program, root, callers },
     remove() {
+      for (const { project } of callers) endPause(join(dirname(project), 'run'));
       for (const account of made) spawnSync('userdel', [account]);
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The process in which a rootless podman keeps its namespaces. */
+function endPause(runtime: string): void {
+  const file = join(runtime, 'libpod/tmp/pause.pid');
+  if (existsSync(file)) process.kill(Number(readFileSync(file, 'utf8')), 'SIGKILL');
 }
