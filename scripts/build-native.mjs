@@ -1,4 +1,4 @@
-// Builds the addons (node-gyp) and knot (CMake). Runs as npm's install script and before start and test.
+// Builds the addons (node-gyp), knot and the fast path of vagga (CMake). Runs as npm's install script and before start and test.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -24,14 +24,20 @@ export function buildNative() {
     },
   });
   buildFfi(gyp);
-  makeIfStale('knot', {
+  makeProgram('knot', 'knot');
+  makeProgram('vagga', 'the fast path of vagga');
+}
+
+/** `build/NAME/NAME`, a static program of CMakeLists.txt. */
+function makeProgram(name, what) {
+  makeIfStale(name, {
     inputs: ['native', 'CMakeLists.txt'],
-    outputs: ['build/knot/knot'],
+    outputs: [`build/${name}/${name}`],
     make() {
-      process.stdout.write('stellwerk: building knot\n');
+      process.stdout.write(`stellwerk: building ${what}\n`);
       const program = cmake();
-      run(program, ['-S', '.', '-B', 'build/knot', '-DCMAKE_BUILD_TYPE=Release'], { quiet: true });
-      run(program, ['--build', 'build/knot', '--target', 'knot', '--parallel', jobs], { quiet: true });
+      run(program, ['-S', '.', '-B', `build/${name}`, '-DCMAKE_BUILD_TYPE=Release'], { quiet: true });
+      run(program, ['--build', `build/${name}`, '--target', name, '--parallel', jobs], { quiet: true });
     },
   });
 }

@@ -8,11 +8,12 @@ import { builtInNames, builtIns, runBuiltIn } from './command-line/built-ins.ts'
 import { findCommand } from './command-line/find-command.ts';
 import { globalCommand, parseGlobal } from './command-line/global-options.ts';
 import { overview } from './command-line/listing.ts';
-import { loadProject, mainFiles, type Project } from './config/project.ts';
+import { loadProject, localFiles, mainFiles, type Project } from './config/project.ts';
 import { compatibleVersion } from './config/vagga-version.ts';
 import { exitCodes } from './exit-codes.ts';
 import { findProject } from './find-project.ts';
 import { perform } from './perform.ts';
+import { noteInput, noteObstacle } from './plan/inputs.ts';
 import { containersOf, type Workplace } from './ready.ts';
 import { Refusal } from './refusal.ts';
 import { readSettings, type Settings } from './settings.ts';
@@ -50,7 +51,10 @@ async function main(args: readonly string[]): Promise<number> {
     project,
     settings,
     store: projectStore(project.root),
-    tell: (message) => complain(`${message}\n`),
+    tell(message) {
+      noteObstacle('there was something to tell');
+      complain(`${message}\n`);
+    },
   };
   const [word, ...rest] = words;
   if (word === undefined) {
@@ -95,7 +99,11 @@ function load(from: string): { readonly project: Project; readonly settings: Set
     complain('hint: a project begins with a vagga.yaml that has containers and commands\n');
     return exitCodes.config;
   }
-  const read = (path: string): Uint8Array | string => readRegularFile(join(root, path));
+  for (const file of [...mainFiles, ...localFiles]) noteInput('file', join(root, file));
+  const read = (path: string): Uint8Array | string => {
+    noteInput('file', join(root, path));
+    return readRegularFile(join(root, path));
+  };
   const loaded = loadProject(root, found.files, read);
   switch (loaded.kind) {
     case 'too-old':
@@ -110,12 +118,18 @@ function load(from: string): { readonly project: Project; readonly settings: Set
     default:
       return loaded satisfies never;
   }
-  for (const warning of loaded.project.warnings) complain(`vagga: ${warning}\n`);
+  for (const warning of loaded.project.warnings) {
+    noteObstacle('there was something to tell');
+    complain(`vagga: ${warning}\n`);
+  }
   const settings = readSettings({
     root,
     home: process.env.HOME ?? null,
     variable: process.env.VAGGA_SETTINGS ?? null,
-    read: (file) => (existsSync(file) ? readRegularFile(file) : null),
+    read(file) {
+      noteInput('file', file);
+      return existsSync(file) ? readRegularFile(file) : null;
+    },
   });
   if (settings.kind === 'refused') {
     for (const problem of settings.problems) complain(`${formatProblem(problem)}\n`);

@@ -1,10 +1,12 @@
 import { dirname, join } from 'node:path';
+import type { ContainerSpec } from '../native/container.ts';
 import type { GlobalOptions } from './command-line/global-options.ts';
 import type { Container } from './config/container.ts';
+import { type StartedCommand, writePlan } from './plan/write.ts';
 import type { Containers, Workplace } from './ready.ts';
 import { Refusal } from './refusal.ts';
 import { type RunRequest, readEnvironFile, runCommand } from './run/command.ts';
-import { commandEnvironment } from './run/environment.ts';
+import { commandEnvironment, type EnvironmentLayers } from './run/environment.ts';
 
 export interface LaunchPlace {
   readonly place: Workplace;
@@ -24,6 +26,8 @@ export interface Launch
   readonly environ: ReadonlyMap<string, string>;
   /** Persistent volumes that it fills. */
   readonly initialising: ReadonlySet<string>;
+  /** A command whose start may be written down for the fast path. */
+  readonly plannable?: Pick<StartedCommand, 'word' | 'args' | 'acceptsArguments' | 'workFolder' | 'epilog'>;
 }
 
 /** The container that is to be run in, built where need be. Throws a Refusal. */
@@ -49,23 +53,24 @@ export function fileVariables(built: string, { environFile }: Container): Readon
 export function launch(
   { place, containers, options }: LaunchPlace,
   { built, container, fromFile }: { built: string; container: Container; fromFile: ReadonlyMap<string, string> },
-  { container: name, environ, initialising, ...run }: Launch,
+  { container: name, environ, initialising, plannable, ...run }: Launch,
 ): Promise<number> {
   const { project, settings, store, tell } = place;
+  const environment: EnvironmentLayers = {
+    caller: process.env,
+    proxies: settings.proxyEnvVars,
+    environFile: fromFile,
+    container: container.environ,
+    command: environ,
+    propagate: settings.propagateEnviron,
+    settings: settings.environ,
+    use: options.useEnv,
+    set: options.environ,
+  };
   return runCommand({
     ...run,
     built,
-    env: commandEnvironment({
-      caller: process.env,
-      proxies: settings.proxyEnvVars,
-      environFile: fromFile,
-      container: container.environ,
-      command: environ,
-      propagate: settings.propagateEnviron,
-      settings: settings.environ,
-      use: options.useEnv,
-      set: options.environ,
-    }),
+    env: commandEnvironment(environment),
     maps: containers.mapsOf(name),
     places: {
       project: project.root,
@@ -81,5 +86,15 @@ export function launch(
     isolateNetwork: run.isolateNetwork || options.isolateNetwork,
     storage: store.storage,
     tell,
+    ...(plannable === undefined || process.env.VAGGA_NO_FAST_PATH
+      ? {}
+      : {
+          onStart(spec: ContainerSpec) {
+            const { containers: configured } = project;
+            const found = { project: project.root, store, settings, containers: configured, roots: containers.roots() };
+            const why = writePlan({ ...plannable, ...found, maps: containers.mapsOf(name), environment, spec });
+            if (why !== null && process.env.VAGGA_DEBUG_FAST_PATH) tell(`vagga: fast path: no plan: ${why}`);
+          },
+        }),
   });
 }

@@ -8,6 +8,7 @@ import { containerOfVolume } from './config/references.ts';
 import type { Volume } from './config/volumes.ts';
 import { exitCodes } from './exit-codes.ts';
 import { fileVariables, launch, readyContainer } from './launch.ts';
+import { isPlannable, partsOfPlan } from './plan/plannable.ts';
 import type { Containers, Workplace } from './ready.ts';
 import { Refusal } from './refusal.ts';
 import { removeAsNamespaceRoot } from './run/namespace-root.ts';
@@ -44,7 +45,7 @@ export async function perform(performance: Performance, word: string, args: read
       if (code !== exitCodes.ok) return code;
     }
   }
-  return runIn(performance, name, command.value, environ ?? new Map(), environ === null ? args : []);
+  return runIn(performance, { name, word }, command.value, environ ?? new Map(), environ === null ? args : []);
 }
 
 /** Null: the command describes no options. A number: the exit code, everything is told. */
@@ -76,7 +77,7 @@ function optionVariables(
 
 async function runIn(
   performance: Performance,
-  name: string,
+  { name, word }: { readonly name: string; readonly word: string },
   command: ContainerCommand,
   variables: ReadonlyMap<string, string>,
   args: readonly string[],
@@ -114,6 +115,9 @@ async function runIn(
         isolateNetwork: command.isolateNetwork,
         writeMode: command.writeMode,
         tcpSocket: command.passTcpSocket,
+        ...(isPlannable({ command, options, ran: performance.done.size, fills: filling.names.size })
+          ? { plannable: { ...partsOfPlan(command, place.project.root), word, args } }
+          : {}),
       },
     );
     if (code === exitCodes.ok) {

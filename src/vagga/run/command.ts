@@ -14,9 +14,16 @@
  */
 import { existsSync, lstatSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { containerAddon, type IdMapping, isFailure, type NativeFailure } from '../../native/container.ts';
+import {
+  type ContainerSpec,
+  containerAddon,
+  type IdMapping,
+  isFailure,
+  type NativeFailure,
+} from '../../native/container.ts';
 import type { SocketAddress } from '../config/command.ts';
 import type { Volume } from '../config/volumes.ts';
+import { noteInput } from '../plan/inputs.ts';
 import { parseEnvironFile } from './environment.ts';
 import { outsideId } from './id-map.ts';
 import { planMounts, type VolumePlaces } from './mounts.ts';
@@ -53,6 +60,8 @@ export interface RunRequest {
   /** Listens before the command starts, which gets the socket as its descriptor 3. */
   readonly tcpSocket: SocketAddress | null;
   readonly tell: (message: string) => void;
+  /** Told of the program's start. */
+  readonly onStart?: (spec: ContainerSpec) => void;
 }
 
 const setUpFailed = 124;
@@ -72,7 +81,10 @@ export async function runCommand(request: RunRequest): Promise<number> {
     hostsFile: request.hostsFile,
     unmaskedProc: process.geteuid?.() !== 0,
     places: request.places,
-    exists: (path) => existsSync(path) && (!path.startsWith(image) || !lstatSync(path).isSymbolicLink()),
+    exists: (path) => {
+      noteInput(path.startsWith(image) ? 'entry' : 'exists', path);
+      return existsSync(path) && (!path.startsWith(image) || !lstatSync(path).isSymbolicLink());
+    },
   });
   if (plan.kind === 'problem') return told(tell, plan.problem, setUpFailed);
   for (const { path } of plan.folders) mkdirSync(path, { recursive: true });
@@ -85,32 +97,31 @@ export async function runCommand(request: RunRequest): Promise<number> {
       const failed = await linkCopy(maps, image, transient);
       if (failed !== null) return told(tell, failed, setUpFailed);
     }
-    const end = await runAtTerminal(
-      plainSpec({
-        argv: request.words,
-        programs: programCandidates(request.words[0] ?? '', request.path ?? request.env.PATH),
-        env: request.env,
-        cwd: request.cwd,
-        root: transient ?? image,
-        writableRoot: transient !== null,
-        namespaces: {
-          user: true,
-          mount: true,
-          pid: true,
-          ipc: true,
-          uts: false,
-          cgroup: false,
-          net: request.isolateNetwork,
-        },
-        ...ids,
-        uid: request.userId,
-        gid: request.groupId,
-        supplementaryGroups: request.supplementaryGids,
-        umask: process.umask(),
-        mounts: plan.mounts,
-        ...(socket === null ? {} : { passedFds: [{ from: socket, to: socketFd }] }),
-      }),
-    );
+    const spec = plainSpec({
+      argv: request.words,
+      programs: programCandidates(request.words[0] ?? '', request.path ?? request.env.PATH),
+      env: request.env,
+      cwd: request.cwd,
+      root: transient ?? image,
+      writableRoot: transient !== null,
+      namespaces: {
+        user: true,
+        mount: true,
+        pid: true,
+        ipc: true,
+        uts: false,
+        cgroup: false,
+        net: request.isolateNetwork,
+      },
+      ...ids,
+      uid: request.userId,
+      gid: request.groupId,
+      supplementaryGroups: request.supplementaryGids,
+      umask: process.umask(),
+      mounts: plan.mounts,
+      ...(socket === null ? {} : { passedFds: [{ from: socket, to: socketFd }] }),
+    });
+    const end = await runAtTerminal(spec, () => request.onStart?.(spec));
     return 'kind' in end ? end.exitCode : told(tell, wordFailure(end, request.words[0] ?? ''), setUpFailed);
   } finally {
     if (socket !== null) containerAddon().closeFd(socket);
@@ -123,6 +134,7 @@ export async function runCommand(request: RunRequest): Promise<number> {
 
 /** The container's `environ-file`; absent file or bad line is a problem: exit 126. */
 export function readEnvironFile(built: string, path: string): ReturnType<typeof parseEnvironFile> {
+  noteInput('file', join(built, 'root', path));
   try {
     return parseEnvironFile(readFileSync(join(built, 'root', path), 'utf8'), path);
   } catch (error) {

@@ -39,7 +39,7 @@ export async function runQuietly(spec: ContainerSpec): Promise<CommandEnd | Nati
 }
 
 /** Runs it as a shell would run it: in a process group of its own, with the terminal if this process has it. */
-export async function runAtTerminal(spec: ContainerSpec): Promise<CommandEnd | NativeFailure> {
+export async function runAtTerminal(spec: ContainerSpec, onStart?: () => void): Promise<CommandEnd | NativeFailure> {
   const addon = containerAddon();
   const terminal = controllingTerminal();
   const own = addon.ownGroup();
@@ -63,6 +63,7 @@ export async function runAtTerminal(spec: ContainerSpec): Promise<CommandEnd | N
     };
     for (const event of early) perform(event);
     const stops = started.stops === undefined ? undefined : readStops(started.stops, (event) => perform(event));
+    onStart?.();
     const ending = await addon.waitPidfd(started.pidfd);
     stops?.destroy();
     addon.closeFd(started.pidfd);

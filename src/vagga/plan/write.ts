@@ -1,0 +1,173 @@
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { ContainerSpec } from '../../native/container.ts';
+import { packageRoot } from '../../native/load.ts';
+import type { Container } from '../config/container.ts';
+import type { Step } from '../config/steps.ts';
+import type { EnvironmentLayers } from '../run/environment.ts';
+import type { IdMaps } from '../run/own-id-maps.ts';
+import type { Settings } from '../settings.ts';
+import type { Store } from '../store/layout.ts';
+import { conditionsOf, linkCondition } from './conditions.ts';
+import { notedInputs, noteInput } from './inputs.ts';
+import { type Condition, encodePlan } from './plan.ts';
+
+/** A command that has just been started in its container. */
+export interface StartedCommand {
+  /** The word of the command line. */
+  readonly word: string;
+  readonly args: readonly string[];
+  readonly acceptsArguments: boolean;
+  /** Inside; null: the caller's own. */
+  readonly workFolder: string | null;
+  readonly epilog: string | null;
+  readonly project: string;
+  readonly store: Store;
+  readonly settings: Settings;
+  readonly containers: ReadonlyMap<string, Container>;
+  /** `root/` of all containers that were looked at. */
+  readonly roots: ReadonlyMap<string, string>;
+  readonly maps: IdMaps;
+  readonly environment: EnvironmentLayers;
+  readonly spec: ContainerSpec;
+}
+
+/** A few hundred bytes to a few hundred KiB each. */
+const mostPlans = 512;
+
+/** Steps whose version depends on vagga.yaml and on files that are noted, and on nothing else. */
+const knownSteps: ReadonlySet<Step['tag']> = new Set<Step['tag']>([
+  ...(['Alpine', 'AlpineRepo', 'Ubuntu', 'UbuntuRelease', 'UbuntuRepo', 'UbuntuPPA', 'UbuntuUniverse'] as const),
+  ...(['AptTrust', 'Repo', 'Debian', 'Install', 'BuildDeps', 'Py2Install', 'Py3Install', 'NpmInstall'] as const),
+  ...([
+    'GemInstall',
+    'ComposerInstall',
+    'Sh',
+    'Cmd',
+    'RunAs',
+    'Env',
+    'Download',
+    'Tar',
+    'Unzip',
+    'TarInstall',
+  ] as const),
+  ...(['Git', 'GitInstall', 'Text', 'EnsureDir', 'EmptyDir', 'Remove', 'CacheDirs', 'PipConfig', 'NpmConfig'] as const),
+  ...(['GemConfig', 'ComposerConfig', 'Copy', 'Depends', 'Container', 'Build'] as const),
+  ...(['Py2Requirements', 'Py3Requirements', 'NpmDependencies', 'YarnDependencies'] as const),
+  ...(['GemBundle', 'ComposerDependencies'] as const),
+]);
+
+/** Writes down how the command was started, for the fast path; null, or why the next start cannot do the same. */
+export function writePlan(command: StartedCommand): string | null {
+  try {
+    const folder = plansFolder(process.env);
+    if (folder === null) return 'there is no home for plans';
+    if (`${folder}/`.startsWith(`${command.project}/`)) return 'containers of the project could write plans';
+    const encoded = planOf(command);
+    if ('problem' in encoded) return encoded.problem;
+    const { dev, ino } = statSync(command.project, { bigint: true });
+    keep(folder, `${dev}-${ino}.${command.word}`, encoded.bytes);
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** As in native/vagga/plan_file.cc; never in the project, where its containers write. */
+function plansFolder({ XDG_CACHE_HOME: cache, HOME: home }: NodeJS.ProcessEnv): string | null {
+  if (cache?.startsWith('/')) return `${cache}/stellwerk/vagga-plans`;
+  return home?.startsWith('/') ? `${home}/.cache/stellwerk/vagga-plans` : null;
+}
+
+function planOf(command: StartedCommand): ReturnType<typeof encodePlan> {
+  const { project, store, settings, roots, spec, environment } = command;
+  const tag = [...roots.keys()]
+    .flatMap((name) => command.containers.get(name)?.setup ?? [])
+    .find((step) => !knownSteps.has(step.tag))?.tag;
+  if (tag !== undefined) return { problem: `a version with !${tag} depends on more than files` };
+  const own = [...roots.keys()].flatMap((name) => [...(command.containers.get(name)?.volumes.values() ?? [])]);
+  if (own.some(({ tag: volume }) => volume === 'VaggaBin')) return { problem: '!VaggaBin depends on the Node in PATH' };
+  const odd = [environment.environFile, environment.container, environment.command, environment.settings]
+    .flatMap((layer) => [...layer.keys()])
+    .find((name) => /^\d/.test(name));
+  if (odd !== undefined) return { problem: `${odd} is an unusual name of a variable` };
+  const uid = process.geteuid?.() ?? 0;
+  const gid = process.getegid?.() ?? 0;
+  const passwd = '/etc/passwd';
+  noteInput('file', passwd);
+  if (!new RegExp(`^[^:]+:[^:]*:${uid}:`, 'm').test(readFileSync(passwd, 'utf8'))) {
+    return { problem: `the account ${uid} is not in ${passwd}` };
+  }
+
+  noteInput('entry', join(store.links, '.lnk'));
+  for (const file of ['dist/main.js', 'build/vagga/vagga', 'build/Release/container.node', 'build/Release/hash.node']) {
+    noteInput('file', join(packageRoot(), file));
+  }
+  const links: Condition[] = [];
+  for (const [name, root] of roots) {
+    const folder = dirname(root);
+    noteInput('folder', root);
+    for (const file of ['uid_map', 'gid_map']) noteInput('entry', join(folder, file));
+    const link = linkCondition(join(store.links, name), `${store.linkPrefix}.roots/${basename(folder)}/root`);
+    if (link === null) return { problem: `.vagga/${name} leads to another build` };
+    links.push(link);
+  }
+  const { inputs, obstacles } = notedInputs();
+  if (obstacles[0] !== undefined) return { problem: obstacles[0] };
+  const looked = conditionsOf(inputs, performance.timeOrigin);
+  if ('problem' in looked) return looked;
+
+  const names = ['HOME', 'VAGGA_SETTINGS', ...(settings.storageSubdirFromEnvVar ?? '').split(' ').filter(Boolean)];
+  const ownIds = ({ uidMap, gidMap }: IdMaps): boolean =>
+    [uidMap, gidMap].every((map) => map.length === 1 && map[0]?.count === 1);
+  return encodePlan({
+    package: packageRoot(),
+    project,
+    command: command.word,
+    uid,
+    gid,
+    uidMap: readFileSync('/proc/self/uid_map', 'utf8'),
+    gidMap: readFileSync('/proc/self/gid_map', 'utf8'),
+    variables: Object.fromEntries(names.map((name) => [name, process.env[name]])),
+    mappers: uid !== 0 && !ownIds(command.maps),
+    conditions: [...links, ...looked.conditions],
+    touched: [...roots.values()].map((root) => join(dirname(root), 'last_use')),
+    acceptsArguments: command.acceptsArguments,
+    workFolder: command.workFolder,
+    epilog: command.epilog,
+    environment,
+    spec: { ...spec, argv: spec.argv.slice(0, spec.argv.length - command.args.length) },
+  });
+}
+
+function keep(folder: string, name: string, bytes: Buffer): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { uid, mode } = lstatSync(folder);
+  if (uid !== process.geteuid?.()) throw new Error(`${folder} belongs to user ${uid}`);
+  if ((mode & 0o077) !== 0) chmodSync(folder, 0o700);
+  const temporary = join(folder, `.${name}.${process.pid}`);
+  rmSync(temporary, { force: true });
+  writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o600 });
+  renameSync(temporary, join(folder, name));
+  removeOldest(folder);
+}
+
+function removeOldest(folder: string): void {
+  const names = readdirSync(folder);
+  if (names.length <= mostPlans) return;
+  const byAge = names
+    .map((name) => ({ name, time: statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+    .sort((a, b) => a.time - b.time);
+  for (const { name } of byAge.slice(0, names.length - (mostPlans * 3) / 4))
+    rmSync(join(folder, name), { force: true });
+}
