@@ -12,11 +12,10 @@ export interface Contender {
 }
 
 export function ownContenders(): readonly Contender[] {
-  const node = [process.execPath, join(packageRoot(), 'bin/stellwerk.js')];
   return [
     { name: 'vagga', words: [join(packageRoot(), 'bin/vagga'), 'now'] },
     { name: 'the program alone', words: [join(packageRoot(), 'build/vagga/vagga'), 'now'] },
-    { name: 'vagga through Node', words: [...node, 'vagga', 'now'], env: { VAGGA_NO_FAST_PATH: '1' } },
+    { name: 'vagga through Node', words: [join(packageRoot(), 'bin/vagga'), 'now'], env: { VAGGA_NO_FAST_PATH: '1' } },
     { name: 'node -e 0', words: [process.execPath, '-e', '0'] },
   ];
 }

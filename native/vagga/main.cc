@@ -55,8 +55,8 @@ std::string ownPackage() {
 }
 
 int runNode(const std::string& package, std::span<char* const> words) {
-  const std::string script = package + "/bin/stellwerk.js";
-  std::vector<const char*> argv = {"node", script.c_str(), "vagga"};
+  const std::string script = package + "/bin/vagga-node.cjs";
+  std::vector<const char*> argv = {"node", script.c_str()};
   argv.insert(argv.end(), words.begin(), words.end());
   argv.push_back(nullptr);
   execvp("node", const_cast<char* const*>(argv.data()));
@@ -129,7 +129,7 @@ std::variant<int, std::string> carryOut(const std::string& package, std::span<ch
   if (!plans || !name) {
     return "there is no place for plans";
   }
-  auto bytes = readPlan(*plans, *name);
+  auto bytes = readPlan(*plans, *name, *project);
   if (const auto* refused = std::get_if<Refused>(&bytes)) {
     return refused->why;
   }

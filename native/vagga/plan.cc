@@ -118,7 +118,7 @@ private:
     Input input{.kind = kind, .path = absolute(), .identity = {}, .target = {}};
     if (kind == Input::Kind::file || kind == Input::Kind::entry || kind == Input::Kind::folder) {
       input.identity = identity();
-    } else if (kind == Input::Kind::link) {
+    } else if (kind == Input::Kind::link || kind == Input::Kind::grants) {
       input.target = text();
     }
     plan_.inputs.push_back(std::move(input));
@@ -257,6 +257,8 @@ private:
       input(Input::Kind::exists);
     } else if (key_ == "link") {
       input(Input::Kind::link);
+    } else if (key_ == "grants") {
+      input(Input::Kind::grants);
     } else {
       return false;
     }
@@ -292,6 +294,7 @@ private:
     } else if (key_ == "caller") {
       plan_.uid = number<std::uint32_t>();
       plan_.gid = number<std::uint32_t>();
+      plan_.account = text();
       plan_.uidMap = text();
       plan_.gidMap = text();
     } else if (key_ == "variable") {

@@ -36,6 +36,7 @@ struct Input {
     absent, // stat(2) finds nothing
     exists, // stat(2) finds something
     link,   // a symbolic link with this text
+    grants, // of subuid(5): these ranges are granted to the account
   };
 
   Kind kind = Kind::file;
@@ -71,6 +72,7 @@ struct Plan {
   std::string command; // the word of the command line
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
+  std::string account; // name of the user in /etc/passwd
   std::string uidMap; // text of /proc/self/uid_map
   std::string gidMap;
   std::vector<Variable> variables;

@@ -4,6 +4,7 @@
 #include "vagga/plan.hpp"
 
 #include <cerrno>
+#include <climits>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -14,6 +15,14 @@ constexpr const char* kBelowCache = "stellwerk/vagga-plans";
 
 bool isOwnAndPrivate(const struct stat& status, mode_t others) noexcept {
   return status.st_uid == geteuid() && (status.st_mode & others) == 0;
+}
+
+// `project` is a path without symbolic links.
+bool isBelow(int folder, const std::string& project) {
+  char real[PATH_MAX];
+  const ssize_t size = readlink(("/proc/self/fd/" + std::to_string(folder)).c_str(), real, sizeof real);
+  const std::string_view path(real, size > 0 ? static_cast<std::size_t>(size) : 0);
+  return path.empty() || path == project || path.starts_with(project + '/');
 }
 
 } // namespace
@@ -38,7 +47,8 @@ std::optional<std::string> planName(const std::string& project, std::string_view
   return std::to_string(status.st_dev) + '-' + std::to_string(status.st_ino) + '.' + std::string(command);
 }
 
-std::variant<std::string, Refused> readPlan(const std::string& folder, const std::string& name) {
+std::variant<std::string, Refused> readPlan(const std::string& folder, const std::string& name,
+                                            const std::string& project) {
   const Fd plans(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!plans) {
     return Refused{"there is no plan yet"};
@@ -46,6 +56,9 @@ std::variant<std::string, Refused> readPlan(const std::string& folder, const std
   struct stat status;
   if (fstat(plans.get(), &status) != 0 || !isOwnAndPrivate(status, 077)) {
     return Refused{folder + " is not the user's own alone"};
+  }
+  if (isBelow(plans.get(), project)) {
+    return Refused{"containers of the project could write plans"};
   }
   const Fd file(openat(plans.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (!file) {

@@ -20,7 +20,8 @@ struct Refused {
   std::string why;
 };
 
-// Bytes of a plan that nobody but this user can have written.
-std::variant<std::string, Refused> readPlan(const std::string& folder, const std::string& name);
+// Bytes of a plan that nobody but this user can have written, nor a container of this project.
+std::variant<std::string, Refused> readPlan(const std::string& folder, const std::string& name,
+                                            const std::string& project);
 
 } // namespace stellwerk::vagga

@@ -1,6 +1,7 @@
 #include "vagga/proof.hpp"
 
 #include "base/fd.hpp"
+#include "vagga/accounts.hpp"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -10,6 +11,7 @@ namespace stellwerk::vagga {
 namespace {
 
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+constexpr std::size_t kMostAccountBytes = 4 << 20;
 constexpr std::size_t kMostMapBytes = 64 << 10; // 340 lines (user_namespaces(7))
 
 std::int64_t nanoseconds(const timespec& time) noexcept { return time.tv_sec * kNsPerSecond + time.tv_nsec; }
@@ -33,7 +35,12 @@ bool leadsTo(const Input& input) {
   return size >= 0 && text.substr(0, static_cast<std::size_t>(size)) == input.target;
 }
 
-bool holds(const Input& input) {
+bool grants(const Input& input, std::string_view account, std::uint32_t uid) {
+  const auto text = readFile(input.path.c_str(), kMostAccountBytes);
+  return text && grantsOf(*text, account, uid) == input.target;
+}
+
+bool holds(const Input& input, std::string_view account, std::uint32_t uid) {
   struct stat status;
   const char* path = input.path.c_str();
   switch (input.kind) {
@@ -49,6 +56,8 @@ bool holds(const Input& input) {
     return stat(path, &status) == 0;
   case Input::Kind::link:
     return leadsTo(input);
+  case Input::Kind::grants:
+    return grants(input, account, uid);
   }
   return false;
 }
@@ -69,9 +78,9 @@ bool hasProgram(std::string_view path, const char* name) {
 
 } // namespace
 
-std::string whatHasChanged(const std::vector<Input>& inputs) {
+std::string whatHasChanged(const std::vector<Input>& inputs, std::string_view account, std::uint32_t uid) {
   for (const Input& input : inputs) {
-    if (!holds(input)) {
+    if (!holds(input, account, uid)) {
       return input.path + " has changed";
     }
   }
@@ -89,6 +98,10 @@ std::string whyNot(const Plan& plan, const Caller& caller) {
       readFile("/proc/self/gid_map", kMostMapBytes) != plan.gidMap) {
     return "the user or the group is another one";
   }
+  const auto passwd = readFile("/etc/passwd", kMostAccountBytes);
+  if (!passwd || accountName(*passwd, plan.uid) != plan.account) {
+    return "the user has another name";
+  }
   if (caller.hasArguments && !plan.acceptsArguments) {
     return "the command takes no arguments";
   }
@@ -104,7 +117,7 @@ std::string whyNot(const Plan& plan, const Caller& caller) {
       return "newuidmap or newgidmap is not in PATH";
     }
   }
-  return whatHasChanged(plan.inputs);
+  return whatHasChanged(plan.inputs, plan.account, plan.uid);
 }
 
 std::optional<std::string> readFile(const char* path, std::size_t most) {

@@ -8,8 +8,8 @@
 
 namespace stellwerk::vagga {
 
-// Empty: a look at each input finds what the plan says. Otherwise what has changed.
-std::string whatHasChanged(const std::vector<Input>& inputs);
+// Empty: a look at each input finds what the plan says. Otherwise what has changed. `account` and `uid`: whose grants count.
+std::string whatHasChanged(const std::vector<Input>& inputs, std::string_view account = {}, std::uint32_t uid = 0);
 
 struct Caller {
   std::string package; // folder of this program

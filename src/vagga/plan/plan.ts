@@ -16,7 +16,7 @@ export interface Identity {
 export type Condition =
   | { readonly kind: 'file' | 'entry' | 'folder'; readonly path: string; readonly identity: Identity }
   | { readonly kind: 'absent' | 'exists'; readonly path: string }
-  | { readonly kind: 'link'; readonly path: string; readonly target: string };
+  | { readonly kind: 'link' | 'grants'; readonly path: string; readonly target: string };
 
 /** What a command comes to, for native/vagga, which carries it out as long as all conditions hold. */
 export interface Plan {
@@ -28,6 +28,8 @@ export interface Plan {
   readonly command: string;
   readonly uid: number;
   readonly gid: number;
+  /** Its name in /etc/passwd. */
+  readonly account: string;
   /** Text of /proc/self/uid_map and gid_map. */
   readonly uidMap: string;
   readonly gidMap: string;
@@ -56,7 +58,7 @@ export function encodePlan(plan: Plan): { readonly bytes: Buffer } | { readonly 
   if ('problem' in spec) return spec;
   const words = [
     ...[format, 'package', plan.package, 'project', plan.project, 'command', plan.command],
-    ...['caller', `${plan.uid}`, `${plan.gid}`, plan.uidMap, plan.gidMap],
+    ...['caller', `${plan.uid}`, `${plan.gid}`, plan.account, plan.uidMap, plan.gidMap],
     ...Object.entries(plan.variables).flatMap(([name, value]) =>
       value === undefined ? ['no-variable', name] : ['variable', name, value],
     ),
@@ -82,6 +84,7 @@ function conditionWords(condition: Condition): readonly string[] {
     case 'exists':
       return [kind, path];
     case 'link':
+    case 'grants':
       return [kind, path, condition.target];
     case 'file':
     case 'entry':

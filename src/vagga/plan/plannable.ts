@@ -1,4 +1,4 @@
-import { type GlobalOptions, parseGlobal } from '../command-line/global-options.ts';
+import { type GlobalOptions, noOptions } from '../command-line/global-options.ts';
 import type { ContainerCommand } from '../config/command.ts';
 import { workFolder } from '../run/words.ts';
 import type { StartedCommand } from './write.ts';
@@ -17,8 +17,9 @@ export interface Circumstances {
 export function isPlannable({ command, options, ran, fills }: Circumstances): boolean {
   // -e and -E come last in the environment, and the fast path reads them itself.
   const { environ: _, useEnv: __, ...others } = options;
+  const { environ: ___, useEnv: ____, ...usual } = noOptions;
   return (
-    JSON.stringify(others) === usualOptions() &&
+    JSON.stringify(others) === JSON.stringify(usual) &&
     ran === 1 &&
     fills === 0 &&
     command.prerequisites.length === 0 &&
@@ -44,11 +45,4 @@ export function partsOfPlan(
     workFolder: workDir === null ? null : workFolder(workDir, project, project),
     epilog,
   };
-}
-
-function usualOptions(): string | null {
-  const parsed = parseGlobal([]);
-  if (parsed.kind !== 'parsed') return null;
-  const { environ: _, useEnv: __, ...others } = parsed.options;
-  return JSON.stringify(others);
 }

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -15,7 +16,8 @@ import { packageRoot } from '../../native/load.ts';
 import type { Container } from '../config/container.ts';
 import type { Step } from '../config/steps.ts';
 import type { EnvironmentLayers } from '../run/environment.ts';
-import type { IdMaps } from '../run/own-id-maps.ts';
+import { subordinateIds } from '../run/id-map.ts';
+import { type IdMaps, idSources } from '../run/own-id-maps.ts';
 import type { Settings } from '../settings.ts';
 import type { Store } from '../store/layout.ts';
 import { conditionsOf, linkCondition } from './conditions.ts';
@@ -72,12 +74,10 @@ export function writePlan(command: StartedCommand): string | null {
   try {
     const folder = plansFolder(process.env);
     if (folder === null) return 'there is no home for plans';
-    if (`${folder}/`.startsWith(`${command.project}/`)) return 'containers of the project could write plans';
     const encoded = planOf(command);
     if ('problem' in encoded) return encoded.problem;
     const { dev, ino } = statSync(command.project, { bigint: true });
-    keep(folder, `${dev}-${ino}.${command.word}`, encoded.bytes);
-    return null;
+    return keep(folder, command.project, `${dev}-${ino}.${command.word}`, encoded.bytes);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
@@ -103,14 +103,19 @@ function planOf(command: StartedCommand): ReturnType<typeof encodePlan> {
   if (odd !== undefined) return { problem: `${odd} is an unusual name of a variable` };
   const uid = process.geteuid?.() ?? 0;
   const gid = process.getegid?.() ?? 0;
+  const { name: account } = idSources().user;
   const passwd = '/etc/passwd';
-  noteInput('file', passwd);
-  if (!new RegExp(`^[^:]+:[^:]*:${uid}:`, 'm').test(readFileSync(passwd, 'utf8'))) {
+  if (new RegExp(`^([^:#][^:]*):[^:]*:0*${uid}:`, 'm').exec(readFileSync(passwd, 'utf8'))?.[1] !== account) {
     return { problem: `the account ${uid} is not in ${passwd}` };
   }
 
   noteInput('entry', join(store.links, '.lnk'));
-  for (const file of ['dist/main.js', 'build/vagga/vagga', 'build/Release/container.node', 'build/Release/hash.node']) {
+  for (const file of [
+    'dist/vagga.cjs',
+    'build/vagga/vagga',
+    'build/Release/container.node',
+    'build/Release/hash.node',
+  ]) {
     noteInput('file', join(packageRoot(), file));
   }
   const links: Condition[] = [];
@@ -127,6 +132,8 @@ function planOf(command: StartedCommand): ReturnType<typeof encodePlan> {
   const looked = conditionsOf(inputs, performance.timeOrigin);
   if ('problem' in looked) return looked;
 
+  const granted = looked.conditions.map((condition) => grantsInstead(condition, account, uid));
+  if (granted.some((condition) => condition === null)) return { problem: 'the grants of ids are not understood' };
   const names = ['HOME', 'VAGGA_SETTINGS', ...(settings.storageSubdirFromEnvVar ?? '').split(' ').filter(Boolean)];
   const ownIds = ({ uidMap, gidMap }: IdMaps): boolean =>
     [uidMap, gidMap].every((map) => map.length === 1 && map[0]?.count === 1);
@@ -136,11 +143,12 @@ function planOf(command: StartedCommand): ReturnType<typeof encodePlan> {
     command: command.word,
     uid,
     gid,
+    account,
     uidMap: readFileSync('/proc/self/uid_map', 'utf8'),
     gidMap: readFileSync('/proc/self/gid_map', 'utf8'),
     variables: Object.fromEntries(names.map((name) => [name, process.env[name]])),
     mappers: uid !== 0 && !ownIds(command.maps),
-    conditions: [...links, ...looked.conditions],
+    conditions: [...links, ...granted.filter((condition) => condition !== null)],
     touched: [...roots.values()].map((root) => join(dirname(root), 'last_use')),
     acceptsArguments: command.acceptsArguments,
     workFolder: command.workFolder,
@@ -150,8 +158,20 @@ function planOf(command: StartedCommand): ReturnType<typeof encodePlan> {
   });
 }
 
-function keep(folder: string, name: string, bytes: Buffer): void {
+/** Of the files of subordinate ids only what is granted to this account: others come and go. Null: it has changed. */
+function grantsInstead(condition: Condition, name: string, uid: number): Condition | null {
+  const { path } = condition;
+  const { files } = idSources();
+  if (condition.kind !== 'file' || (path !== files.uid && path !== files.gid)) return condition;
+  const user = { name, uid, gid: process.getegid?.() ?? 0 };
+  const granted = subordinateIds(readFileSync(path, 'utf8'), path, user, path === files.uid ? user.uid : user.gid);
+  if ('problem' in granted) return null;
+  return { kind: 'grants', path, target: granted.value.map(({ first, count }) => `${first}:${count}\n`).join('') };
+}
+
+function keep(folder: string, project: string, name: string, bytes: Buffer): string | null {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (`${realpathSync(folder)}/`.startsWith(`${project}/`)) return 'containers of the project could write plans';
   const { uid, mode } = lstatSync(folder);
   if (uid !== process.geteuid?.()) throw new Error(`${folder} belongs to user ${uid}`);
   if ((mode & 0o077) !== 0) chmodSync(folder, 0o700);
@@ -160,6 +180,7 @@ function keep(folder: string, name: string, bytes: Buffer): void {
   writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o600 });
   renameSync(temporary, join(folder, name));
   removeOldest(folder);
+  return null;
 }
 
 function removeOldest(folder: string): void {

@@ -1,5 +1,4 @@
 import { Socket } from 'node:net';
-import { isatty } from 'node:tty';
 import { type ContainerSpec, containerAddon, isFailure, type NativeFailure } from '../../native/container.ts';
 import { type JobEffect, type JobEvent, type JobSignal, jobSignals, jobStep } from './job-control.ts';
 
@@ -74,9 +73,9 @@ export async function runAtTerminal(spec: ContainerSpec, onStart?: () => void): 
   }
 }
 
-/** The first of 0 to 2 that is the terminal of this session; -1: none. */
+/** The first of 0 to 2 that is the terminal of this session: what is no terminal has no foreground; -1: none. */
 function controllingTerminal(): number {
-  return [0, 1, 2].find((fd) => isatty(fd) && !isFailure(containerAddon().foregroundGroup(fd))) ?? -1;
+  return [0, 1, 2].find((fd) => !isFailure(containerAddon().foregroundGroup(fd))) ?? -1;
 }
 
 function apply(effect: JobEffect, terminal: number, group: number): void {

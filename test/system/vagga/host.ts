@@ -40,6 +40,10 @@ export interface Project {
   launch(args: readonly string[], options?: LaunchOptions): SpawnSyncReturns<string>;
   /** The command line itself. */
   vagga(args: readonly string[], options?: LaunchOptions): SpawnSyncReturns<string>;
+  /** What is installed as `vagga`: the fast path before the command line. */
+  installed(args: readonly string[], options?: LaunchOptions): SpawnSyncReturns<string>;
+  /** Its words. */
+  program(args: readonly string[]): readonly string[];
   /** As `launch`, without waiting. */
   start(args: readonly string[]): ReturnType<typeof spawn>;
   /** The words of a command line that launches, for a terminal. */
@@ -81,8 +85,9 @@ export async function vaggaHost() {
       writeFileSync(join(folder, path), text);
     }
     if (who === 'user') spawnSync('chown', ['-R', `${uid}:${gid}`, folder]);
+    const asUser = who === 'user' ? ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'] : [];
     const as = (script: string, args: readonly string[]): readonly string[] => [
-      ...(who === 'user' ? ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'] : []),
+      ...asUser,
       ...[process.execPath, script, ...args],
     ];
     const words = (args: readonly string[]): readonly string[] => as(launchBundle, args);
@@ -97,6 +102,8 @@ export async function vaggaHost() {
       file: (path) => join(folder, path),
       launch: (args, options) => run(words(args), options),
       vagga: (args, options) => run(as(source('bin/stellwerk.js'), ['vagga', ...args]), options),
+      program: (args) => [...asUser, source('bin/vagga'), ...args],
+      installed: (args, options) => run([...asUser, source('bin/vagga'), ...args], options),
       start: (args) => {
         const [program = '', ...rest] = words(args);
         return spawn(program, rest, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
