@@ -96,7 +96,7 @@ async function bundle() {
     ...vaggaProgram,
     define: { STELLWERK_VERSION: JSON.stringify(version), 'import.meta.url': '__moduleUrl' },
   });
-  compileVagga();
+  await compileVagga();
 }
 
 if (process.argv[1] === import.meta.filename) await buildAll();

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { root } from './run.mjs';
 
 const require = createRequire(import.meta.url);
@@ -41,7 +42,7 @@ const lazyParts = {
 };
 
 /** Packages that a command hardly ever needs; the names that they export stand where esbuild cannot see them. */
-const rarePackages = ['commander', 'docopt', 'diff'];
+const rarePackages = ['commander', 'docopt', 'diff', 'yaml'];
 
 const lazyPackages = {
   name: 'lazy-packages',
@@ -81,29 +82,38 @@ export const vaggaProgram = {
   footer: { js: '})' },
 };
 
-/** Runs what a command needs of the program once, and keeps what was compiled on the way. */
-export function compileVagga() {
-  const project = mkdtempSync(join(tmpdir(), 'stellwerk-build-'));
+/** What the program keeps of a project it takes once its files are so old (src/vagga/plan/conditions.ts). */
+const untilKeptMs = 2_100;
+
+const yaml = `
+containers:
+  base: { setup: [!Tar { url: ./root.tar }, !Sh "true"], environ: { A: b } }
+  c: { setup: [!Container base, !Depends file, !Text { /etc/x: "y" }], volumes: { /data: !Tmpfs { size: 1Mi } } }
+commands:
+  run: !Command { container: c, run: "true", description: nothing, environ: { C: d } }
+  list: !Command { container: c, run: [ls, -l], aliases: [l] }
+`;
+
+/** Runs what a command needs of the program, and keeps what was compiled on the way. */
+export async function compileVagga() {
+  const folder = mkdtempSync(join(tmpdir(), 'stellwerk-build-'));
+  const project = join(folder, 'project');
   try {
-    writeFileSync(
-      join(project, 'vagga.yaml'),
-      [
-        'containers:',
-        '  base: { setup: [!Tar { url: ./root.tar }, !Sh "true"], environ: { A: b } }',
-        '  c: { setup: [!Container base, !Depends file, !Text { /etc/x: "y" }], volumes: { /data: !Tmpfs { size: 1Mi } } }',
-        'commands:',
-        '  run: !Command { container: c, run: "true", description: nothing, environ: { C: d } }',
-        '  list: !Command { container: c, run: [ls, -l], aliases: [l] }',
-      ].join('\n'),
-    );
+    mkdirSync(join(project, '.vagga'), { recursive: true });
+    writeFileSync(join(project, 'vagga.yaml'), yaml);
     writeFileSync(join(project, 'file'), '');
     // Its containers can never be built: the command ends where that would begin, and all before was compiled.
-    mkdirSync(join(project, '.vagga'));
     writeFileSync(join(project, '.vagga', '.roots'), '');
-    const env = { ...process.env, HOME: project, STELLWERK_COMPILE_VAGGA: '1' };
-    const words = [join(root, 'bin', 'vagga-node.cjs'), 'run'];
-    spawnSync(process.execPath, words, { cwd: project, env, stdio: 'ignore' });
+    const run = (word, env) =>
+      spawnSync(process.execPath, [join(root, 'bin', 'vagga-node.cjs'), word], {
+        cwd: project,
+        env: { PATH: process.env.PATH, HOME: folder, ...env },
+        stdio: 'ignore',
+      });
+    await sleep(untilKeptMs);
+    run('_list', {});
+    run('run', { STELLWERK_COMPILE_VAGGA: '1' });
   } finally {
-    rmSync(project, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -13,7 +13,8 @@ import { compatibleVersion } from './config/vagga-version.ts';
 import { exitCodes } from './exit-codes.ts';
 import { findProject } from './find-project.ts';
 import { perform } from './perform.ts';
-import { noteInput, noteObstacle } from './plan/inputs.ts';
+import { notedInputs, noteInput, noteObstacle } from './plan/inputs.ts';
+import { findConfig, keepConfig } from './plan/kept-config.ts';
 import { containersOf, type Workplace } from './ready.ts';
 import { Refusal } from './refusal.ts';
 import { readSettings, type Settings } from './settings.ts';
@@ -100,6 +101,8 @@ function load(from: string): { readonly project: Project; readonly settings: Set
     return exitCodes.config;
   }
   for (const file of [...mainFiles, ...localFiles]) noteInput('file', join(root, file));
+  const known = findConfig(root);
+  if (known !== null) return known;
   const read = (path: string): Uint8Array | string => {
     noteInput('file', join(root, path));
     return readRegularFile(join(root, path));
@@ -135,7 +138,10 @@ function load(from: string): { readonly project: Project; readonly settings: Set
     for (const problem of settings.problems) complain(`${formatProblem(problem)}\n`);
     return exitCodes.config;
   }
-  return { project: loaded.project, settings: settings.settings };
+  const config = { project: loaded.project, settings: settings.settings };
+  const { inputs, obstacles } = notedInputs();
+  if (obstacles.length === 0) setImmediate(() => keepConfig(config, inputs));
+  return config;
 }
 
 async function refusable(run: () => Promise<number>): Promise<number> {

@@ -51,6 +51,24 @@ export function conditionsOf(
   return { conditions };
 }
 
+export function holds(condition: Condition): boolean {
+  const { kind, path } = condition;
+  switch (kind) {
+    case 'absent':
+      return lookAt(path, statSync) === null;
+    case 'exists':
+      return lookAt(path, statSync) !== null;
+    case 'file':
+    case 'entry': {
+      const now = lookAt(path, kind === 'file' ? statSync : lstatSync);
+      const was = condition.identity;
+      return now !== null && (Object.keys(was) as (keyof Identity)[]).every((key) => now[key] === was[key]);
+    }
+    default:
+      return false; // only the fast path proves the others
+  }
+}
+
 /** A symbolic link that leads where it must; null: it does not. */
 export function linkCondition(path: string, target: string): Condition | null {
   try {

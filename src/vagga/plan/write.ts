@@ -1,15 +1,4 @@
-import {
-  chmodSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { ContainerSpec } from '../../native/container.ts';
 import { packageRoot } from '../../native/load.ts';
@@ -21,6 +10,7 @@ import { type IdMaps, idSources } from '../run/own-id-maps.ts';
 import type { Settings } from '../settings.ts';
 import type { Store } from '../store/layout.ts';
 import { conditionsOf, linkCondition } from './conditions.ts';
+import { keep, plansFolder } from './folder.ts';
 import { notedInputs, noteInput } from './inputs.ts';
 import { type Condition, encodePlan } from './plan.ts';
 
@@ -43,9 +33,6 @@ export interface StartedCommand {
   readonly environment: EnvironmentLayers;
   readonly spec: ContainerSpec;
 }
-
-/** A few hundred bytes to a few hundred KiB each. */
-const mostPlans = 512;
 
 /** Steps whose version depends on vagga.yaml and on files that are noted, and on nothing else. */
 const knownSteps: ReadonlySet<Step['tag']> = new Set<Step['tag']>([
@@ -81,12 +68,6 @@ export function writePlan(command: StartedCommand): string | null {
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
-}
-
-/** As in native/vagga/plan_file.cc; never in the project, where its containers write. */
-function plansFolder({ XDG_CACHE_HOME: cache, HOME: home }: NodeJS.ProcessEnv): string | null {
-  if (cache?.startsWith('/')) return `${cache}/stellwerk/vagga-plans`;
-  return home?.startsWith('/') ? `${home}/.cache/stellwerk/vagga-plans` : null;
 }
 
 function planOf(command: StartedCommand): ReturnType<typeof encodePlan> {
@@ -167,28 +148,4 @@ function grantsInstead(condition: Condition, name: string, uid: number): Conditi
   const granted = subordinateIds(readFileSync(path, 'utf8'), path, user, path === files.uid ? user.uid : user.gid);
   if ('problem' in granted) return null;
   return { kind: 'grants', path, target: granted.value.map(({ first, count }) => `${first}:${count}\n`).join('') };
-}
-
-function keep(folder: string, project: string, name: string, bytes: Buffer): string | null {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (`${realpathSync(folder)}/`.startsWith(`${project}/`)) return 'containers of the project could write plans';
-  const { uid, mode } = lstatSync(folder);
-  if (uid !== process.geteuid?.()) throw new Error(`${folder} belongs to user ${uid}`);
-  if ((mode & 0o077) !== 0) chmodSync(folder, 0o700);
-  const temporary = join(folder, `.${name}.${process.pid}`);
-  rmSync(temporary, { force: true });
-  writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o600 });
-  renameSync(temporary, join(folder, name));
-  removeOldest(folder);
-  return null;
-}
-
-function removeOldest(folder: string): void {
-  const names = readdirSync(folder);
-  if (names.length <= mostPlans) return;
-  const byAge = names
-    .map((name) => ({ name, time: statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
-    .sort((a, b) => a.time - b.time);
-  for (const { name } of byAge.slice(0, names.length - (mostPlans * 3) / 4))
-    rmSync(join(folder, name), { force: true });
 }
