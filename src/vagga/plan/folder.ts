@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** A few hundred bytes to a few hundred KiB each. */
 const mostPlans = 512;
@@ -31,10 +31,11 @@ export function trustedFolder(env: NodeJS.ProcessEnv, project: string): string |
 
 /** Puts it in place whole; the problem where containers of the project could write there. */
 export function keep(folder: string, project: string, name: string, bytes: Buffer): string | null {
+  // Root with the home of a user must not leave folders there that the user cannot write.
+  if (ownerOfNearest(folder) !== process.geteuid?.()) return `${folder} is in the home of another user`;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (`${realpathSync(folder)}/`.startsWith(`${project}/`)) return 'containers of the project could write plans';
-  const { uid, mode } = lstatSync(folder);
-  if (uid !== process.geteuid?.()) throw new Error(`${folder} belongs to user ${uid}`);
+  const { mode } = lstatSync(folder);
   if ((mode & 0o077) !== 0) chmodSync(folder, 0o700);
   const temporary = join(folder, `.${name}.${process.pid}`);
   rmSync(temporary, { force: true });
@@ -42,6 +43,11 @@ export function keep(folder: string, project: string, name: string, bytes: Buffe
   renameSync(temporary, join(folder, name));
   removeOldest(folder);
   return null;
+}
+
+/** Of the folder, or of that above it in which it would be made. */
+function ownerOfNearest(folder: string): number {
+  return statSync(folder, { throwIfNoEntry: false })?.uid ?? ownerOfNearest(dirname(folder));
 }
 
 function removeOldest(folder: string): void {
