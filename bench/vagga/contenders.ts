@@ -33,7 +33,15 @@ export function peers(place: Place, caller: Caller): readonly Contender[] {
     '--runroot',
     join(dirname(caller.project), 'run/podman'),
   ];
-  const plain = ['--rm', '--network=host', '--cgroups=disabled', '--read-only', '--log-driver=none'];
+  const plain = [
+    '--rm',
+    '--network=host',
+    '--cgroups=disabled',
+    '--ulimit=nofile=1024:1024',
+    '--ulimit=nproc=1024:1024',
+    '--read-only',
+    '--log-driver=none',
+  ];
   const podman = ['podman', ...store, 'run', ...plain];
   const candidates: Contender[] = [
     { name: 'bubblewrap', words: bubblewrap },

@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -47,10 +48,13 @@ export function makePlace(): Place {
   const source = join(packageRoot(), 'bench/yardsticks/vagga/first-instruction.c');
   must(spawnSync('cc', ['-O2', '-static', '-o', program, source], { encoding: 'utf8' }), 'cc first-instruction.c');
   const root = join(folder, 'image');
-  for (const name of ['bin', 'dev', 'proc', 'sys', 'tmp', 'run', 'work', 'etc']) {
+  for (const name of ['bin', 'dev', 'proc', 'sys', 'tmp', 'run', 'work', 'etc', 'var/tmp']) {
     mkdirSync(join(root, name), { recursive: true });
   }
   copyFileSync(program, join(root, 'bin/now'));
+  // podman makes them where they are not there.
+  for (const name of ['resolv.conf', 'hosts', 'hostname']) writeFileSync(join(root, 'etc', name), '');
+  symlinkSync('/proc/mounts', join(root, 'etc/mtab'));
   must(spawnSync('tar', ['-C', root, '-cf', join(folder, 'root.tar'), '.'], { encoding: 'utf8' }), 'tar');
 
   const made: string[] = [];
