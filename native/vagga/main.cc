@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -179,6 +180,7 @@ std::variant<int, std::string> carryOut(const std::string& package, std::span<ch
 int main(int count, char** words) {
   using namespace stellwerk::vagga;
   fillStandardStreams();
+  signal(SIGCHLD, SIG_DFL); // where it is ignored nobody learns how a child ended
   const std::string package = ownPackage();
   if (package.empty()) {
     fputs("vagga: this program works only from build/vagga of an installation\n", stderr);

@@ -237,6 +237,10 @@ describe.skipIf(noFastPath).each(['user', 'root'] as const)('the fast path, as %
     expect(expectSame(project, ['fail'], taken).status).toBe(7);
     expect(expectSame(project, ['killed'], taken).status).toBe(137);
     expect(expectSame(project, ['absent'], /not taken/).status).toBe(124);
+    const words = ['-c', 'trap "" CHLD; exec "$@"', 'bash', ...project.program(['fail'])];
+    const env = { PATH: process.env.PATH ?? '', HOME: join(project.folder, '..'), ...own(project), ...debug };
+    const ignoring = spawnSync('bash', words, { cwd: project.folder, env, encoding: 'utf8', input: '' });
+    expect([ignoring.status, ignoring.stderr]).toEqual([7, taken]);
   });
 
   it('leaves no process when it is killed', async () => {

@@ -26,7 +26,7 @@ export function trustedFolder(env: NodeJS.ProcessEnv, project: string): string |
   const stats = folder === null ? undefined : lstatSync(folder, { throwIfNoEntry: false });
   if (folder === null || stats?.isDirectory() !== true) return null;
   const own = stats.uid === process.geteuid?.() && (stats.mode & 0o077) === 0;
-  return own && !`${realpathSync(folder)}/`.startsWith(`${project}/`) ? folder : null;
+  return own && !`${realpathSync.native(folder)}/`.startsWith(`${project}/`) ? folder : null;
 }
 
 /** Puts it in place whole; the problem where containers of the project could write there. */
@@ -34,7 +34,7 @@ export function keep(folder: string, project: string, name: string, bytes: Buffe
   // Root with the home of a user must not leave folders there that the user cannot write.
   if (ownerOfNearest(folder) !== process.geteuid?.()) return `${folder} is in the home of another user`;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (`${realpathSync(folder)}/`.startsWith(`${project}/`)) return 'containers of the project could write plans';
+  if (`${realpathSync.native(folder)}/`.startsWith(`${project}/`)) return 'containers of the project could write plans';
   const { mode } = lstatSync(folder);
   if ((mode & 0o077) !== 0) chmodSync(folder, 0o700);
   const temporary = join(folder, `.${name}.${process.pid}`);
