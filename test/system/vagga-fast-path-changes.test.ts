@@ -85,7 +85,7 @@ describe.skipIf(noFastPath)('under random changes the fast path', () => {
       const ways = [
         run({ VAGGA_DEBUG_FAST_PATH: '1' }),
         run({ VAGGA_DEBUG_FAST_PATH: '1' }),
-        run({ VAGGA_NO_FAST_PATH: '1' }),
+        run({ VAGGA_NO_FAST_PATH: '1', VAGGA_NO_KEPT_CONFIG: '1' }),
       ];
       const [first, second, alone] = ways.map(({ status, stdout }) => ({ status, stdout }));
       expect({ first, second }, `seed ${seed}: ${change} ${text}`).toEqual({ first: alone, second: alone });

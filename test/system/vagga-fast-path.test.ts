@@ -106,7 +106,10 @@ async function warmEndless(project: Project, command: string): Promise<void> {
 function expectSame(project: Project, args: readonly string[], expected: string | RegExp, options: Options = {}) {
   const env = { ...own(project), ...options.env };
   const first = project.installed(args, { ...options, env: { ...env, ...debug } });
-  const alone = project.installed(args, { ...options, env: { ...env, VAGGA_NO_FAST_PATH: '1' } });
+  const alone = project.installed(args, {
+    ...options,
+    env: { ...env, VAGGA_NO_FAST_PATH: '1', VAGGA_NO_KEPT_CONFIG: '1' },
+  });
   expect(first.stderr).toMatch(expected);
   // What is built for the first is there for the second.
   const built = /^(Container .* built in \d+ seconds\.|\+ .*)\n/gm;

@@ -34,7 +34,7 @@ const variables = (): readonly (string | null)[] => [process.env.HOME ?? null, p
 
 /** Null: it is not kept, or not certain any more. */
 export function findConfig(root: string): Config | null {
-  if (process.env.VAGGA_NO_FAST_PATH) return null;
+  if (process.env.VAGGA_NO_KEPT_CONFIG) return null;
   try {
     const folder = trustedFolder(process.env, root);
     const bytes = folder === null ? null : readOwn(`${folder}/${nameOf(root)}`);
