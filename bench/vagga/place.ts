@@ -85,7 +85,8 @@ export function makePlace(): Place {
     ...{ program, root, callers },
     remove() {
       for (const { project } of callers) endPause(join(dirname(project), 'run'));
-      for (const account of made) spawnSync('userdel', [account]);
+      // By force: podman's process may not have ended yet.
+      for (const account of made) spawnSync('userdel', ['--force', account]);
       rmSync(folder, { recursive: true, force: true });
     },
   };
