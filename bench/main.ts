@@ -60,6 +60,10 @@ const benches: Readonly<Record<string, Entry>> = {
     about: 'a container built again after a change of its last step, and the disk of both versions',
     load: () => import('./vagga-layers.ts'),
   },
+  vagga: {
+    about: 'from Enter to the first instruction of a command of vagga, beside bubblewrap, node -e 0, crun and podman',
+    load: () => import('./vagga/vagga.ts'),
+  },
   scan: { about: 'a scan of 10 000 metrics beside a C program that only preads', load: () => import('./scan.ts') },
 };
 

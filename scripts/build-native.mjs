@@ -1,4 +1,4 @@
-// Builds the addons (node-gyp) and knot (CMake). Runs as npm's install script and before start and test.
+// Builds the addons (node-gyp), knot and the fast path of vagga (CMake). Runs as npm's install script and before start and test.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -24,14 +24,20 @@ export function buildNative() {
     },
   });
   buildFfi(gyp);
-  makeIfStale('knot', {
+  makePrograms('knot', { targets: ['knot', 'vagga-network'], programs: ['knot', 'network/vagga'], what: 'knot' });
+  makePrograms('vagga', { targets: ['vagga'], programs: ['vagga'], what: 'the fast path of vagga' });
+}
+
+/** Static programs of CMakeLists.txt in `build/FOLDER`. */
+function makePrograms(folder, { targets, programs, what }) {
+  makeIfStale(folder, {
     inputs: ['native', 'CMakeLists.txt'],
-    outputs: ['build/knot/knot', 'build/knot/network/vagga'],
+    outputs: programs.map((program) => `build/${folder}/${program}`),
     make() {
-      process.stdout.write('stellwerk: building knot\n');
+      process.stdout.write(`stellwerk: building ${what}\n`);
       const program = cmake();
-      run(program, ['-S', '.', '-B', 'build/knot', '-DCMAKE_BUILD_TYPE=Release'], { quiet: true });
-      run(program, ['--build', 'build/knot', '--target', 'knot', 'vagga-network', '--parallel', jobs], { quiet: true });
+      run(program, ['-S', '.', '-B', `build/${folder}`, '-DCMAKE_BUILD_TYPE=Release'], { quiet: true });
+      run(program, ['--build', `build/${folder}`, '--target', ...targets, '--parallel', jobs], { quiet: true });
     },
   });
 }

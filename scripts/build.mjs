@@ -5,6 +5,7 @@ import { buildNative } from './build-native.mjs';
 import { checkPrerequisites } from './prerequisites.mjs';
 import { root, run } from './run.mjs';
 import { makeIfStale } from './stale.mjs';
+import { compileVagga, vaggaProgram } from './vagga-program.mjs';
 
 /** For what needs neither addons nor the UI. */
 export async function buildBundle() {
@@ -41,7 +42,7 @@ function installPackages() {
 async function bundle() {
   let build;
   const stale = makeIfStale('bundle', {
-    inputs: ['src', 'examples', 'bench', 'package-lock.json', 'package.json'],
+    inputs: ['src', 'examples', 'bench', 'scripts/vagga-program.mjs', 'bin', 'package-lock.json', 'package.json'],
     outputs: [
       'dist/main.js',
       'dist/quickstart.js',
@@ -52,6 +53,7 @@ async function bundle() {
       'dist/vagga-network-keeper.js',
       'dist/vagga-image.js',
       'dist/vagga-store-worker.js',
+      'dist/vagga.cjs',
     ],
     make() {
       build = true;
@@ -60,8 +62,19 @@ async function bundle() {
   if (!stale || !build) return;
   const { build: esbuild } = await import('esbuild');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  await esbuild({
+  const common = {
     absWorkingDir: root,
+    outdir: 'dist',
+    bundle: true,
+    platform: 'node',
+    target: 'node20.19',
+    loader: { '.lua': 'text' },
+    sourcemap: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+  };
+  await esbuild({
+    ...common,
     entryPoints: {
       main: 'src/cli/main.ts',
       quickstart: 'examples/quickstart/launch/main.ts',
@@ -74,24 +87,22 @@ async function bundle() {
       bench: 'bench/main.ts',
       sim: 'src/sim/main.ts',
     },
-    outdir: 'dist',
-    bundle: true,
     splitting: true,
     format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
     // These find their binaries and WebAssembly beside themselves, so they stay in node_modules.
     external: ['uWebSockets.js', 'wasmoon', 'pino', 'esbuild', 'vite', 'playwright-core', 'ffi-napi'],
-    loader: { '.lua': 'text' },
     // Bundled CommonJS packages call require().
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
     },
     define: { STELLWERK_VERSION: JSON.stringify(version) },
-    sourcemap: true,
-    legalComments: 'none',
-    logLevel: 'warning',
   });
+  await esbuild({
+    ...common,
+    ...vaggaProgram,
+    define: { STELLWERK_VERSION: JSON.stringify(version), 'import.meta.url': '__moduleUrl' },
+  });
+  await compileVagga();
 }
 
 if (process.argv[1] === import.meta.filename) await buildAll();

@@ -25,8 +25,8 @@ Result<Done> writeWhole(const char* step, const std::string& path, const std::st
   return Done{};
 }
 
-// newuidmap PID INSIDE OUTSIDE COUNT …: setuid, grants what /etc/subuid allows.
-Result<Done> runMapper(const char* program, pid_t child, const std::vector<IdMapping>& map) {
+// newuidmap PID INSIDE OUTSIDE COUNT …: setuid, grants what /etc/subuid allows. Its pid.
+Result<pid_t> startMapper(const char* program, pid_t child, const std::vector<IdMapping>& map) {
   std::vector<std::string> words = {program, std::to_string(child)};
   for (const IdMapping& row : map) {
     words.push_back(std::to_string(row.inside));
@@ -42,6 +42,10 @@ Result<Done> runMapper(const char* program, pid_t child, const std::vector<IdMap
   if (const int error = posix_spawnp(&mapper, program, nullptr, nullptr, argv.data(), environ); error != 0) {
     return Failure::of("write id map", "execve", program, error);
   }
+  return mapper;
+}
+
+Result<Done> awaitMapper(pid_t mapper, const char* program, const std::vector<IdMapping>& map) {
   int status = 0;
   while (waitpid(mapper, &status, 0) < 0 && errno == EINTR) {
   }
@@ -92,15 +96,23 @@ std::string mapText(const std::vector<IdMapping>& map) {
 Result<Done> writeIdMaps(pid_t child, const Spec& spec) {
   const std::string folder = "/proc/" + std::to_string(child);
   const bool privileged = geteuid() == 0;
-  if (privileged || mapsOnlyItself(spec.uidMap, geteuid())) {
-    if (auto done = writeWhole("write id map", folder + "/uid_map", mapText(spec.uidMap)); !done) {
-      return done;
-    }
-  } else if (auto done = runMapper("newuidmap", child, spec.uidMap); !done) {
-    return done;
+  const bool ownUids = privileged || mapsOnlyItself(spec.uidMap, geteuid());
+  const bool ownGids = privileged || mapsOnlyItself(spec.gidMap, getegid());
+  // Each takes longer than all else of a start: both at once.
+  auto uids = ownUids ? Result<pid_t>(-1) : startMapper("newuidmap", child, spec.uidMap);
+  auto gids = ownGids || !uids ? Result<pid_t>(-1) : startMapper("newgidmap", child, spec.gidMap);
+  Result<Done> uidsDone = uids ? Result<Done>(Done{}) : uids.failure();
+  if (ownUids) {
+    uidsDone = writeWhole("write id map", folder + "/uid_map", mapText(spec.uidMap));
+  } else if (uids) {
+    uidsDone = awaitMapper(uids.value(), "newuidmap", spec.uidMap);
   }
-  if (!privileged && !mapsOnlyItself(spec.gidMap, getegid())) {
-    return runMapper("newgidmap", child, spec.gidMap);
+  Result<Done> gidsDone = gids ? Result<Done>(Done{}) : gids.failure();
+  if (!ownGids && gids && gids.value() > 0) {
+    gidsDone = awaitMapper(gids.value(), "newgidmap", spec.gidMap);
+  }
+  if (!uidsDone || !gidsDone || !ownGids) {
+    return uidsDone ? gidsDone : uidsDone;
   }
   if (!setgroupsAllowed(spec)) {
     if (auto done = writeWhole("deny setgroups", folder + "/setgroups", "deny"); !done) {

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,5 +17,8 @@ export function packageRoot(): string {
 export function loadAddon(name: 'container' | 'hash' | 'scanner'): unknown {
   const file = join(packageRoot(), 'build', 'Release', `${name}.node`);
   if (!existsSync(file)) throw new Error(`stellwerk: ${file} is missing; build it with: npm run install`);
-  return createRequire(import.meta.url)(file);
+  // What require does in the end, without looking for package.json on the way: a person may be waiting.
+  const loaded = { exports: {} };
+  process.dlopen(loaded, file);
+  return loaded.exports;
 }

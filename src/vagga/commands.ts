@@ -11,13 +11,15 @@ import { globalCommand, parseGlobal } from './command-line/global-options.ts';
 import { overview } from './command-line/listing.ts';
 import { projectlessBuiltIns } from './command-line/projectless.ts';
 import { commandOfSymlink } from './command-line/symlinks.ts';
-import { loadProject, mainFiles, type Project } from './config/project.ts';
+import { loadProject, localFiles, mainFiles, type Project } from './config/project.ts';
 import { containersOfCommand } from './config/references.ts';
 import { compatibleVersion } from './config/vagga-version.ts';
 import { exitCodes } from './exit-codes.ts';
 import { findProject } from './find-project.ts';
 import { isTold, logLevel } from './log-level.ts';
 import { perform } from './perform.ts';
+import { notedInputs, noteInput, noteObstacle } from './plan/inputs.ts';
+import { findConfig, keepConfig } from './plan/kept-config.ts';
 import { containersOf, type Workplace } from './ready.ts';
 import { Refusal } from './refusal.ts';
 import { readSettings, type Settings } from './settings.ts';
@@ -89,7 +91,10 @@ async function main(args: readonly string[], symlink: string | null): Promise<nu
       debug(() => `builds are kept in ${store?.storage}, the cache is ${store?.cache}`);
       return store;
     },
-    tell: (message) => isTold(level, message) && complain(`${message}\n`),
+    tell(message) {
+      noteObstacle('there was something to tell');
+      if (isTold(level, message)) complain(`${message}\n`);
+    },
     debug,
   };
   const [word, ...rest] = words;
@@ -132,13 +137,22 @@ async function main(args: readonly string[], symlink: string | null): Promise<nu
 function load(from: string): { readonly project: Project; readonly settings: Settings } | number {
   const found = findProject(from);
   const { root } = found;
-  for (const typo of found.typos) complain(`vagga: ${typo} is not read: the name must be vagga.yaml\n`);
+  for (const typo of found.typos) {
+    noteObstacle('there was something to tell');
+    complain(`vagga: ${typo} is not read: the name must be vagga.yaml\n`);
+  }
   if (root === null) {
     complain(`vagga: no ${mainFiles[1]} in ${from} nor in a folder above it\n`);
     complain('hint: a project begins with a vagga.yaml that has containers and commands\n');
     return exitCodes.config;
   }
-  const read = (path: string): Uint8Array | string => readRegularFile(join(root, path));
+  for (const file of [...mainFiles, ...localFiles]) noteInput('file', join(root, file));
+  const known = findConfig(root);
+  if (known !== null) return known;
+  const read = (path: string): Uint8Array | string => {
+    noteInput('file', join(root, path));
+    return readRegularFile(join(root, path));
+  };
   const loaded = loadProject(root, found.files, read);
   switch (loaded.kind) {
     case 'too-old':
@@ -153,18 +167,27 @@ function load(from: string): { readonly project: Project; readonly settings: Set
     default:
       return loaded satisfies never;
   }
-  for (const warning of loaded.project.warnings) complain(`vagga: ${warning}\n`);
+  for (const warning of loaded.project.warnings) {
+    noteObstacle('there was something to tell');
+    complain(`vagga: ${warning}\n`);
+  }
   const settings = readSettings({
     root,
     home: process.env.HOME ?? null,
     variable: process.env.VAGGA_SETTINGS ?? null,
-    read: (file) => (existsSync(file) ? readRegularFile(file) : null),
+    read(file) {
+      noteInput('file', file);
+      return existsSync(file) ? readRegularFile(file) : null;
+    },
   });
   if (settings.kind === 'refused') {
     for (const problem of settings.problems) complain(`${formatProblem(problem)}\n`);
     return exitCodes.config;
   }
-  return { project: loaded.project, settings: settings.settings };
+  const config = { project: loaded.project, settings: settings.settings };
+  const { inputs, obstacles } = notedInputs();
+  if (obstacles.length === 0) setImmediate(() => keepConfig(config, inputs));
+  return config;
 }
 
 async function refusable(run: () => Promise<number>): Promise<number> {

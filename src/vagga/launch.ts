@@ -5,7 +5,7 @@ import type { Container } from './config/container.ts';
 import type { Containers, Workplace } from './ready.ts';
 import { Refusal } from './refusal.ts';
 import { type RunRequest, readEnvironFile, runCommand } from './run/command.ts';
-import { commandEnvironment } from './run/environment.ts';
+import { commandEnvironment, type EnvironmentLayers } from './run/environment.ts';
 import type { SharedNetwork } from './run/shared-network.ts';
 
 export interface LaunchPlace {
@@ -71,7 +71,7 @@ export function runRequest(
   { container: name, environ, initialising, ...run }: Launch,
 ): RunRequest {
   const { project, settings, store, tell } = place;
-  const env = commandEnvironment({
+  const environment: EnvironmentLayers = {
     caller: process.env,
     proxies: settings.proxyEnvVars,
     environFile: fromFile,
@@ -81,7 +81,8 @@ export function runRequest(
     settings: settings.environ,
     use: options.useEnv,
     set: options.environ,
-  });
+  };
+  const env = commandEnvironment(environment);
   place.debug?.(() => `runs in ${built}, ${run.cwd}: ${JSON.stringify(run.words)}`);
   if (process.env.VAGGA_DEBUG_CMDENV) {
     for (const [key, value] of Object.entries(env)) tell(`${run.words[0]}: ${key}=${value}`);
@@ -90,6 +91,7 @@ export function runRequest(
     ...run,
     built,
     env,
+    environment,
     maps: containers.mapsOf(name),
     places: {
       project: project.root,

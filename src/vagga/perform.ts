@@ -7,6 +7,7 @@ import type { ContainerCommand } from './config/command.ts';
 import { builtFor, readyCommand } from './container-command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { expectInotifyLimit } from './inotify-limit.ts';
+import { plannedStart } from './plan/planned-start.ts';
 import { performBefore } from './prerequisites.ts';
 import type { Containers, Workplace } from './ready.ts';
 import { Refusal } from './refusal.ts';
@@ -39,12 +40,12 @@ export async function perform(performance: Performance, word: string, args: read
   if (typeof line === 'number') return line;
   const before = await performBefore(performance, perform, command.value.prerequisites);
   if (before !== exitCodes.ok) return before;
-  return runIn(performance, name, command.value, line.variables, line.args);
+  return runIn(performance, { name, word }, command.value, line.variables, line.args);
 }
 
 async function runIn(
   performance: Performance,
-  name: string,
+  { name, word }: { readonly name: string; readonly word: string },
   command: ContainerCommand,
   variables: ReadonlyMap<string, string>,
   args: readonly string[],
@@ -58,7 +59,9 @@ async function runIn(
   try {
     expectInotifyLimit(command.expectInotifyLimit, place);
     const withdrawBanner = showBanner(command, place.tell);
-    const code = await runCommand(request);
+    const fills = filling.names.size;
+    const onStart = plannedStart({ performance, command, word, args, request, fills });
+    const code = await runCommand(onStart === null ? request : { ...request, onStart });
     withdrawBanner();
     if (code === exitCodes.ok) {
       filling.keep();

@@ -19,6 +19,22 @@ export interface GlobalOptions {
   readonly help: boolean;
 }
 
+/** Of a command line without any. */
+export const noOptions: GlobalOptions = {
+  environ: new Map(),
+  useEnv: [],
+  ignoreOwnerCheck: false,
+  prerequisites: true,
+  containersOnly: false,
+  isolateNetwork: false,
+  imageDownload: true,
+  build: true,
+  versionCheck: true,
+  runMulti: false,
+  version: false,
+  help: false,
+};
+
 export type ParsedGlobal =
   | { readonly kind: 'parsed'; readonly options: GlobalOptions; readonly words: readonly string[] }
   | { readonly kind: 'refused'; readonly message: string; readonly code: 'arguments' | 'config' };
@@ -72,6 +88,8 @@ export function globalCommand(): Command {
 
 /** Reads options up to the first word that is none. */
 export function parseGlobal(args: readonly string[]): ParsedGlobal {
+  // A person waits for it: Commander takes as long to load as half of what is left to do.
+  if (args[0]?.startsWith('-') !== true) return { kind: 'parsed', words: args, options: noOptions };
   const command = globalCommand();
   try {
     command.parse(args, { from: 'user' });

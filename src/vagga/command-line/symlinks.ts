@@ -1,14 +1,6 @@
-import {
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readlinkSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { packageRoot } from '../../native/load.ts';
 import type { Project } from '../config/project.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { Refusal } from '../refusal.ts';
@@ -29,7 +21,7 @@ export function updateSymlinks(
   { project, place, print }: BuiltInContext,
   { localOnly = false, userOnly = false }: { localOnly?: boolean; userOnly?: boolean },
   home: string | undefined = process.env.HOME,
-  program: string = realpathSync(process.argv[1] ?? ''),
+  program: string = join(packageRoot(), 'bin/stellwerk.js'),
 ): number {
   if (localOnly && userOnly) throw new Refusal('arguments', '--local-only and --user-only; expected one of the two');
   if (!localOnly && home === undefined) {

@@ -4,6 +4,7 @@ import { loadConfig, readConfig } from '../../config/load.ts';
 import { type ConfigProblem, formatProblem } from '../../config/problem.ts';
 import { list, optional, record, required } from '../../config/record.ts';
 import { integer, matching, type Schema, text } from '../../config/schema.ts';
+import { noteInput } from '../plan/inputs.ts';
 import { Refusal } from '../refusal.ts';
 import { byBytes } from '../version/project-file.ts';
 
@@ -96,6 +97,7 @@ function asLock(loaded: ReturnType<typeof readConfig<typeof schema extends Schem
 /** Of a project; one without the file has locked nothing. Throws a Refusal with all that is wrong. */
 export function loadLock(project: string): Lock {
   const file = join(project, lockName);
+  noteInput('file', file);
   if (!existsSync(file)) return noLock;
   const read = asLock(loadConfig(file, schema));
   if (read.kind === 'read') return read.lock;

@@ -23,7 +23,8 @@ import {
 } from '../../native/container.ts';
 import type { SocketAddress } from '../config/command.ts';
 import type { Volume } from '../config/volumes.ts';
-import { parseEnvironFile } from './environment.ts';
+import { noteInput } from '../plan/inputs.ts';
+import { type EnvironmentLayers, parseEnvironFile } from './environment.ts';
 import { outsideId } from './id-map.ts';
 import { planMounts, type VolumePlaces } from './mounts.ts';
 import { removeAsNamespaceRoot } from './namespace-root.ts';
@@ -38,6 +39,8 @@ export interface RunRequest {
   readonly built: string;
   readonly words: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** What `env` was made of. */
+  readonly environment?: EnvironmentLayers;
   /** Folders in which the first word is looked for, as PATH; default: PATH of `env`. */
   readonly path?: string;
   /** Absolute, inside. */
@@ -64,6 +67,8 @@ export interface RunRequest {
   /** Listens before the command starts, which gets the socket as its descriptor 3. */
   readonly tcpSocket: SocketAddress | null;
   readonly tell: (message: string) => void;
+  /** Told of the program's start. */
+  readonly onStart?: (spec: ContainerSpec) => void;
 }
 
 const setUpFailed = 124;
@@ -89,7 +94,7 @@ export async function runCommand(request: RunRequest, network: SharedNetwork | n
   try {
     const spec = network === null ? prepared.spec : inNetwork(prepared.spec, network);
     if ('problem' in spec) return told(tell, spec.problem, setUpFailed);
-    const end = await runAtTerminal(spec);
+    const end = await runAtTerminal(spec, () => request.onStart?.(spec));
     return 'kind' in end ? end.exitCode : told(tell, prepared.problem(end), setUpFailed);
   } finally {
     await prepared.release();
@@ -112,7 +117,10 @@ export async function prepareCommand(
     ...(request.hostsSource === undefined ? {} : { hostsSource: request.hostsSource }),
     unmaskedProc: process.geteuid?.() !== 0,
     places: request.places,
-    exists: (path) => existsSync(path) && (!path.startsWith(image) || !lstatSync(path).isSymbolicLink()),
+    exists: (path) => {
+      noteInput(path.startsWith(image) ? 'entry' : 'exists', path);
+      return existsSync(path) && (!path.startsWith(image) || !lstatSync(path).isSymbolicLink());
+    },
   });
   if (plan.kind === 'problem') return { problem: plan.problem, exitCode: setUpFailed };
   for (const { path } of plan.folders) mkdirSync(path, { recursive: true });
@@ -164,6 +172,7 @@ export async function prepareCommand(
 
 /** The container's `environ-file`; absent file or bad line is a problem: exit 126. */
 export function readEnvironFile(built: string, path: string): ReturnType<typeof parseEnvironFile> {
+  noteInput('file', join(built, 'root', path));
   try {
     return parseEnvironFile(readFileSync(join(built, 'root', path), 'utf8'), path);
   } catch (error) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { NumberRange } from '../../config/ids.ts';
 import type { IdMapping } from '../../native/container.ts';
 import { otherIds } from '../capsule/own-capsule.ts';
+import { noteInput } from '../plan/inputs.ts';
 import {
   type IdKind,
   type IdSpan,
@@ -96,6 +97,7 @@ function bothMaps(sources: IdSources, compute: Compute): Outcome<IdMaps> {
 function grantedIds(kind: IdKind, { user, files }: IdSources): Outcome<readonly IdSpan[] | 'none' | 'whole'> {
   const nothing = user.uid === 0 ? 'whole' : 'none';
   let text: string;
+  noteInput('file', files[kind]);
   try {
     text = readFileSync(files[kind], 'utf8');
   } catch (error) {

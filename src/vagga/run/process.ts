@@ -1,5 +1,4 @@
 import { Socket } from 'node:net';
-import { isatty } from 'node:tty';
 import { type ContainerSpec, containerAddon, isFailure, type NativeFailure } from '../../native/container.ts';
 import { type JobEffect, type JobEvent, type JobSignal, jobSignals, jobStep } from './job-control.ts';
 
@@ -39,7 +38,7 @@ export async function runQuietly(spec: ContainerSpec): Promise<CommandEnd | Nati
 }
 
 /** Runs it as a shell would run it: in a process group of its own, with the terminal if this process has it. */
-export async function runAtTerminal(spec: ContainerSpec): Promise<CommandEnd | NativeFailure> {
+export async function runAtTerminal(spec: ContainerSpec, onStart?: () => void): Promise<CommandEnd | NativeFailure> {
   const addon = containerAddon();
   const terminal = controllingTerminal();
   const own = addon.ownGroup();
@@ -63,6 +62,7 @@ export async function runAtTerminal(spec: ContainerSpec): Promise<CommandEnd | N
     };
     for (const event of early) perform(event);
     const stops = started.stops === undefined ? undefined : readStops(started.stops, (event) => perform(event));
+    onStart?.();
     const ending = await addon.waitPidfd(started.pidfd);
     stops?.destroy();
     addon.closeFd(started.pidfd);
@@ -73,9 +73,9 @@ export async function runAtTerminal(spec: ContainerSpec): Promise<CommandEnd | N
   }
 }
 
-/** The first of 0 to 2 that is the terminal of this session; -1: none. */
+/** The first of 0 to 2 that is the terminal of this session: what is no terminal has no foreground; -1: none. */
 export function controllingTerminal(): number {
-  return [0, 1, 2].find((fd) => isatty(fd) && !isFailure(containerAddon().foregroundGroup(fd))) ?? -1;
+  return [0, 1, 2].find((fd) => !isFailure(containerAddon().foregroundGroup(fd))) ?? -1;
 }
 
 function apply(effect: JobEffect, terminal: number, group: number): void {

@@ -3,6 +3,7 @@ import {
   lstatSync,
   mkdirSync,
   readFileSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -89,11 +90,21 @@ export function newestBuild(store: Store, name: string): string | null {
 export function linkBuild(store: Store, name: string, hash: string): void {
   mkdirSync(store.links, { recursive: true });
   const link = join(store.links, name);
+  const target = `${store.linkPrefix}.roots/${buildName(name, hash)}/root`;
+  if (leadsTo(link, target)) return;
   const made = `${link}.tmp`;
   rmSync(made, { force: true });
-  symlinkSync(`${store.linkPrefix}.roots/${buildName(name, hash)}/root`, made);
+  symlinkSync(target, made);
   if (lstatSync(link, { throwIfNoEntry: false })?.isDirectory() === true) {
     throw new Error(`${link} is a folder; expected a symbolic link: move it away`);
   }
   renameSync(made, link);
+}
+
+function leadsTo(link: string, target: string): boolean {
+  try {
+    return readlinkSync(link) === target;
+  } catch {
+    return false;
+  }
 }

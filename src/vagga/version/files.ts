@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { join, posix } from 'node:path';
 import { isFailure, type NativeFailure } from '../../native/container.ts';
 import { type FileRequest, hashAddon } from '../../native/hash.ts';
+import { noteInput, noteObstacle } from '../plan/inputs.ts';
 import { failed, notReady, type Stop } from './outcome.ts';
 import type { Judge } from './rules.ts';
 import type { VersionStream } from './stream.ts';
@@ -50,8 +51,11 @@ async function hashOnce(
   const startedMs = Date.now();
   const isFolder = kindOf(join(tree.root, source));
   if (isFolder === null) return notReady(`${name} does not exist`);
-  const walked = isFolder ? await walk(tree.root, source, judge, threads) : { paths: [], warnings: judge.warnings };
+  const walked = isFolder
+    ? await walk(tree.root, source, judge, threads)
+    : { paths: [], folders: [], warnings: judge.warnings };
   if (isFailure(walked)) return walked;
+  noteTree(tree.root, source, [...walked.paths, ...walked.folders]);
   const below = posix.dirname(source) === '.' ? '' : posix.dirname(source);
   const own = source === '' ? '.' : posix.basename(source);
   const prefix = source === '' ? '' : `${own}/`;
@@ -63,6 +67,18 @@ async function hashOnce(
   if (isFailure(files)) return files;
   const failure = await stream.files(name, files, startedMs);
   return failure ?? { warnings: walked.warnings };
+}
+
+/** The folders on the way are those that they are, and what was looked at is as it is. */
+function noteTree(root: string, source: string, paths: readonly string[]): void {
+  const parts = source.split('/');
+  for (let depth = 1; depth < parts.length; depth++) {
+    const folder = join(root, ...parts.slice(0, depth));
+    if (kindOf(folder) !== true) noteObstacle(`${folder} is no folder, but a way to one`);
+    noteInput('folder', folder, true);
+  }
+  noteInput('entry', join(root, source), true);
+  for (const path of paths) noteInput('entry', join(root, source, path), true);
 }
 
 /** Whether it is a folder; null where there is nothing. */

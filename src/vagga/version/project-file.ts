@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
+import { noteInput } from '../plan/inputs.ts';
 
 /** Where the project is mounted in a container. */
 export const workFolder = '/work';
@@ -23,6 +24,7 @@ export type ProjectFile =
 export function readProjectFile(root: string, path: string): ProjectFile {
   const relative = projectPath(path);
   if (relative === null) return { kind: 'unreadable', message: `${path} lies outside of the project` };
+  noteInput('file', join(root, relative));
   try {
     return { kind: 'read', bytes: readFileSync(join(root, relative)) };
   } catch (error) {

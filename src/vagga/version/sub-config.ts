@@ -6,6 +6,7 @@ import { mapping, optional, record } from '../../config/record.ts';
 import { anything } from '../../config/schema.ts';
 import { name } from '../config/common.ts';
 import { type Container, containerSchema } from '../config/container.ts';
+import { noteInput } from '../plan/inputs.ts';
 import type { SubConfig } from './version.ts';
 
 const none: ReadonlyMap<string, Container> = new Map();
@@ -19,6 +20,7 @@ const schema = record('a vagga.yaml', {
 /** The containers of a file by itself, without mixins; null where there is no such file. */
 export function loadSubConfig(folder: string, path: string): SubConfig | null {
   const file = join(folder, path);
+  noteInput('file', file);
   if (!existsSync(file)) return null;
   const loaded = loadConfig(file, schema);
   return loaded.kind === 'loaded'

@@ -6,6 +6,8 @@ export interface Walked {
   readonly kind: 'walked';
   /** Relative to the start, in the order of their parts' bytes, each once; the start itself is not among them. */
   readonly paths: readonly string[];
+  /** Those that were listed, the start itself as an empty text. */
+  readonly folders: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -36,6 +38,7 @@ export async function walk(
   const addon = hashAddon();
   const top: Folder = { path: '', entries: [] };
   const warnings: string[] = [...judge.warnings];
+  const folders: string[] = [];
   const say = (warning: string): void => {
     if (warnings.length < mostWarnings) warnings.push(warning);
   };
@@ -48,6 +51,7 @@ export async function walk(
     const next: Folder[] = [];
     let at = 0;
     for (const folder of level) {
+      folders.push(folder.path);
       const prefix = folder.path === '' ? '' : `${folder.path}/`;
       const entries: Entry[] = [];
       for (let text = texts[at++]; text !== undefined && text !== ''; text = texts[at++]) {
@@ -71,7 +75,7 @@ export async function walk(
   }
   const paths: string[] = [];
   collect(top, paths);
-  return { kind: 'walked', paths, warnings };
+  return { kind: 'walked', paths, folders, warnings };
 }
 
 /** Folders first, what is in them behind them: names are in order within each folder already. */

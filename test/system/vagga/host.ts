@@ -39,7 +39,11 @@ export interface Project {
   vagga(args: readonly string[], options?: LaunchOptions): SpawnSyncReturns<string>;
   /** As `vagga`, while this process serves what it asks for; long: it may build a distribution. */
   vaggaServed(args: readonly string[], options?: LaunchOptions): Promise<Ended>;
-  /** The same, without waiting. */
+  /** What is installed as `vagga`: the fast path before the command line. */
+  installed(args: readonly string[], options?: LaunchOptions): SpawnSyncReturns<string>;
+  /** Its words. */
+  program(args: readonly string[]): readonly string[];
+  /** The same as `vagga`, without waiting. */
   start(args: readonly string[], options?: LaunchOptions): ReturnType<typeof spawn>;
   /** The words of that command line, for a terminal. */
   words(args: readonly string[]): readonly string[];
@@ -81,39 +85,40 @@ export async function vaggaHost() {
       writeFileSync(join(folder, path), text);
     }
     if (who === 'user') spawnSync('chown', ['-R', `${uid}:${gid}`, folder]);
+    const asUser = who === 'user' ? ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'] : [];
+    const program = (args: readonly string[]): readonly string[] => [...asUser, source('bin/vagga'), ...args];
     const words = (args: readonly string[]): readonly string[] => [
-      ...(who === 'user' ? ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'] : []),
+      ...asUser,
       ...[process.execPath, source('bin/stellwerk.js'), 'vagga', ...args],
     ];
     const environment = { PATH: process.env.PATH ?? '', HOME: home, TERM: 'vt100' };
-    const withOptions = (args: readonly string[], { cwd = folder, env = {}, subuid, subgid }: LaunchOptions) => {
+    const withOptions = (given: readonly string[], { cwd = folder, env = {}, subuid, subgid }: LaunchOptions) => {
       const script = 'mount --bind "$0" /etc/subuid && mount --bind "$1" /etc/subgid && shift && exec "$@"';
       const files = [subuid ?? '/etc/subuid', subgid ?? '/etc/subgid'];
       const other = subuid === undefined ? [] : ['unshare', '--mount', 'sh', '-c', script, ...files];
-      const [program = '', ...rest] = [...other, ...words(args)];
-      return { program, rest, options: { cwd, env: { ...environment, ...env } } };
+      const [first = '', ...rest] = [...other, ...given];
+      return { program: first, rest, options: { cwd, env: { ...environment, ...env } } };
+    };
+    const runToEnd = (given: readonly string[], more: LaunchOptions) => {
+      const { program: first, rest, options } = withOptions(given, more);
+      const timeout = more.timeoutMs ?? deadlineMs;
+      return spawnSync(first, rest, { ...options, encoding: 'utf8', timeout, input: '' });
     };
     return {
       folder,
       words,
       file: (path) => join(folder, path),
-      vagga: (args, more = {}) => {
-        const { program, rest, options } = withOptions(args, more);
-        return spawnSync(program, rest, {
-          ...options,
-          encoding: 'utf8',
-          timeout: more.timeoutMs ?? deadlineMs,
-          input: '',
-        });
-      },
+      vagga: (args, more = {}) => runToEnd(words(args), more),
+      program,
+      installed: (args, more = {}) => runToEnd(program(args), more),
       vaggaServed: (args, more = {}) => {
-        const { program, rest, options } = withOptions(args, more);
+        const { program: first, rest, options } = withOptions(words(args), more);
         const timeout = 5 * deadlineMs;
-        return ended(spawn(program, rest, { ...options, timeout, stdio: ['ignore', 'pipe', 'pipe'] }));
+        return ended(spawn(first, rest, { ...options, timeout, stdio: ['ignore', 'pipe', 'pipe'] }));
       },
       start: (args, more = {}) => {
-        const { program, rest, options } = withOptions(args, more);
-        return spawn(program, rest, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+        const { program: first, rest, options } = withOptions(words(args), more);
+        return spawn(first, rest, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
       },
     };
   };

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ImageConfig } from '../../../oci/layout.ts';
+import { noteInput } from '../../plan/inputs.ts';
 import type { BuildJob, BuildState } from '../job.ts';
 
 // Variables that an image brings stand for later steps, as those of !Env do, and below all others when commands run.
@@ -21,6 +22,7 @@ export function variablesOf({ Env }: ImageConfig): ReadonlyMap<string, string> {
 /** Of a build; empty where none of its steps was an image. */
 export function imageVariables(build: string): ReadonlyMap<string, string> {
   const path = join(build, file);
+  noteInput('file', path);
   if (!existsSync(path)) return new Map();
   return new Map(Object.entries(JSON.parse(readFileSync(path, 'utf8')) as Readonly<Record<string, string>>));
 }
