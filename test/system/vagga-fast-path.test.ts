@@ -112,7 +112,7 @@ function expectSame(project: Project, args: readonly string[], expected: string 
   });
   expect(first.stderr).toMatch(expected);
   // What is built for the first is there for the second.
-  const built = /^(Container .* built in \d+ seconds\.|\+ .*)\n/gm;
+  const built = /^(Container .* (built in \d+ seconds\.|is built anew:)| {2}!.*|Steps .* are kept .*|\[.*|\+ .*)\n/gm;
   const [a, b] = [outcome(first), outcome(alone)];
   expect({ ...a, stderr: a.stderr.replace(built, '') }).toEqual({ ...b, stderr: b.stderr.replace(built, '') });
   return a;
@@ -234,6 +234,16 @@ describe.skipIf(noFastPath).each(['user', 'root'] as const)('the fast path, as %
   it('sees a file that has come to a folder that is copied, and builds anew', () => {
     writeFileSync(project.file('folder/b'), 'b');
     expect(expectSame(project, ['copy'], /not taken: .*\/folder has changed/).stdout).toMatch(/^a\nb\n/);
+  });
+
+  it('sees a lock file that has come, and settings that keep builds elsewhere', () => {
+    expectSame(project, ['plain'], taken);
+    writeFileSync(project.file('vagga.lock'), 'downloads: {}\n');
+    expectSame(project, ['plain'], /not taken: .*vagga\.lock/);
+    rmSync(project.file('vagga.lock'));
+    const env = { VAGGA_SETTINGS: `storage-dir: ${join(project.folder, '../elsewhere')}` };
+    const first = project.installed(['plain'], { env: { ...own(project), ...env, ...debug } });
+    expect(first.stderr).toMatch(/not taken: .*VAGGA_SETTINGS/);
   });
 
   it('ends as the command does', () => {
