@@ -5,7 +5,7 @@ import { packageRoot } from '../../src/native/load.ts';
 import { skipped } from '../skipped.ts';
 import { missingForRootless, type Project, vaggaHost } from '../system/vagga/host.ts';
 
-// Each project as its README says, by an ordinary user, from nothing: `npm run test:examples`.
+// Each project as README.md says, by an ordinary user, from nothing: `npm run test:examples`.
 
 const missing = missingForRootless();
 const noRootless = skipped(missing === null, 'examples of vagga', missing ?? '');
