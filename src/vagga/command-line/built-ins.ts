@@ -80,7 +80,7 @@ export const builtIns: Readonly<Record<string, BuiltIn>> = {
           const { containers = false, verbose = false, aliases } = flags;
           print(list(project, { hidden, aliases, containers, verbose }));
           if (all && !containers) {
-            for (const [name, { summary }] of Object.entries(builtIns)) print(`${name.padEnd(20)}${summary}\n`);
+            for (const [name, { summary }] of Object.entries(builtIns)) print(`${name.padEnd(19)} ${summary}\n`);
           }
         }),
   },
