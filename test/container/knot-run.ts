@@ -86,10 +86,13 @@ export function knotRun() {
       });
     },
     gone: (pid: number) =>
-      run.until(
-        `the end of ${pid}`,
-        () => !existsSync(`/proc/${pid}`) || /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')),
-      ),
+      run.until(`the end of ${pid}`, () => {
+        try {
+          return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+        } catch {
+          return true; // it ended, perhaps while it was being read
+        }
+      }),
     endAll() {
       for (const child of started.splice(0)) if (child.exitCode === null) child.kill('SIGKILL');
       for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
