@@ -5,12 +5,9 @@ import { formatProblem } from '../config/problem.ts';
 import { suggestion } from '../config/suggest.ts';
 import { version } from '../version.ts';
 import { ownCapsule } from './capsule/own-capsule.ts';
-import { builtInNames, builtIns, runBuiltIn, runProjectless } from './command-line/built-ins.ts';
 import { findCommand } from './command-line/find-command.ts';
 import { globalCommand, parseGlobal } from './command-line/global-options.ts';
 import { overview } from './command-line/listing.ts';
-import { projectlessBuiltIns } from './command-line/projectless.ts';
-import { commandOfSymlink } from './command-line/symlinks.ts';
 import { loadProject, localFiles, mainFiles, type Project } from './config/project.ts';
 import { containersOfCommand } from './config/references.ts';
 import { compatibleVersion } from './config/vagga-version.ts';
@@ -60,13 +57,16 @@ async function main(args: readonly string[], symlink: string | null): Promise<nu
     complain('vagga: Recursive vagga: in a capsule only `vagga _capsule` works\n');
     return exitCodes.nothing;
   }
-  const anywhere = Object.hasOwn(projectlessBuiltIns, words[0] ?? '') ? projectlessBuiltIns[words[0] ?? ''] : undefined;
-  if (anywhere !== undefined) return runProjectless(anywhere, print, words.slice(1), complain);
+  // Each of them brings much that a plain command does without: they are loaded when one is named.
+  const named = words[0]?.startsWith('_') === true ? await import('./command-line/built-ins.ts') : null;
+  const anywhere = named?.projectlessOf(words[0] ?? '');
+  if (named && anywhere) return named.runProjectless(anywhere, print, words.slice(1), complain);
   const loaded = load(process.cwd());
   if (typeof loaded === 'number') return loaded;
   const { project, settings } = loaded;
   if (symlink !== null) {
     if (!settings.runSymlinksAsCommands) return main(args, null);
+    const { commandOfSymlink } = await import('./command-line/symlinks.ts');
     const command = commandOfSymlink(project, symlink);
     if (command === null) {
       complain(`vagga: ${symlink}: no command of ${project.root} has this symlink-name\n`);
@@ -102,13 +102,14 @@ async function main(args: readonly string[], symlink: string | null): Promise<nu
     complain(overview(project));
     return exitCodes.nothing;
   }
-  const builtIn = Object.hasOwn(builtIns, word) ? builtIns[word] : undefined;
-  if (builtIn !== undefined && !options.runMulti) {
+  const builtIn = named?.builtInOf(word);
+  if (named && builtIn && !options.runMulti) {
     const workDir = relative(project.root, cwd);
-    return refusable(() => runBuiltIn(builtIn, { project, workDir, print, place, options, cwd }, rest, complain));
+    return refusable(() => named.runBuiltIn(builtIn, { project, workDir, print, place, options, cwd }, rest, complain));
   }
   const unknown = (options.runMulti ? words : [word]).find((each) => findCommand(project, each) === null);
   if (unknown !== undefined) {
+    const { builtInNames } = await import('./command-line/built-ins.ts');
     const known = [...project.commands.keys(), ...builtInNames()];
     complain(`vagga: command ${unknown} not found and is not an alias${suggestion(unknown, known)}\n`);
     return exitCodes.launcher;

@@ -1,5 +1,4 @@
 import { showBanner } from './banner.ts';
-import { performCapsule } from './capsule-command.ts';
 import { readCommandLine } from './command-line/command-line.ts';
 import { findCommand } from './command-line/find-command.ts';
 import type { GlobalOptions } from './command-line/global-options.ts';
@@ -12,7 +11,6 @@ import { performBefore } from './prerequisites.ts';
 import type { Containers, Workplace } from './ready.ts';
 import { Refusal } from './refusal.ts';
 import { runCommand } from './run/command.ts';
-import { performSupervise } from './supervise.ts';
 
 export interface Performance {
   readonly place: Workplace;
@@ -34,8 +32,15 @@ export async function perform(performance: Performance, word: string, args: read
   if (found === null) throw new Refusal('launcher', `command ${word} not found and is not an alias`);
   const { name, command } = found;
   done.add(name);
-  if (command.tag === 'Supervise') return performSupervise(performance, perform, name, command.value, args);
-  if (command.tag === 'CapsuleCommand') return performCapsule(performance, perform, name, command.value, args);
+  // A person waits for a plain command: what the others need is loaded with them.
+  if (command.tag === 'Supervise') {
+    const { performSupervise } = await import('./supervise.ts');
+    return performSupervise(performance, perform, name, command.value, args);
+  }
+  if (command.tag === 'CapsuleCommand') {
+    const { performCapsule } = await import('./capsule-command.ts');
+    return performCapsule(performance, perform, name, command.value, args);
+  }
   const line = readCommandLine(name, command.value, args, print);
   if (typeof line === 'number') return line;
   const before = await performBefore(performance, perform, command.value.prerequisites);

@@ -3,22 +3,17 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { makeBasesReady } from './bases.ts';
-import { buildContainer } from './build/build.ts';
-import { buildScreen } from './build/screen.ts';
+import type { BuildScreen } from './build/screen.ts';
 import type { Container } from './config/container.ts';
 import type { Project } from './config/project.ts';
 import { containersOfVolumes } from './config/references.ts';
-import { collectPolicy } from './layers/collect.ts';
-import { forgetLayers } from './layers/request.ts';
 import { type Lock, loadLock } from './lock/lock-file.ts';
 import { Refusal } from './refusal.ts';
 import { containerIdMaps, type IdMaps } from './run/own-id-maps.ts';
 import type { Settings } from './settings.ts';
 import { keptBuild, touchLastUse, useBuild } from './store/commit.ts';
-import { indexingOf } from './store/indexing.ts';
 import type { Store } from './store/layout.ts';
 import { folderCache } from './version/cache.ts';
-import { explainDifference } from './version/diff.ts';
 import type { Field } from './version/field.ts';
 import { loadSubConfig } from './version/sub-config.ts';
 import { type Version, versionOf } from './version/version.ts';
@@ -70,7 +65,13 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
   const underWay = new Map<string, Promise<string>>();
   const maps = new Map<string, IdMaps>();
   const turn = pLimit(Math.max(availableParallelism(), fewestBuilds));
-  const screen = buildScreen({ stream: process.stderr, now: () => performance.now() });
+  // All that builds is loaded for the first build: most commands find what they need.
+  let shown: BuildScreen | null = null;
+  const screenOf = async (): Promise<BuildScreen> => {
+    const { buildScreen } = await import('./build/screen.ts');
+    shown ??= buildScreen({ stream: process.stderr, now: () => performance.now() });
+    return shown;
+  };
   // Not before it is wanted: a command that builds nothing does not stumble over it.
   let read: Lock | null = null;
   const lock = (): Lock => {
@@ -144,7 +145,13 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
 
   const build = async (name: string, container: Container, hash: string | null): Promise<string> => {
     const before = hash === null ? null : await fieldsOf(version(name, true));
-    if (before !== null) tellChanges(name, before);
+    const screen = await screenOf();
+    if (before !== null) await tellChanges(name, before, screen);
+    const [{ buildContainer }, { collectPolicy }, { indexingOf }] = await Promise.all([
+      import('./build/build.ts'),
+      import('./layers/collect.ts'),
+      import('./store/indexing.ts'),
+    ]);
     const outcome = await buildContainer({
       ...{ project: project.root, store, name, container, containers: project.containers, hash, screen },
       versionAfter: async () => {
@@ -171,7 +178,7 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
       tell: screen.tell,
     });
     if (outcome.kind === 'failed') throw new Refusal('launcher', outcome.problem);
-    if (outcome.kind === 'built' && hash !== null) await checkVersion(name, hash, outcome.folder);
+    if (outcome.kind === 'built' && hash !== null) await checkVersion(name, hash, outcome.folder, screen);
     const fields = before ?? (await fieldsOf(version(name, true)));
     if (outcome.kind === 'built' && fields !== null) {
       writeFileSync(join(outcome.folder, fieldsFile), JSON.stringify(fields));
@@ -180,15 +187,17 @@ export function containersOf(place: Workplace, how: Readiness): Containers {
   };
 
   /** What was changed while the build read it is told, and nothing of it is kept for others. */
-  const checkVersion = async (name: string, hash: string, folder: string): Promise<void> => {
+  const checkVersion = async (name: string, hash: string, folder: string, screen: BuildScreen): Promise<void> => {
     const after = await version(name, false);
     if (after.kind === 'known' && after.hash === hash) return;
     screen.tell(`WARNING: files that ${name} depends on have changed while it was built`);
+    const { forgetLayers } = await import('./layers/request.ts');
     await forgetLayers(store, folder);
   };
 
   /** Why there is a new version: what differs from the last build. */
-  const tellChanges = (name: string, fields: readonly Field[]): void => {
+  const tellChanges = async (name: string, fields: readonly Field[], screen: BuildScreen): Promise<void> => {
+    const { explainDifference } = await import('./version/diff.ts');
     const last = lastBuild(store, name);
     const old = last === null ? null : fieldsOfBuild(last);
     const changes = old === null ? [] : explainDifference(old, fields);

@@ -158,6 +158,12 @@ export async function runBuiltIn(
   return (await parseBuiltIn(builtIn.command(context), builtIn.summary, context.print, args, complain)) ?? code;
 }
 
+export const builtInOf = (word: string): BuiltIn | undefined =>
+  Object.hasOwn(builtIns, word) ? builtIns[word] : undefined;
+
+export const projectlessOf = (word: string): ProjectlessBuiltIn | undefined =>
+  Object.hasOwn(projectlessBuiltIns, word) ? projectlessBuiltIns[word] : undefined;
+
 /** One that needs no project; the exit code. */
 export async function runProjectless(
   { command, summary }: ProjectlessBuiltIn,
