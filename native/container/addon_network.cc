@@ -6,8 +6,6 @@
 #include "container/test_network.hpp"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace stellwerk {
 namespace {
@@ -53,17 +51,6 @@ Napi::Value plugGuest(const Napi::CallbackInfo& info) {
                          net);
   }
   return done ? Napi::Boolean::New(info.Env(), true) : wrapFailure(info.Env(), done.failure());
-}
-
-Napi::Value makePipe(const Napi::CallbackInfo& info) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) {
-    return wrapFailure(info.Env(), Failure::of("make pipe", "pipe2"));
-  }
-  auto object = Napi::Object::New(info.Env());
-  object.Set("read", ends[0]);
-  object.Set("write", ends[1]);
-  return object;
 }
 
 bool readAddresses(const Napi::Value& value, std::vector<in_addr>& addresses) {
@@ -120,7 +107,6 @@ Napi::Value setMasquerade(const Napi::CallbackInfo& info) {
 } // namespace
 
 void exportNetworkCalls(Napi::Env env, Napi::Object exports) {
-  exports.Set("pipe", Napi::Function::New(env, makePipe));
   exports.Set("createBridge", Napi::Function::New(env, makeBridge));
   exports.Set("plugGuest", Napi::Function::New(env, plugGuest));
   exports.Set("masquerade", Napi::Function::New(env, setMasquerade));

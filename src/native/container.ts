@@ -227,8 +227,6 @@ export interface ContainerAddon {
   tryLock(path: string): number | null | NativeFailure;
   /** SO_PEERCRED of a connected unix socket. */
   peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number } | NativeFailure;
-  /** pipe2(2) with O_CLOEXEC. */
-  pipe(): { readonly read: number; readonly write: number } | NativeFailure;
   /** A bridge that is up, in this process's network. */
   createBridge(name: string, address: string, prefix: number): true | NativeFailure;
   /**

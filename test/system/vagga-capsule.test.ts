@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../../src/native/load.ts';
 import { skipped } from '../skipped.ts';
 import { missingForRootless, type Project, until, vaggaHost } from './vagga/host.ts';
+import { playInShell } from './vagga/terminal.ts';
 
 const missing = missingForRootless();
 const noRootless = skipped(missing === null, 'the capsule of vagga', missing ?? '');
@@ -260,12 +260,7 @@ describe.skipIf(noRootless)('at a terminal', () => {
       ['type', 'echo code=$?\n'],
       ['expect', 'code=4'],
     ];
-    const shell = [...setUser, 'bash', '--norc', '-i'];
-    const done = spawnSync('python3', [join(packageRoot(), 'test/system/vagga/terminal.py'), ...shell], {
-      input: JSON.stringify(steps),
-      encoding: 'utf8',
-      env: { PATH: process.env.PATH ?? '', HOME: project.folder, TERM: 'vt100' },
-    });
+    const done = playInShell(setUser, steps, project.folder);
     expect([done.status, done.stderr]).toEqual([0, '']);
   });
 });

@@ -18,9 +18,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../../src/native/load.ts';
 import { skipped } from '../skipped.ts';
 import { missingForRootless, type Project, until, vaggaHost } from './vagga/host.ts';
+import { playInShell } from './vagga/terminal.ts';
 
 const missing = missingForRootless();
 const noFastPath = skipped(missing === null, 'the fast path of vagga', missing ?? '');
@@ -370,12 +370,7 @@ describe.skipIf(noFastPath)('the fast path', () => {
       ['type', `sh -c '${v} plain; read z; echo z=$z'\nagain\n`],
       ['expect', 'z=again'],
     ];
-    const shell = [...setUser, 'bash', '--norc', '-i'];
-    const done = spawnSync('python3', [join(packageRoot(), 'test/system/vagga/terminal.py'), ...shell], {
-      input: JSON.stringify(script),
-      encoding: 'utf8',
-      env: { PATH: process.env.PATH ?? '', HOME: join(project.folder, '..'), TERM: 'vt100' },
-    });
+    const done = playInShell(setUser, script, join(project.folder, '..'));
     expect(done.stderr).toBe('');
     expect(done.status).toBe(0);
   });

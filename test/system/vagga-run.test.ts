@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../../src/native/load.ts';
 import { skipped } from '../skipped.ts';
 import { account, missingForRootless, type Project, until, vaggaHost } from './vagga/host.ts';
+import { playInShell } from './vagga/terminal.ts';
 
 const missing = missingForRootless();
 const noRootless = skipped(missing === null, 'commands of vagga', missing ?? '');
@@ -251,12 +250,7 @@ commands:
       ],
       ['expect', 'z=again'],
     ];
-    const shell = [...setUser, 'bash', '--norc', '-i'];
-    const done = spawnSync('python3', [join(packageRoot(), 'test/system/vagga/terminal.py'), ...shell], {
-      input: JSON.stringify(script),
-      encoding: 'utf8',
-      env: { PATH: process.env.PATH ?? '', HOME: project.folder, TERM: 'vt100' },
-    });
+    const done = playInShell(setUser, script, project.folder);
     expect(done.stderr).toBe('');
     expect(done.status).toBe(0);
   });

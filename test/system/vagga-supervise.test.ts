@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../../src/native/load.ts';
 import { skipped } from '../skipped.ts';
 import { missingForRootless, type Project, until, vaggaHost } from './vagga/host.ts';
+import { playInShell } from './vagga/terminal.ts';
 
 const missing = missingForRootless();
 const noRootless = skipped(missing === null, 'supervise of vagga', missing ?? '');
@@ -374,12 +373,7 @@ commands:
       ['type', 'echo code=$?\n'],
       ['expect', 'code=3'],
     ];
-    const shell = [...setUser, 'bash', '--norc', '-i'];
-    const done = spawnSync('python3', [join(packageRoot(), 'test/system/vagga/terminal.py'), ...shell], {
-      input: JSON.stringify(script),
-      encoding: 'utf8',
-      env: { PATH: process.env.PATH ?? '', HOME: project.folder, TERM: 'vt100' },
-    });
+    const done = playInShell(setUser, script, project.folder);
     expect(done.stderr).toBe('');
     expect([done.status, sleepers()]).toEqual([0, '']);
   });

@@ -27,6 +27,7 @@ import { type Indexing, indexAndLink } from '../store/indexing.ts';
 import { buildLock, rootsFolder, type Store, shortHash, unfinishedFolder } from '../store/layout.ts';
 import { lockFile } from '../store/lock.ts';
 import type { BuildJob, Mirrors } from './job.ts';
+import { eventsFd } from './progress.ts';
 import type { BuildScreen } from './screen.ts';
 import { watched } from './watched.ts';
 
@@ -173,8 +174,6 @@ function ofBundle(bundle: string | null): Readonly<Record<string, string>> {
 
 /** What the programs of the build printed, beside its root. */
 const logFile = 'build.log';
-/** Where the builder writes its events. */
-const eventsFd = 3;
 
 /** A file without a name that holds the bytes. */
 function asStdin(folder: string, bytes: Uint8Array): number {

@@ -12,12 +12,11 @@ import { finishRoot } from './finish.ts';
 import type { BuildJob } from './job.ts';
 import { writeLanguageLists } from './languages/lists.ts';
 import { checkLanguageSteps } from './languages/steps.ts';
+import { eventsFd } from './progress.ts';
 import { report, reportTo } from './report.ts';
 import { plainStage, type Stage } from './stage.ts';
 import { stepTitle } from './step-title.ts';
 import { timings } from './timings.ts';
-
-const eventsFd = 3;
 
 async function build(job: BuildJob): Promise<void> {
   process.umask(0o022);

@@ -8,7 +8,7 @@ import { updateHint } from '../lock/pinned.ts';
 import { hostPath } from '../run/mounts.ts';
 import { cacheFolder } from '../store/cache-folder.ts';
 import { lockFile } from '../store/lock.ts';
-import { proxyAgent } from './fetch.ts';
+import { proxyAgent, reasonOf } from './fetch.ts';
 import type { BuildJob } from './job.ts';
 import { readingAhead } from './read-ahead.ts';
 import { report } from './report.ts';
@@ -27,8 +27,8 @@ export async function sourceFile(
   sha256: string | null,
   refresh = false,
 ): Promise<string> {
-  if (/^https?:\/\//.test(url)) return download(job, url, sha256, refresh);
-  const path = url.startsWith('file://') ? decodeURIComponent(new URL(url).pathname) : localFile(job, url);
+  if (isFetched(url)) return download(job, url, sha256, refresh);
+  const path = hereFile(job, url);
   if (!existsSync(path)) throw new Error(`${url}: no such file`);
   if (sha256 !== null) checkSum(url, sha256, await sumOf(path));
   return path;
@@ -36,14 +36,15 @@ export async function sourceFile(
 
 /** SHA-256 of the file behind a `url`; null: it is not there, or was not downloaded yet. Nothing is fetched. */
 export async function contentOf(job: SourcePlaces, url: string, sha256: string | null): Promise<string | null> {
-  const fetched = /^https?:\/\//.test(url);
-  const file = fetched
-    ? cachedFile(job.cache, url, sha256)
-    : url.startsWith('file://')
-      ? decodeURIComponent(new URL(url).pathname)
-      : localFile(job, url);
+  const file = isFetched(url) ? cachedFile(job.cache, url, sha256) : hereFile(job, url);
   return existsSync(file) ? sumOf(file) : null;
 }
+
+const isFetched = (url: string): boolean => /^https?:\/\//.test(url);
+
+/** Of a `url` that nothing has to be fetched for. */
+const hereFile = (job: SourcePlaces, url: string): string =>
+  url.startsWith('file://') ? decodeURIComponent(new URL(url).pathname) : localFile(job, url);
 
 /** Where a download is kept. */
 export function cachedFile(cache: string, url: string, sha256: string | null): string {
@@ -108,8 +109,7 @@ export async function readUrl(
     // What broke the connection has broken the counter too.
     await used;
   } catch (error) {
-    const cause = (error as Error).cause as Error | undefined;
-    throw new Error(`Error downloading ${url}: ${cause?.message ?? (error as Error).message}`);
+    throw new Error(`Error downloading ${url}: ${reasonOf(error)}`);
   } finally {
     await dispatcher.close();
   }

@@ -23,8 +23,7 @@ export function openFetcher(environment: ReadonlyMap<string, string>): Fetcher {
         return await work();
       } catch (error) {
         if (left === 0 || error instanceof StatusError) {
-          const cause = (error as Error).cause as Error | undefined;
-          throw new Error(`Error downloading ${url}: ${cause?.message ?? (error as Error).message}`);
+          throw new Error(`Error downloading ${url}: ${reasonOf(error)}`);
         }
       }
     }
@@ -64,6 +63,12 @@ class StatusError extends Error {
     super(`status ${status} ${text}`);
     this.status = status;
   }
+}
+
+/** What fetch hides behind "fetch failed". */
+export function reasonOf(error: unknown): string {
+  const { cause, message } = error as Error;
+  return cause instanceof Error && cause.message !== '' ? cause.message : message;
 }
 
 /** Proxies of a build's environment, or of this process. */

@@ -1,5 +1,5 @@
 import { fetch, type RequestInit, type Response } from 'undici';
-import { proxyAgent } from './fetch.ts';
+import { proxyAgent, reasonOf } from './fetch.ts';
 import { readingAhead } from './read-ahead.ts';
 
 /** Requests through the proxies that the environment names; each is a connection of its own kind of error. */
@@ -24,10 +24,4 @@ export function httpClient(environment: ReadonlyMap<string, string>): HttpClient
     },
     close: () => dispatcher.close(),
   };
-}
-
-/** What fetch hides behind "fetch failed". */
-export function reasonOf(error: unknown): string {
-  const { cause, message } = error as Error;
-  return cause instanceof Error && cause.message !== '' ? cause.message : message;
 }

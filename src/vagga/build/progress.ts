@@ -1,4 +1,7 @@
-/** What the builder tells of itself while it works: a line of JSON each, on its descriptor 3. */
+/** Where the builder writes its events. */
+export const eventsFd = 3;
+
+/** What the builder tells of itself while it works: a line of JSON each. */
 export type BuildEvent =
   | { readonly kind: 'step'; readonly number: number; readonly of: number; readonly title: string }
   /** `total`: null where the server does not say. */

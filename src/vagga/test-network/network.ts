@@ -174,7 +174,7 @@ async function startKeeper(
   tell: (message: string) => void,
 ): Promise<{ readonly pid: number; readonly stop: () => Promise<void> }> {
   const addon = containerAddon();
-  const pipe = addon.pipe();
+  const pipe = addon.makePipe();
   if (isFailure(pipe)) throw new Refusal('container', pipe.message);
   const nets = guests.map(({ name }) => spaces.guests.get(name)?.net ?? -1);
   const passed = [...nets, ...relays.map(({ fd }) => fd)].map((from, index) => ({ from, to: firstFd + index }));
